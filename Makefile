@@ -1,0 +1,41 @@
+# make demo    sets up .venv and runs the main job        make test    sets up .venv and runs the tests
+# make figures redraws what is stale                      make bench   measures speed, writes JSON
+PYTHON ?= python3
+EXTRAS ?= dev
+BIN    := .venv/bin
+READY  := .venv/.ready
+
+.PHONY: demo test figures bench lint format clean
+.DEFAULT_GOAL := demo
+
+# The stamp is written last, so an interrupted installation is started again.
+$(READY): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "two-circuits needs Python 3.11 or newer, found " + sys.version.split()[0] + ": try make PYTHON=python3.12")'
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[$(EXTRAS)]'
+	@touch $@
+
+demo: $(READY)
+	$(BIN)/python -m toymodel
+	$(BIN)/python -m figures build
+
+test: $(READY) lint
+	$(BIN)/python -m pytest
+
+lint: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: $(READY)
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+figures: $(READY)
+	$(BIN)/python -m figures build
+
+bench: $(READY)
+	$(BIN)/python -m tests.benchmarks
+
+clean:
+	rm -rf .venv build dist .doit.db*
