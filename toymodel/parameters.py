@@ -1,0 +1,129 @@
+"""Every number a model is made of: its symbol, unit, meaning and legal range, in one table (model.md 1).
+
+Scalars and sweep axes are checked by the same rows, and error messages, help texts and tests are made from them.
+"""
+
+import difflib
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+FloatArray = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """One row of the table.  Ranges are closed, except where `low` is excluded by `above`."""
+
+    name: str
+    symbol: str
+    unit: str
+    meaning: str
+    low: float
+    high: float
+    above: bool = False
+    whole: bool = False
+
+    def range_text(self) -> str:
+        """The requirement, in words."""
+        kind = "a whole number" if self.whole else "a number"
+        sign = "<" if self.above else "<="
+        return f"{kind} with {self.low:g} {sign} {self.name} <= {self.high:g}"
+
+    def legal(self, values: FloatArray) -> npt.NDArray[np.bool_]:
+        """Where `values` (any shape) lie in the range; nan never does."""
+        ok = (values > self.low if self.above else values >= self.low) & (values <= self.high)
+        return ok & (values == np.floor(values)) if self.whole else ok
+
+
+CIRCUIT_PARAMETERS = (
+    Parameter("efficiency", "η", "1/norm", "W = (η P)^κ", 1e-6, 1e6),
+    Parameter("learning_speed", "s", "nats^(1/2)", "initial second subweight; 0: absent for ever", 0, 1e3),
+    Parameter("initial_logit", "W(0)", "nats", "logit at t = 0", 0, 600),
+)
+MODEL_PARAMETERS = (
+    Parameter("kappa", "κ", "1", "degree with which logits grow with norm", 0.05, 50),
+    Parameter("weight_decay", "α", "1/norm^m", "coefficient of the penalty", 0, 1e6),
+    Parameter("num_classes", "q", "1", "number of output classes", 2, 1e9, whole=True),
+    Parameter("logit_spread", "σ", "1", "coefficient of variation of a logit over inputs", 0, 10),
+    Parameter("norm_power", "m", "1", "power of the norm in the penalty", 0.05, 50),
+    Parameter("logit_floor", "ε", "nats", "least logit that a circuit keeps", 0, 1),
+)
+LAW_PARAMETERS = (
+    Parameter("dataset_size", "D", "examples", "number of training examples", 0, 1e15, above=True),
+    Parameter("critical_size", "D_crit", "examples", "data set size at which the efficiencies meet", 0, 1e15, above=True),
+    Parameter("exponent", "β", "1", "η_mem falls as D^(-β)", 0, 20, above=True),
+)
+RUN_PARAMETERS = (
+    Parameter("t_end", "T", "flow time", "flow time at which the run ends", 0, 1e15),
+    Parameter("learning_rate", "λ", "flow time/step", "gradient-descent step", 0, 1e6, above=True),
+    Parameter("rtol", "", "1", "error allowed per step in ln(1 + W)", 1e-12, 1e-2),
+)
+TABLE = {p.name: p for p in (*CIRCUIT_PARAMETERS, *MODEL_PARAMETERS, *LAW_PARAMETERS, *RUN_PARAMETERS)}
+
+
+def describe(row: str, name: str | None = None) -> Parameter:
+    """The table's row for `row`, under another name such as gen_efficiency."""
+    found = TABLE[row]
+    return found if name is None else Parameter(name, *list(vars(found).values())[1:])
+
+
+def check(row: str, value: Any, name: str | None = None) -> float:
+    """`value` as a float in its legal range.  TypeError or ValueError says what was wanted, got, and what to do."""
+    parameter = describe(row, name)
+    if isinstance(value, bool | str | bytes) or not np.isscalar(value):
+        try:
+            value = np.asarray(value)[()] if np.ndim(value) == 0 and not isinstance(value, bool | str | bytes) else None
+        except (TypeError, ValueError):
+            value = None
+        if value is None or not np.isscalar(value):
+            raise TypeError(
+                f"{parameter.name} must be {parameter.range_text()}, got something that is not a single real number. "
+                f"To try several values at once, use toymodel.sweep({parameter.name}=[...])."
+            )
+    try:
+        number = float(value)  # type: ignore[arg-type]
+    except (TypeError, ValueError):
+        number = math.nan
+    if not bool(parameter.legal(np.asarray(number))):
+        raise ValueError(
+            f"{parameter.name} ({parameter.meaning}) must be {parameter.range_text()}, got {value!r}. "
+            f"Choose a value in that range."
+        )
+    return number
+
+
+def check_axis(row: str, values: Any, name: str | None = None) -> FloatArray:
+    """`values` as a 1-D float array, each entry legal.  Errors name the first offender."""
+    parameter = describe(row, name)
+    try:
+        array = np.asarray(values, dtype=np.float64)
+    except (TypeError, ValueError):
+        raise TypeError(
+            f"axis {parameter.name} must be a 1-D sequence of numbers, got {values!r}. Pass a list or a numpy array."
+        ) from None
+    if array.ndim != 1 or array.size == 0:
+        raise ValueError(
+            f"axis {parameter.name} must be a 1-D sequence with at least one value, got shape {array.shape}. "
+            f"For a single value pass [value]."
+        )
+    legal = parameter.legal(array)
+    if not legal.all():
+        worst = int(np.flatnonzero(~legal)[0])
+        raise ValueError(
+            f"axis {parameter.name} ({parameter.meaning}): each value must be {parameter.range_text()}, "
+            f"got {array[worst]!r} at position {worst}. Leave it out or change it."
+        )
+    return array
+
+
+def unknown(kind: str, name: str, known: Iterable[str]) -> ValueError:
+    """The error for a name that is none of `known`, with the nearest one offered."""
+    known = sorted(known)
+    near = difflib.get_close_matches(name, known, n=1)
+    hint = f"Did you mean {near[0]!r}? " if near else ""
+    return ValueError(f"{kind} must be one of {', '.join(known)}; got {name!r}. {hint}".strip())

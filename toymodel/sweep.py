@@ -1,0 +1,235 @@
+"""sweep(): many points at once, as a labelled grid.  Axes are named parameters, in the order in which they are given."""
+
+import os
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from . import losses
+from .behaviours import BEHAVIOURS, FAILED, Thresholds
+from .circuits import PENALTIES, Dynamics, TwoCircuitModel
+from .integrate import METHODS, as_state, save_times
+from .kernel.equations import N_EVENTS
+from .kernel.flow import DONE, ROOM
+from .parameters import TABLE, FloatArray, check, check_axis, unknown
+from .problem import Problem, State, event_times, pack
+
+if TYPE_CHECKING:
+    import xarray
+
+# Points that a thread takes at a time: enough to keep it busy, few enough for an even load and a bar that moves.
+BLOCK = 2048
+RUN_AXES = ("t_end", "learning_rate")
+
+
+def sweep(
+    model: Dynamics | None = None,
+    t_end: float = 1000.0,
+    method: str = "flow",
+    *,
+    learning_rate: float = 0.01,
+    start: State | Any = None,
+    times: npt.ArrayLike | None = None,
+    rtol: float = 1e-6,
+    thresholds: Thresholds | None = None,
+    threads: int | None = None,
+    progress: bool | None = None,
+    **axes: npt.ArrayLike,
+) -> "xarray.Dataset":
+    """Trains the model at every point of a grid and returns an xarray.Dataset over its axes.
+
+    Main arguments
+        model     a TwoCircuitModel or CircuitModel; default the paper's
+        t_end     flow time at which every run stops
+        method    "flow" or "descent", as in `simulate`
+        axes      one sequence for each axis: any name of `model.parameters()`, and t_end or learning_rate, for example
+                  kappa=np.linspace(1, 1.9, 64), dataset_size=np.geomspace(100, 1e4, 64)
+
+    Other arguments
+        learning_rate, start, thresholds   as in `simulate`; one start serves every point
+        times     (k,) rising flow times: keep the logits there too, as gen_logit_at, mem_logit_at and logit_at
+        rtol      flow: error allowed per step in ln(1 + W)
+        threads   default: one for each core
+        progress  a progress bar; default: when the sweep takes longer than a second
+
+    Returns variables over the axes: behaviour, t_fit, t_gen, t_cross (nan: does not hold at the end), and at the end
+    gen_logit, mem_logit, logit (with an axis `circuit`), train_loss, test_loss, train_accuracy, test_accuracy; and
+    num_steps.  Memory grows with the number of points, not with their steps.
+
+    A point's result is a function of its own parameters: it is the same in every grid, and that of `simulate` to
+    within rtol.  Raises ValueError or TypeError for an unknown, empty or illegal axis.
+    """
+    import xarray as xr
+
+    from .dataset import attributes, provenance
+
+    model = TwoCircuitModel() if model is None else model
+    if not isinstance(model, Dynamics):
+        raise TypeError(f"model must be a toymodel.TwoCircuitModel or CircuitModel, got {model!r}. Build one.")
+    if method not in METHODS:
+        raise unknown("method", str(method), METHODS)
+    rtol, thresholds = check("rtol", rtol), thresholds or Thresholds()
+    if threads is not None and (isinstance(threads, bool) or int(threads) != threads or threads < 1):
+        raise ValueError(f"threads must be a whole number >= 1, got {threads!r}. Leave it out to use every core.")
+    grid = _axes(model, axes)
+    fixed = {"t_end": check("t_end", t_end), "learning_rate": check("learning_rate", learning_rate)}
+    if "t_end" in grid and times is not None:
+        raise ValueError("times needs one t_end for all points, got t_end as an axis. Drop one of the two.")
+    kept = None if times is None else save_times(fixed["t_end"], times)
+    state = as_state(model, start)
+
+    shape = tuple(values.size for values in grid.values())
+    total, n = int(np.prod(shape, dtype=np.int64)), len(model.circuits)
+    result = _Result(total, n, 0 if kept is None else kept.size)
+
+    def block(first: int) -> int:
+        last = min(first + BLOCK, total)
+        where = np.unravel_index(np.arange(first, last), shape) if shape else ()
+        values = {name: grid[name][index] for name, index in zip(grid, where, strict=True)}
+        run = {name: np.broadcast_to(values.pop(name, fixed[name]), (last - first,)).copy() for name in RUN_AXES}
+        problem = pack(model, values, last - first, state, thresholds)
+        solve = _flow if method == "flow" else _descent
+        result.store(slice(first, last), problem, *solve(problem, run, rtol, kept))
+        return last - first
+
+    _spread(block, range(0, total, BLOCK), total, threads or os.cpu_count() or 1, progress)
+
+    ds = xr.Dataset(
+        {name: (tuple(grid), values.reshape(shape)) for name, values in result.variables.items()},
+        coords=dict(grid),
+        attrs=provenance(model, thresholds, method=method, rtol=rtol, **fixed),
+    )
+    dims, labels = tuple(grid), list(model.labels)
+    ds["logit"] = ((*dims, "circuit"), result.final.reshape(*shape, n))
+    ds = ds.assign_coords(circuit=labels)
+    if kept is not None:
+        ds["logit_at"] = ((*dims, "time", "circuit"), result.samples.reshape(*shape, kept.size, n))
+        ds = ds.assign_coords(time=kept)
+        ds["gen_logit_at"] = ds.logit_at[..., : model.num_gen].sum("circuit", skipna=False)
+        ds["mem_logit_at"] = ds.logit_at[..., model.num_gen :].sum("circuit", skipna=False)
+    for name in ds.variables:
+        ds[name].attrs.update(attributes(str(name).removesuffix("_at")))
+    return ds
+
+
+class _Result:
+    """Flat arrays over all points, filled block by block; each block writes its own slice."""
+
+    def __init__(self, total: int, n: int, kept: int) -> None:
+        numbers = (
+            "t_fit", "t_gen", "t_cross", "gen_logit", "mem_logit", "train_loss", "test_loss", "train_accuracy",
+            "test_accuracy",
+        )  # fmt: skip
+        self.variables: dict[str, npt.NDArray[Any]] = {"behaviour": np.zeros(total, f"<U{max(map(len, BEHAVIOURS))}")}
+        self.variables |= {name: np.full(total, np.nan) for name in numbers}
+        self.variables["num_steps"] = np.zeros(total, dtype=np.int64)
+        self.final = np.full((total, n), np.nan)
+        self.samples = np.full((total, kept * n), np.nan)
+
+    def store(
+        self,
+        where: slice,
+        problem: Problem,
+        events: FloatArray,
+        final: FloatArray,
+        limits: FloatArray,
+        samples: FloatArray,
+        status: npt.NDArray[np.int64],
+    ) -> None:
+        done = status == DONE
+        final[~done] = np.nan
+        g, q, spread = problem.num_gen, problem.num_classes, problem.logit_spread
+        gen, mem = final[:, :g].sum(axis=1), final[:, g:].sum(axis=1)
+        self.final[where], self.samples[where] = final, samples
+        values = event_times(events) | {
+            "behaviour": np.where(done, problem.behaviours(events, final, limits), FAILED),
+            "gen_logit": gen,
+            "mem_logit": mem,
+            "train_loss": losses.train_loss(gen + mem, q),
+            "test_loss": losses.test_loss(gen, mem, q),
+            "train_accuracy": losses.train_accuracy(final, q, spread),
+            "test_accuracy": losses.test_accuracy(final, g, q, spread),
+            "num_steps": events[:, N_EVENTS + 1],
+        }
+        for name, value in values.items():
+            self.variables[name][where] = value if name in ("behaviour", "num_steps") else np.where(done, value, np.nan)
+
+
+def _axes(model: Dynamics, axes: dict[str, npt.ArrayLike]) -> dict[str, npt.NDArray[Any]]:
+    """Axes checked and as arrays."""
+    if not axes:
+        raise ValueError(
+            "sweep needs at least one axis, got none. Pass for example kappa=[1.0, 1.5]; for one run use simulate()."
+        )
+    known = [*model.parameters(), *RUN_AXES]
+    grid: dict[str, npt.NDArray[Any]] = {}
+    for name, values in axes.items():
+        if name not in known:
+            raise unknown("an axis of this model", name, known)
+        if name == "penalty":
+            grid[name] = np.atleast_1d(np.asarray(values))
+            for value in grid[name]:
+                if value not in PENALTIES:
+                    raise unknown("penalty", str(value), PENALTIES)
+            continue
+        row = name if name in TABLE else name.split("_", 1)[1]
+        grid[name] = check_axis(row, values, name)
+    model.check_names([name for name in grid if name not in RUN_AXES])
+    return grid
+
+
+def _spread(block: Any, firsts: range, total: int, threads: int, progress: bool | None) -> None:
+    """Runs the blocks on threads; the kernel holds no lock, so that they share the cores."""
+    from tqdm.auto import tqdm
+
+    # tqdm's delay keeps quick sweeps silent.
+    bar = tqdm(total=total, unit="point", unit_scale=True, delay=0.0 if progress else 1.0, disable=progress is False)
+    with bar, ThreadPoolExecutor(min(threads, len(firsts))) as pool:
+        jobs = [pool.submit(block, first) for first in firsts]
+        try:
+            for job in as_completed(jobs):
+                bar.update(job.result())
+        except BaseException:
+            pool.shutdown(wait=True, cancel_futures=True)
+            raise
+
+
+_scratch = threading.local()
+
+
+def _rooms(n: int) -> Iterator[npt.NDArray[Any]]:
+    """This thread's `each`, `nothing`, `spare` and `room` for the kernel."""
+    if getattr(_scratch, "n", None) != n:
+        # Two circuits are a tuple, whose length the compiler knows; other numbers share one compiled kernel.
+        each: Any = (0, 0) if n == 2 else np.zeros(n, dtype=np.int64)
+        _scratch.n = n
+        _scratch.arrays = (each, np.zeros(0), np.zeros(N_EVENTS + 2), np.zeros((ROOM, max(n, N_EVENTS))))
+    return iter(_scratch.arrays)
+
+
+Solved = tuple[FloatArray, FloatArray, FloatArray, FloatArray, npt.NDArray[np.int64]]
+
+
+def _outputs(problem: Problem, kept: FloatArray | None) -> Solved:
+    """events, final, limits, samples, status, ready to be filled."""
+    size, n = problem.logit.shape
+    marks = 0 if kept is None else kept.size
+    final, limits, samples = np.zeros((size, n)), np.full((size, n), np.nan), np.full((size, marks * n), np.nan)
+    return np.zeros((size, N_EVENTS + 2)), final, limits, samples, np.zeros(size, dtype=np.int64)
+
+
+def _flow(problem: Problem, run: dict[str, FloatArray], rtol: float, kept: FloatArray | None) -> Solved:
+    from .compile import compiled
+
+    each, nothing, spare, room = _rooms(problem.logit.shape[1])
+    events, final, limits, samples, status = _outputs(problem, kept)
+    compiled().flow_points(
+        each, 0, problem.size, problem.theta, problem.invariant.copy(), problem.slope, problem.r, problem.log_rivals,
+        problem.floor.copy(), problem.num_gen, run["t_end"], rtol, problem.criteria,
+        nothing if kept is None else kept, samples, events, final, limits, status, nothing, spare, room,
+    )  # fmt: skip
+    return events, final, limits, samples, status
