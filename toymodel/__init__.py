@@ -10,6 +10,7 @@ from .circuits import Circuit, CircuitModel, TwoCircuitModel
 from .efficiency import EfficiencyLaw, PowerLaw, TabulatedLaw
 from .integrate import simulate
 from .problem import State
+from .sweep import sweep
 from .trajectory import Trajectory
 
 __all__ = [
@@ -26,4 +27,5 @@ __all__ = [
     "TwoCircuitModel",
     "classify_curves",
     "simulate",
+    "sweep",
 ]

@@ -9,24 +9,15 @@ import numpy.typing as npt
 from . import flow
 from .behaviours import FAILED, Thresholds
 from .circuits import Dynamics, TwoCircuitModel
-from .kernel.descent import descent
-from .kernel.equations import N_EVENTS
-from .kernel.flow import DONE, NOT_FINITE, ROOM, TOO_MANY_STEPS
-from .kernel.limit import limit
-from .kernel.points import descent_points, flow_points
+from .kernel.flow import DONE
 from .parameters import FloatArray, check, unknown
 from .problem import Problem, State, pack
+from .solve import REASONS, follow_to_limit, solve_descent, solve_flow
 from .trajectory import Trajectory
 
 METHODS = ("flow", "descent")
 # A descent longer than this is worth the half second that loading the compiler takes.
 COMPILE_FROM = 2_000_000
-
-REASONS = {
-    DONE: "reached t_end",
-    TOO_MANY_STEPS: "too many steps: loosen rtol, or shorten t_end",
-    NOT_FINITE: "the state left the finite numbers: tighten rtol (flow) or lower the learning rate (descent)",
-}
 
 
 def simulate(
@@ -87,11 +78,22 @@ def simulate(
     t_end = check("t_end", 1000.0 if t_end is None else t_end)
     rtol = check("rtol", rtol)
     thresholds = thresholds or Thresholds()
-    state = _state(model, start)
+    state = as_state(model, start)
     problem = pack(model, {}, 1, state, thresholds)
-    run = _flow if method == "flow" else _descent
-    saved, logits, invariants, events, final, status, end = run(model, problem, t_end, learning_rate, rtol, times)
-    behaviour = FAILED if status != DONE else str(problem.behaviours(events[None], final.logit[None], end[None])[0])
+    saved = save_times(t_end, times)
+    if method == "flow":
+        solution = solve_flow(problem, np.array([t_end]), rtol, saved, compiled=False)
+        kept = np.broadcast_to(solution.invariant[0], (saved.size, len(model.circuits)))
+    else:
+        _refuse_divergence(problem, learning_rate)
+        count = round(t_end / learning_rate)
+        marks = np.unique(np.round(saved / learning_rate))
+        saved = marks * learning_rate
+        compiled = count * len(model.circuits) > COMPILE_FROM
+        solution = solve_descent(problem, np.array([learning_rate]), np.array([count]), marks, compiled)
+        kept = solution.kept[0]
+    status = int(solution.status[0])
+    behaviour = str(problem.behaviours(solution.events, solution.final, solution.limits)[0])
     return Trajectory(
         model=model,
         method=method,
@@ -100,17 +102,18 @@ def simulate(
         rtol=rtol,
         thresholds=thresholds,
         time=saved,
-        logits=logits,
-        invariants=invariants,
-        events=events,
-        final_state=final,
-        limit_logits=end,
-        behaviour=behaviour,
+        logits=solution.samples[0],
+        invariants=kept,
+        events=solution.events[0],
+        final_state=State(solution.final[0], solution.invariant[0]),
+        limit_logits=solution.limits[0],
+        behaviour=behaviour if status == DONE else FAILED,
         status=REASONS[status],
     )
 
 
-def _state(model: Dynamics, start: State | Sequence[float] | None) -> State | None:
+def as_state(model: Dynamics, start: State | Sequence[float] | None) -> State | None:
+    """`start` of `simulate` as a State; ValueError or TypeError for logits out of range or of the wrong number."""
     if start is None or isinstance(start, State):
         state = start
     else:
@@ -140,85 +143,9 @@ def save_times(t_end: float, times: npt.ArrayLike | None = None) -> FloatArray:
     return wanted
 
 
-Run = tuple[FloatArray, FloatArray, FloatArray, FloatArray, State, int, FloatArray]
-
-
-def _scratch(n: int) -> tuple[list[float], list[list[float]]]:
-    """A spare event vector, and the vectors that the kernel works in."""
-    return [0.0] * (N_EVENTS + 2), [[0.0] * max(n, N_EVENTS) for _ in range(ROOM)]
-
-
-def _flow(
-    model: Dynamics, problem: Problem, t_end: float, learning_rate: float, rtol: float, times: npt.ArrayLike | None
-) -> Run:
-    n = len(model.circuits)
-    saved = save_times(t_end, times)
-    samples = [[0.0] * (n * saved.size)]
-    events, final, limits, status = [[0.0] * (N_EVENTS + 2)], [[0.0] * n], [[float("nan")] * n], [0]
-    flow_points(
-        range(n), 0, 1, problem.theta.tolist(), problem.invariant.tolist(), problem.slope.tolist(), problem.r.tolist(),
-        problem.log_rivals.tolist(), problem.floor.tolist(), problem.num_gen, [t_end], rtol, problem.criteria.tolist(),
-        saved.tolist(), samples, events, final, limits, status, [], *_scratch(n),
-    )  # fmt: skip
-    logits = np.array(samples[0]).reshape(saved.size, n)
-    # An absent circuit has no invariant of its own in the kernel.
-    invariant = np.where(np.isinf(problem.slope[0]), 0.0, problem.invariant[0])
-    end = State(np.array(final[0]), invariant)
-    return saved, logits, np.tile(invariant, (saved.size, 1)), np.array(events[0]), end, status[0], np.array(limits[0])
-
-
-def _descent(
-    model: Dynamics, problem: Problem, t_end: float, learning_rate: float, rtol: float, times: npt.ArrayLike | None
-) -> Run:
-    n = len(model.circuits)
-    steps = round(t_end / learning_rate)
-    marks = np.unique(np.round(save_times(t_end, times) / learning_rate))
-    _refuse_divergence(problem, limit_of(problem), learning_rate)
-    present = ~np.isinf(problem.slope)
-    u, v = flow.subweights(problem.logit, np.where(present, problem.invariant, 0.0))
-    arrays: list[Any] = [u, v, problem.slope, problem.r, problem.log_rivals, problem.floor]
-    out = [np.zeros((1, n * marks.size)), np.zeros((1, n * marks.size)), np.zeros((1, N_EVENTS + 2))]
-    ends = [np.zeros((1, n)), np.zeros((1, n)), np.full((1, n), np.nan), np.zeros(1, dtype=np.int64)]
-    if steps * n > COMPILE_FROM:
-        from .compile import compiled
-
-        each: Any = (0,) * n if n == 2 else np.zeros(n, dtype=np.int64)
-        spare, room = (np.array(x) for x in _scratch(n))
-        compiled().descent_points(
-            each, 0, 1, *arrays, problem.num_gen, np.array([learning_rate]), np.array([steps]), problem.criteria, marks,
-            *out, *ends, np.zeros(0), spare, room,
-        )  # fmt: skip
-    else:
-        lists = [x.tolist() for x in (*out, *ends)]
-        descent_points(
-            range(n), 0, 1, *(x.tolist() for x in arrays), problem.num_gen, [learning_rate], [steps],
-            problem.criteria.tolist(), marks.tolist(), *lists, [], *_scratch(n),
-        )  # fmt: skip
-        out, ends = [np.array(x) for x in lists[:3]], [np.array(x) for x in lists[3:]]
-    samples, kept, events = out
-    final, invariant, limits, status = ends
-    state = State(final[0], np.where(present[0], invariant[0], 0.0))
-    shape = (marks.size, n)
-    return (
-        marks * learning_rate, samples[0].reshape(shape), kept[0].reshape(shape), events[0], state, int(status[0]),
-        limits[0],
-    )  # fmt: skip
-
-
-def limit_of(problem: Problem, point: int = 0) -> FloatArray:
-    """Logits (n,) at which the flow from this point's start would end; nan if it could not be followed."""
-    n = problem.logit.shape[1]
-    out, (spare, room) = [0.0] * n, _scratch(n)
-    status = limit(
-        range(n), problem.theta[point].tolist(), problem.invariant[point].tolist(), problem.slope[point].tolist(),
-        float(problem.r[point]), float(problem.log_rivals[point]), float(problem.floor[point]), problem.num_gen,
-        problem.criteria[point].tolist(), [], spare, room, out,
-    )  # fmt: skip
-    return np.array(out) if status == DONE else np.full(n, np.nan)
-
-
-def _refuse_divergence(problem: Problem, end: FloatArray, learning_rate: float) -> None:
+def _refuse_divergence(problem: Problem, learning_rate: float) -> None:
     """ValueError if descent cannot settle where the flow ends: λ must be below 2 / (largest curvature) there."""
+    end = follow_to_limit(problem)[0]
     alive = end > 0.0
     if not alive.any():
         return

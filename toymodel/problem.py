@@ -60,6 +60,11 @@ class Problem:
         return np.log(self.num_classes - 1.0)
 
     @property
+    def own_invariant(self) -> FloatArray:
+        """(3.4) (P, n), 0 for an absent circuit, which has a stand-in in `invariant`."""
+        return np.where(np.isinf(self.slope), 0.0, self.invariant)
+
+    @property
     def theta(self) -> FloatArray:
         """(3.6) mirror coordinates at t = 0, (P, n)."""
         # ln(x + √(1 + x²)) would overflow for the tiny invariants that stand for 0.

@@ -1,8 +1,6 @@
 """sweep(): many points at once, as a labelled grid.  Axes are named parameters, in the order in which they are given."""
 
 import os
-import threading
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from typing import TYPE_CHECKING, Any
 
@@ -14,9 +12,10 @@ from .behaviours import BEHAVIOURS, FAILED, Thresholds
 from .circuits import PENALTIES, Dynamics, TwoCircuitModel
 from .integrate import METHODS, as_state, save_times
 from .kernel.equations import N_EVENTS
-from .kernel.flow import DONE, ROOM
-from .parameters import TABLE, FloatArray, check, check_axis, unknown
+from .kernel.flow import DONE
+from .parameters import TABLE, check, check_axis, unknown
 from .problem import Problem, State, event_times, pack
+from .solve import Solution, solve_descent, solve_flow
 
 if TYPE_CHECKING:
     import xarray
@@ -77,14 +76,15 @@ def sweep(
         raise ValueError(f"threads must be a whole number >= 1, got {threads!r}. Leave it out to use every core.")
     grid = _axes(model, axes)
     fixed = {"t_end": check("t_end", t_end), "learning_rate": check("learning_rate", learning_rate)}
-    if "t_end" in grid and times is not None:
-        raise ValueError("times needs one t_end for all points, got t_end as an axis. Drop one of the two.")
-    kept = None if times is None else save_times(fixed["t_end"], times)
+    for name in grid.keys() & set(RUN_AXES):
+        if times is not None:
+            raise ValueError(f"times needs one {name} for all points, got {name} as an axis. Drop one of the two.")
+    kept = np.zeros(0) if times is None else save_times(fixed["t_end"], times)
     state = as_state(model, start)
 
     shape = tuple(values.size for values in grid.values())
     total, n = int(np.prod(shape, dtype=np.int64)), len(model.circuits)
-    result = _Result(total, n, 0 if kept is None else kept.size)
+    result = _Result(total, n, kept.size)
 
     def block(first: int) -> int:
         last = min(first + BLOCK, total)
@@ -92,8 +92,13 @@ def sweep(
         values = {name: grid[name][index] for name, index in zip(grid, where, strict=True)}
         run = {name: np.broadcast_to(values.pop(name, fixed[name]), (last - first,)).copy() for name in RUN_AXES}
         problem = pack(model, values, last - first, state, thresholds)
-        solve = _flow if method == "flow" else _descent
-        result.store(slice(first, last), problem, *solve(problem, run, rtol, kept))
+        if method == "flow":
+            solution = solve_flow(problem, run["t_end"], rtol, kept, compiled=True)
+        else:
+            steps = np.round(run["t_end"] / run["learning_rate"]).astype(np.int64)
+            marks = np.round(kept / fixed["learning_rate"])
+            solution = solve_descent(problem, run["learning_rate"], steps, marks, compiled=True)
+        result.store(slice(first, last), problem, solution)
         return last - first
 
     _spread(block, range(0, total, BLOCK), total, threads or os.cpu_count() or 1, progress)
@@ -106,7 +111,7 @@ def sweep(
     dims, labels = tuple(grid), list(model.labels)
     ds["logit"] = ((*dims, "circuit"), result.final.reshape(*shape, n))
     ds = ds.assign_coords(circuit=labels)
-    if kept is not None:
+    if times is not None:
         ds["logit_at"] = ((*dims, "time", "circuit"), result.samples.reshape(*shape, kept.size, n))
         ds = ds.assign_coords(time=kept)
         ds["gen_logit_at"] = ds.logit_at[..., : model.num_gen].sum("circuit", skipna=False)
@@ -128,25 +133,16 @@ class _Result:
         self.variables |= {name: np.full(total, np.nan) for name in numbers}
         self.variables["num_steps"] = np.zeros(total, dtype=np.int64)
         self.final = np.full((total, n), np.nan)
-        self.samples = np.full((total, kept * n), np.nan)
+        self.samples = np.full((total, kept, n), np.nan)
 
-    def store(
-        self,
-        where: slice,
-        problem: Problem,
-        events: FloatArray,
-        final: FloatArray,
-        limits: FloatArray,
-        samples: FloatArray,
-        status: npt.NDArray[np.int64],
-    ) -> None:
-        done = status == DONE
-        final[~done] = np.nan
-        g, q, spread = problem.num_gen, problem.num_classes, problem.logit_spread
+    def store(self, where: slice, problem: Problem, solution: Solution) -> None:
+        done = solution.status == DONE
+        final = np.where(done[:, None], solution.final, np.nan)
+        events, g, q, spread = solution.events, problem.num_gen, problem.num_classes, problem.logit_spread
         gen, mem = final[:, :g].sum(axis=1), final[:, g:].sum(axis=1)
-        self.final[where], self.samples[where] = final, samples
+        self.final[where], self.samples[where] = final, solution.samples
         values = event_times(events) | {
-            "behaviour": np.where(done, problem.behaviours(events, final, limits), FAILED),
+            "behaviour": np.where(done, problem.behaviours(events, solution.final, solution.limits), FAILED),
             "gen_logit": gen,
             "mem_logit": mem,
             "train_loss": losses.train_loss(gen + mem, q),
@@ -196,40 +192,3 @@ def _spread(block: Any, firsts: range, total: int, threads: int, progress: bool 
         except BaseException:
             pool.shutdown(wait=True, cancel_futures=True)
             raise
-
-
-_scratch = threading.local()
-
-
-def _rooms(n: int) -> Iterator[npt.NDArray[Any]]:
-    """This thread's `each`, `nothing`, `spare` and `room` for the kernel."""
-    if getattr(_scratch, "n", None) != n:
-        # Two circuits are a tuple, whose length the compiler knows; other numbers share one compiled kernel.
-        each: Any = (0, 0) if n == 2 else np.zeros(n, dtype=np.int64)
-        _scratch.n = n
-        _scratch.arrays = (each, np.zeros(0), np.zeros(N_EVENTS + 2), np.zeros((ROOM, max(n, N_EVENTS))))
-    return iter(_scratch.arrays)
-
-
-Solved = tuple[FloatArray, FloatArray, FloatArray, FloatArray, npt.NDArray[np.int64]]
-
-
-def _outputs(problem: Problem, kept: FloatArray | None) -> Solved:
-    """events, final, limits, samples, status, ready to be filled."""
-    size, n = problem.logit.shape
-    marks = 0 if kept is None else kept.size
-    final, limits, samples = np.zeros((size, n)), np.full((size, n), np.nan), np.full((size, marks * n), np.nan)
-    return np.zeros((size, N_EVENTS + 2)), final, limits, samples, np.zeros(size, dtype=np.int64)
-
-
-def _flow(problem: Problem, run: dict[str, FloatArray], rtol: float, kept: FloatArray | None) -> Solved:
-    from .compile import compiled
-
-    each, nothing, spare, room = _rooms(problem.logit.shape[1])
-    events, final, limits, samples, status = _outputs(problem, kept)
-    compiled().flow_points(
-        each, 0, problem.size, problem.theta, problem.invariant.copy(), problem.slope, problem.r, problem.log_rivals,
-        problem.floor.copy(), problem.num_gen, run["t_end"], rtol, problem.criteria,
-        nothing if kept is None else kept, samples, events, final, limits, status, nothing, spare, room,
-    )  # fmt: skip
-    return events, final, limits, samples, status
