@@ -142,14 +142,16 @@ def classify_curves(
     chance = np.asarray(1.0 / num_classes)
     fits = train >= thresholds.fit_accuracy
     late = t >= 0.5 * t[-1]
-    settled = all(np.ptp(curve[late]) <= thresholds.level for curve in (train, test))
-    settled &= np.count_nonzero(late) >= 2
+    moved = max(np.ptp(curve[late]) for curve in (train, test))
+    settled = bool(np.count_nonzero(late) >= 2 and moved <= thresholds.level)
     t_fit, t_gen, t_leave = (
         since(t, condition)
         for condition in (fits, test >= thresholds.performance, test > chance + thresholds.chance_margin)
     )
     end = standing(fits[-1:], test[-1:], chance, thresholds)
     ever = np.array([bool(np.any(test >= thresholds.performance))])
-    args = (np.array([x]) for x in (t_fit, t_gen, t_leave))
+    times = [np.array([x]) for x in (t_fit, t_gen, t_leave)]
     # A run that generalises for good has shown what it does; only its last digits may still move.
-    return str(classify(end, np.array([settled or end[0] == GENERAL]), *args, ever, thresholds)[0])
+    return str(
+        classify(end, np.array([settled or end[0] == GENERAL]), times[0], times[1], times[2], ever, thresholds)[0]
+    )

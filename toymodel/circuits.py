@@ -257,8 +257,8 @@ class CircuitModel(Dynamics):
     All else as in TwoCircuitModel.
     """
 
-    generalising: tuple[Circuit, ...] = (Circuit(efficiency=1.0, learning_speed=0.005),)  # type: ignore[assignment]
-    memorising: tuple[Circuit, ...] = (Circuit(efficiency=0.5, learning_speed=1.0),)  # type: ignore[assignment]
+    generalising: tuple[Circuit, ...] = (Circuit(efficiency=1.0, learning_speed=0.005),)
+    memorising: tuple[Circuit, ...] = (Circuit(efficiency=0.5, learning_speed=1.0),)
 
     def __post_init__(self) -> None:
         super().__post_init__()

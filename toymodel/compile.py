@@ -14,7 +14,9 @@ def compiled() -> ModuleType:
     """`kernel.points` compiled by numba.  The first call on a machine compiles and caches; later ones load."""
     folder = Path(str(kernel.__file__)).parent
     name = f"{__package__}.compiled"
-    spec = importlib.util.spec_from_file_location(name, folder / "__init__.py", submodule_search_locations=[str(folder)])
+    spec = importlib.util.spec_from_file_location(
+        name, folder / "__init__.py", submodule_search_locations=[str(folder)]
+    )
     if spec is None or spec.loader is None:
         raise ImportError(f"cannot load {folder}. Reinstall two-circuits.")
     package = importlib.util.module_from_spec(spec)

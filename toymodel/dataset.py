@@ -41,7 +41,9 @@ def attributes(name: str) -> dict[str, str]:
     """units and long_name of a variable or axis."""
     if name in VARIABLES:
         unit, meaning = VARIABLES[name]
-        return {"units": unit, "long_name": meaning} | ({"meanings": json.dumps(MEANINGS)} if name == "behaviour" else {})
+        return {"units": unit, "long_name": meaning} | (
+            {"meanings": json.dumps(MEANINGS)} if name == "behaviour" else {}
+        )
     row = TABLE.get(name) or next((row for key, row in TABLE.items() if name.endswith(f"_{key}")), None)
     return {"units": row.unit, "long_name": row.meaning} if row else {}
 
@@ -90,6 +92,6 @@ def trajectory_dataset(tr: "Trajectory") -> "xarray.Dataset":
             status=tr.status,
         ),
     )
-    for name in ds.variables:
-        ds[name].attrs.update(attributes(str(name)))
+    for variable in ds.variables:
+        ds[variable].attrs.update(attributes(str(variable)))
     return ds

@@ -69,7 +69,10 @@ def trajectory_rows(tr: "Trajectory") -> Rows:
     return [
         ("behaviour", f"{tr.behaviour}: {tr.meaning}"),
         *((name, number(getattr(tr, name))) for name in ("t_fit", "t_gen", "t_cross")),
-        ("t_end", f"{tr.t_end:.6g} ({tr.t_end / tr.learning_rate:.6g} steps of {tr.learning_rate:g}), {tr.method}"),
+        (
+            "t_end",
+            f"{tr.t_end:.6g} ({tr.t_end / tr.learning_rate:.6g} steps of {tr.learning_rate:g}), {tr.method}",
+        ),
         ("final logits", ", ".join(f"{label} {logit:.6g}" for label, logit in ends)),
         ("final losses", f"train {tr.train_loss[-1]:.4g}, test {tr.test_loss[-1]:.4g}"),
         ("final accuracies", f"train {tr.train_accuracy[-1]:.4g}, test {tr.test_accuracy[-1]:.4g}"),

@@ -3,13 +3,15 @@
 These are the definitions; `kernel` holds their scalar forms for the hot loops, and the tests hold the two together.
 """
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 
 from .losses import penalty_factor, wrong_probability
 from .parameters import FloatArray
 
-Numbers = npt.ArrayLike
+Numbers = FloatArray | float
 
 
 def logit_from_norm(norm: Numbers, efficiency: Numbers, kappa: Numbers) -> FloatArray:
@@ -23,12 +25,18 @@ def norm_from_logit(logit: Numbers, efficiency: Numbers, kappa: Numbers) -> Floa
 
 
 def penalty_slope(
-    efficiency: Numbers, kappa: Numbers, weight_decay: Numbers, penalty: str = "half", norm_power: Numbers = 2.0
+    efficiency: Numbers,
+    kappa: Numbers,
+    weight_decay: Numbers,
+    penalty: str | npt.NDArray[Any] = "half",
+    norm_power: Numbers = 2.0,
 ) -> FloatArray:
     """(3.1) a in dR/dW = a W^(r-1), with r = m/κ: a = α r / (2 η^m) for "half", twice that for "full"."""
     m = np.asarray(norm_power, float)
     r = m / np.asarray(kappa, float)
-    return np.asarray(penalty_factor(penalty) * np.asarray(weight_decay, float) * r / np.asarray(efficiency, float) ** m)
+    return np.asarray(
+        penalty_factor(penalty) * np.asarray(weight_decay, float) * r / np.asarray(efficiency, float) ** m
+    )
 
 
 def gradient(logits: FloatArray, slopes: FloatArray, r: float, num_classes: float) -> FloatArray:

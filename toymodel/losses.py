@@ -4,17 +4,19 @@ Every function broadcasts over arrays of any shape.  Logits in nats, losses in n
 logit 0 to 700 and beyond, for 2 to 1e9 classes.
 """
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 
 from .parameters import FloatArray
 
-Numbers = npt.ArrayLike
+Numbers = FloatArray | float
 
 
 def train_loss(total_logit: Numbers, num_classes: Numbers) -> FloatArray:
     """(2.1) L = ln(1 + (q-1) e^(-S)), with S the sum of all circuits' logits."""
-    return np.logaddexp(0.0, np.log(np.asarray(num_classes, float) - 1.0) - np.asarray(total_logit, float))
+    return np.asarray(np.logaddexp(0.0, np.log(np.asarray(num_classes, float) - 1.0) - np.asarray(total_logit, float)))
 
 
 def test_loss(gen_logit: Numbers, mem_logit: Numbers, num_classes: Numbers) -> FloatArray:
@@ -26,28 +28,32 @@ def test_loss(gen_logit: Numbers, mem_logit: Numbers, num_classes: Numbers) -> F
     gen, mem = np.asarray(gen_logit, float), np.asarray(mem_logit, float)
     with np.errstate(divide="ignore"):  # two classes leave no third one: ln 0
         others = np.log(np.asarray(num_classes, float) - 2.0)
-    return np.logaddexp(0.0, np.logaddexp(mem, others) - gen)
+    return np.asarray(np.logaddexp(0.0, np.logaddexp(mem, others) - gen))
 
 
 def wrong_probability(total_logit: Numbers, num_classes: Numbers) -> FloatArray:
     """(2.4) p(S) = (q-1) / (e^S + q - 1) = -dL/dS, the probability not on the right label."""
-    return np.exp(-np.logaddexp(0.0, np.asarray(total_logit, float) - np.log(np.asarray(num_classes, float) - 1.0)))
+    return np.asarray(
+        np.exp(-np.logaddexp(0.0, np.asarray(total_logit, float) - np.log(np.asarray(num_classes, float) - 1.0)))
+    )
 
 
-def penalty_factor(penalty: str | npt.NDArray[np.str_]) -> FloatArray:
+def penalty_factor(penalty: str | npt.NDArray[Any]) -> FloatArray:
     """(2.3) R = factor α Σ P^m: 1/2 for "half" (the paper's appendix D), 1 for "full" (its appendix C as displayed)."""
     return np.where(np.asarray(penalty) == "half", 0.5, 1.0)
 
 
-def regularisation(norms: FloatArray, weight_decay: Numbers, penalty: str = "half", norm_power: Numbers = 2.0) -> FloatArray:
+def regularisation(
+    norms: FloatArray, weight_decay: Numbers, penalty: str = "half", norm_power: Numbers = 2.0
+) -> FloatArray:
     """(2.3) R = (α/2) Σ_i P_i^m ("half") or α Σ_i P_i^m ("full"); norms (..., n), summed over the last axis."""
     power = np.asarray(norm_power, float)[..., None]
-    return penalty_factor(penalty) * np.asarray(weight_decay, float) * np.sum(norms**power, axis=-1)
+    return np.asarray(penalty_factor(penalty) * weight_decay * np.sum(norms**power, axis=-1))
 
 
 def chance_loss(num_classes: Numbers) -> FloatArray:
     """Loss of a network that knows nothing: ln q."""
-    return np.log(np.asarray(num_classes, float))
+    return np.asarray(np.log(np.asarray(num_classes, float)))
 
 
 def accuracy(lead: Numbers, noise: Numbers, silent: npt.ArrayLike, num_classes: Numbers) -> FloatArray:

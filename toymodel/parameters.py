@@ -55,7 +55,15 @@ MODEL_PARAMETERS = (
 )
 LAW_PARAMETERS = (
     Parameter("dataset_size", "D", "examples", "number of training examples", 0, 1e15, above=True),
-    Parameter("critical_size", "D_crit", "examples", "data set size at which the efficiencies meet", 0, 1e15, above=True),
+    Parameter(
+        "critical_size",
+        "D_crit",
+        "examples",
+        "data set size at which the efficiencies meet",
+        0,
+        1e15,
+        above=True,
+    ),
     Parameter("exponent", "β", "1", "η_mem falls as D^(-β)", 0, 20, above=True),
 )
 RUN_PARAMETERS = (

@@ -98,7 +98,11 @@ def event_times(events: FloatArray) -> dict[str, FloatArray]:
 
 
 def pack(
-    model: Dynamics, values: dict[str, npt.NDArray[Any]], size: int, start: State | None, thresholds: Thresholds
+    model: Dynamics,
+    values: dict[str, npt.NDArray[Any]],
+    size: int,
+    start: State | None,
+    thresholds: Thresholds,
 ) -> Problem:
     """`size` points: the model's parameters, with those in `values` (each (size,), already checked) put in their place.
 
@@ -127,7 +131,11 @@ def pack(
         for name in ("kappa", "num_classes", "logit_spread", "logit_floor", "norm_power")
     )
     slope = flow.penalty_slope(
-        efficiency, kappa[:, None], column("weight_decay")[:, None], column("penalty")[:, None], power[:, None]
+        efficiency,
+        kappa[:, None],
+        column("weight_decay")[:, None],
+        column("penalty")[:, None],
+        power[:, None],
     )
     r = power / kappa
     if start is None:

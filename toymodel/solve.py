@@ -48,17 +48,27 @@ def solve_flow(problem: Problem, t_end: FloatArray, rtol: float, times: FloatArr
         [samples, events, final, limits, status],
     )  # fmt: skip
     shape = (size, times.size, n)
-    return Solution(events, final, problem.own_invariant, limits, samples.reshape(shape), np.zeros((size, 0, n)), status)
+    return Solution(
+        events, final, problem.own_invariant, limits, samples.reshape(shape), np.zeros((size, 0, n)), status
+    )
 
 
 def solve_descent(
-    problem: Problem, learning_rate: FloatArray, steps: npt.NDArray[np.int64], marks: FloatArray, compiled: bool
+    problem: Problem,
+    learning_rate: FloatArray,
+    steps: npt.NDArray[np.int64],
+    marks: FloatArray,
+    compiled: bool,
 ) -> Solution:
     """Gradient descent of every point, steps (P,) of learning_rate (P,), state kept after marks (k,) steps."""
     size, n = problem.logit.shape
     engine = _Engine(n, compiled)
     events, final, limits, status = _outputs(size, n)
-    invariant, samples, kept = np.zeros((size, n)), np.zeros((size, marks.size * n)), np.zeros((size, marks.size * n))
+    invariant, samples, kept = (
+        np.zeros((size, n)),
+        np.zeros((size, marks.size * n)),
+        np.zeros((size, marks.size * n)),
+    )
     u, v = flow.subweights(problem.logit, problem.own_invariant)
     engine.run(
         "descent_points",
@@ -73,7 +83,7 @@ def solve_descent(
 
 def follow_to_limit(problem: Problem) -> FloatArray:
     """Logits (P, n) at which the flow from each point's start ends; nan where it could not be followed."""
-    size, n = problem.logit.shape
+    size = problem.size
     solution = solve_flow(problem, np.zeros(size), 1e-8, np.zeros(0), compiled=False)
     return np.where((solution.status == DONE)[:, None], solution.limits, np.nan)
 
@@ -101,7 +111,7 @@ class _Engine:
         self.module = load()
         # Two circuits go as a tuple, whose length the compiler knows; other numbers share one compiled kernel.
         self.each = (0, 0) if n == 2 else np.zeros(n, dtype=np.int64)
-        rooms = self._local.__dict__
+        rooms: dict[Any, list[Any]] = self._local.__dict__
         if n not in rooms:
             rooms[n] = [np.zeros(0), np.zeros(N_EVENTS + 2), np.zeros((ROOM, width))]
         self.scratch = rooms[n]
@@ -115,6 +125,11 @@ class _Engine:
             call(self.each, *ready, *outputs, *self.scratch)
             return
         lists = [x.tolist() for x in outputs]
-        call(self.each, *(x.tolist() if isinstance(x, np.ndarray) else x for x in inputs), *lists, *self.scratch)
+        call(
+            self.each,
+            *(x.tolist() if isinstance(x, np.ndarray) else x for x in inputs),
+            *lists,
+            *self.scratch,
+        )
         for array, filled in zip(outputs, lists, strict=True):
             array[...] = filled

@@ -116,8 +116,8 @@ def sweep(
         ds = ds.assign_coords(time=kept)
         ds["gen_logit_at"] = ds.logit_at[..., : model.num_gen].sum("circuit", skipna=False)
         ds["mem_logit_at"] = ds.logit_at[..., model.num_gen :].sum("circuit", skipna=False)
-    for name in ds.variables:
-        ds[name].attrs.update(attributes(str(name).removesuffix("_at")))
+    for variable in ds.variables:
+        ds[variable].attrs.update(attributes(str(variable).removesuffix("_at")))
     return ds
 
 

@@ -71,12 +71,12 @@ class Trajectory:
     @property
     def gen_norm(self) -> FloatArray:
         """Norm of the generalising circuits together (k,)."""
-        return np.sqrt(np.sum(self.norms[:, : self.model.num_gen] ** 2, axis=1))
+        return np.asarray(np.linalg.norm(self.norms[:, : self.model.num_gen], axis=1))
 
     @property
     def mem_norm(self) -> FloatArray:
         """Norm of the memorising circuits together (k,)."""
-        return np.sqrt(np.sum(self.norms[:, self.model.num_gen :] ** 2, axis=1))
+        return np.asarray(np.linalg.norm(self.norms[:, self.model.num_gen :], axis=1))
 
     @property
     def train_loss(self) -> FloatArray:
@@ -128,7 +128,12 @@ class Trajectory:
         return int(self.events[N_EVENTS + 1])
 
     def continue_with(
-        self, t_end: float | None = None, *, method: str | None = None, steps: int | None = None, **changes: Any
+        self,
+        t_end: float | None = None,
+        *,
+        method: str | None = None,
+        steps: int | None = None,
+        **changes: Any,
     ) -> "Trajectory":
         """Trains the same circuits on under changed parameters; time starts at 0 again.
 
@@ -143,12 +148,11 @@ class Trajectory:
                 )
         from .integrate import simulate
 
-        passed = {k: changes.pop(k) for k in ("learning_rate", "times", "rtol", "thresholds") if k in changes}
-        passed = {"learning_rate": self.learning_rate, "rtol": self.rtol, "thresholds": self.thresholds} | passed
-        if steps is None and t_end is None:
-            t_end = self.t_end
+        settings = ("learning_rate", "rtol", "thresholds")
+        passed: dict[str, Any] = {name: changes.pop(name, getattr(self, name)) for name in settings}
+        passed["t_end"] = self.t_end if steps is None and t_end is None else t_end
         return simulate(
-            self.model, t_end, method or self.method, steps=steps, start=self.final_state, **passed, **changes
+            self.model, method=method or self.method, steps=steps, start=self.final_state, **passed, **changes
         )
 
     def to_dataset(self) -> "xarray.Dataset":

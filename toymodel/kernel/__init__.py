@@ -14,7 +14,7 @@ the name `toymodel.compiled`, where every function is compiled by numba: one tex
 """
 
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -23,7 +23,8 @@ if __name__.endswith(".compiled"):
 
     def jit(function: F) -> F:
         """Compile with numba: without the GIL, so that threads share a sweep; cached, so that it happens once."""
-        return numba.njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract"})(function)  # type: ignore[no-any-return]
+        compiled: Any = numba.njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract"})(function)
+        return cast(F, compiled)
 else:
 
     def jit(function: F) -> F:

@@ -70,7 +70,13 @@ def slopes(
 
 @jit
 def solve(
-    inverse: Vector, weight: Vector, pull: float, rhs: Vector, parked: Vector, each: Sequence[int], out: Vector
+    inverse: Vector,
+    weight: Vector,
+    pull: float,
+    rhs: Vector,
+    parked: Vector,
+    each: Sequence[int],
+    out: Vector,
 ) -> None:
     """(3.7) solves (diag(1 / inverse) + rank one) x = rhs in O(n), by Sherman-Morrison.
 

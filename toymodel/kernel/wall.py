@@ -34,7 +34,7 @@ def edge_of(invariant: float, floor: float, tol: float) -> float:
 def push_at(logit: float, slope: float, r: float, p: float) -> float:
     """(3.1) g = a W^(r-1) - p, also at W = 0 where it is infinite for r < 1."""
     if logit > 0.0:
-        return slope * logit ** (r - 1.0) - p
+        return slope * math.exp((r - 1.0) * math.log(logit)) - p
     if r > 1.0 and slope < math.inf:
         return -p
     return slope - p if r == 1.0 else math.inf
