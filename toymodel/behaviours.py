@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from .parameters import FloatArray
+from .parameters import FloatArray, check, real
 
 Bools = npt.NDArray[np.bool_]
 
@@ -66,9 +66,13 @@ class Thresholds:
             ("chance_margin", 0.0, 0.5),
             ("level", 0.0, 1.0),
         ):
-            value = getattr(self, name)
-            if not low < value < high and not (name == "delay" and value == 1.0):
-                raise ValueError(f"{name} must be a number with {low:g} < {name} < {high:g}, got {value!r}. Change it.")
+            value = real(getattr(self, name))
+            sign = "<=" if name == "delay" else "<"
+            if value is None or not (low < value < high or (name == "delay" and value == low)):
+                raise (TypeError if value is None else ValueError)(
+                    f"{name} must be a number with {low:g} {sign} {name} < {high:g}, got {getattr(self, name)!r}. "
+                    f"Choose a value in that range."
+                )
 
 
 def standing(fits: Bools, performance: FloatArray, chance: FloatArray, thresholds: Thresholds) -> npt.NDArray[np.int_]:
@@ -128,17 +132,32 @@ def classify_curves(
 
     time (k,) rising steps or flow times; train_accuracy and test_accuracy (k,) in [0, 1].  A measured run has no known
     limit, so it counts as settled when neither accuracy moved by more than `thresholds.level` in the second half of the
-    run.  ValueError for curves that are empty, of unequal length or not finite.
+    run.  ValueError for curves that are empty, of unequal length, not finite or not accuracies.
     """
     thresholds = thresholds or Thresholds()
-    t, train, test = (np.asarray(x, dtype=np.float64) for x in (time, train_accuracy, test_accuracy))
+    num_classes = int(check("num_classes", num_classes))
+    try:
+        t, train, test = (np.asarray(x, dtype=np.float64) for x in (time, train_accuracy, test_accuracy))
+    except (TypeError, ValueError):
+        raise TypeError(
+            f"time, train_accuracy and test_accuracy must be sequences of numbers, got {time!r}, {train_accuracy!r} and "
+            f"{test_accuracy!r}. Pass lists or numpy arrays."
+        ) from None
     if not (t.ndim == 1 and t.size >= 2 and t.shape == train.shape == test.shape):
         raise ValueError(
             f"time, train_accuracy and test_accuracy must be 1-D and of one length >= 2, got shapes {t.shape}, "
             f"{train.shape} and {test.shape}. Pass the curves of one run."
         )
     if not (np.all(np.isfinite([t, train, test])) and np.all(np.diff(t) > 0)):
-        raise ValueError("time must rise and all values be finite, got others. Drop the points that were not measured.")
+        raise ValueError(
+            f"time must rise and all values be finite, got time {t}, train_accuracy {train} and test_accuracy {test}. "
+            f"Drop the points that were not measured."
+        )
+    if min(train.min(), test.min()) < 0.0 or max(train.max(), test.max()) > 1.0:
+        raise ValueError(
+            f"accuracies must lie in [0, 1], got {min(train.min(), test.min()):g} to {max(train.max(), test.max()):g}. "
+            f"Divide percentages by 100."
+        )
     chance = np.asarray(1.0 / num_classes)
     fits = train >= thresholds.fit_accuracy
     late = t >= 0.5 * t[-1]

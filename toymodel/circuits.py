@@ -1,6 +1,7 @@
 """Circuits and the models made of them: model.md 1, 2 and 5.  Per-circuit arrays have shape (n,), generalising first."""
 
 import dataclasses
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -52,7 +53,7 @@ class Dynamics:
             object.__setattr__(self, row.name, int(value) if row.whole else value)
         if self.penalty not in PENALTIES:
             raise unknown("penalty", str(self.penalty), PENALTIES)
-        if not (hasattr(self.law, "ratio") and hasattr(self.law, "dataset_size")):
+        if isinstance(self.law, type) or not (hasattr(self.law, "ratio") and hasattr(self.law, "dataset_size")):
             raise TypeError(
                 f"law must be an efficiency law, got {self.law!r}. Pass toymodel.PowerLaw(critical_size=..., "
                 f"exponent=...) or toymodel.TabulatedLaw(sizes, ratios)."
@@ -199,6 +200,8 @@ class Dynamics:
 
 
 def _check_circuits(field: str, circuits: Any) -> None:
+    if not isinstance(circuits, Iterable):
+        circuits = (circuits,)
     for circuit in circuits:
         if not isinstance(circuit, Circuit):
             raise TypeError(
@@ -264,7 +267,7 @@ class CircuitModel(Dynamics):
         super().__post_init__()
         for field in ("generalising", "memorising"):
             circuits = getattr(self, field)
-            if isinstance(circuits, Circuit) or not len(tuple(circuits)):
+            if isinstance(circuits, Circuit) or (isinstance(circuits, Iterable) and not (circuits := tuple(circuits))):
                 raise ValueError(
                     f"{field} must be a sequence of at least one toymodel.Circuit, got {circuits!r}. For an absent "
                     f"circuit use learning_speed=0."

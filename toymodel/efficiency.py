@@ -28,7 +28,8 @@ class EfficiencyLaw(Protocol):
 
 def power_law(dataset_size: npt.ArrayLike, critical_size: npt.ArrayLike, exponent: npt.ArrayLike) -> FloatArray:
     """(5.1) η_mem / η_gen = (D / D_crit)^(-β); broadcasts."""
-    return np.asarray((np.asarray(dataset_size, float) / critical_size) ** -np.asarray(exponent, float))
+    with np.errstate(over="ignore", under="ignore", divide="ignore"):  # far from D_crit: inf or 0, its limits
+        return np.asarray((np.asarray(dataset_size, float) / critical_size) ** -np.asarray(exponent, float))
 
 
 @dataclass(frozen=True)
@@ -51,8 +52,12 @@ class PowerLaw:
         return power_law(dataset_size, self.critical_size, self.exponent)
 
     def dataset_size(self, ratio: npt.ArrayLike) -> FloatArray:
-        """D_crit ratio^(-1/β)."""
-        return np.asarray(self.critical_size * np.asarray(ratio, float) ** (-1.0 / self.exponent))
+        """D_crit ratio^(-1/β); nan where the ratio is not positive."""
+        ratio = np.asarray(ratio, float)
+        positive = ratio > 0.0
+        with np.errstate(over="ignore", under="ignore"):
+            size = self.critical_size * np.where(positive, ratio, 1.0) ** (-1.0 / self.exponent)
+        return np.where(positive, size, np.nan)
 
 
 class TabulatedLaw:
@@ -116,7 +121,8 @@ class TabulatedLaw:
 
     def dataset_size(self, ratio: npt.ArrayLike) -> FloatArray:
         """The size at which the law gives `ratio`, by bisection of the monotone interpolant."""
-        wanted = np.log(np.asarray(ratio, float))
+        ratio = np.asarray(ratio, float)
+        wanted = np.log(np.where(ratio > 0.0, ratio, np.nan))
         low = np.full(wanted.shape, np.log(self.sizes[0]))
         high = np.full(wanted.shape, np.log(self.sizes[-1]))
         covered = (wanted <= np.log(self.ratios[0])) & (wanted >= np.log(self.ratios[-1]))

@@ -17,7 +17,7 @@ import numpy as np
 from . import flow, losses
 from .behaviours import Thresholds
 from .circuits import Dynamics, TwoCircuitModel
-from .integrate import as_state
+from .integrate import as_model, as_state
 from .parameters import FloatArray
 from .problem import Problem, State, pack
 from .solve import follow_to_limit
@@ -112,7 +112,7 @@ def steady_state(model: Dynamics | None = None, start: "State | Sequence[float] 
     >>> round(state.gen_logit / state.mem_logit, 6)  # (η_gen / η_mem)^(2κ/(2-κ))
     8.0
     """
-    model = TwoCircuitModel() if model is None else model
+    model = as_model(model)
     if model.weight_decay == 0.0:
         raise ValueError(
             "a steady state needs weight_decay > 0 (theorem D.4 as repaired in model.md 4.4), got 0: without it logits "
@@ -133,7 +133,7 @@ def steady_state(model: Dynamics | None = None, start: "State | Sequence[float] 
 
 def steady_ratio(model: TwoCircuitModel) -> float:
     """(4.1), (4.4) W_mem / W_gen = (η_mem / η_gen)^(mκ/(m-κ)), for κ < m; ValueError otherwise."""
-    m, kappa = model.norm_power, model.kappa
+    m, kappa = as_model(model).norm_power, model.kappa
     if kappa >= m:
         raise ValueError(
             f"the steady ratio needs kappa < norm_power, got kappa={kappa}, norm_power={m}: one takes all."
@@ -146,7 +146,7 @@ def sharpness(model: Dynamics) -> float:
 
     For a power law ν = β m κ / (m - κ).
     """
-    m, kappa = model.norm_power, model.kappa
+    m, kappa = as_model(model).norm_power, model.kappa
     if kappa >= m:
         return float("inf")
     step = 1e-4
@@ -157,7 +157,7 @@ def sharpness(model: Dynamics) -> float:
 
 def critical_dataset_size(model: Dynamics | None = None) -> float:
     """(5.2) D_crit: where η_mem(D) = η_gen by the model's law.  It does not depend on weight decay or classes (P3)."""
-    return float((TwoCircuitModel() if model is None else model).law.critical_size)
+    return float(as_model(model).law.critical_size)
 
 
 def _judge(model: Dynamics, problem: Problem, logits: FloatArray) -> SteadyState:

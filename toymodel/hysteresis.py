@@ -46,7 +46,7 @@ def stability_limits(model: TwoCircuitModel) -> StabilityLimits:
 
     ValueError without a floor, where a lost circuit can never return (κ > m) or is never lost (κ < m).
     """
-    floor, r = model.logit_floor, model.degree
+    floor, r = as_two(model).logit_floor, model.degree
     if floor == 0.0:
         raise ValueError(
             "stability limits need logit_floor > 0, got 0: without a seed to return from, pure states are stable for every "
@@ -63,6 +63,13 @@ def stability_limits(model: TwoCircuitModel) -> StabilityLimits:
     if total <= floor:
         return StabilityLimits(gen_below, float("inf"))
     return StabilityLimits(gen_below, _size_for_slope(model, p_mem * (total - floor) ** (1.0 - r)))
+
+
+def as_two(model: TwoCircuitModel) -> TwoCircuitModel:
+    """TypeError for what is no model of two circuits: thresholds are between one Gen and one Mem."""
+    if not isinstance(model, TwoCircuitModel):
+        raise TypeError(f"model must be a toymodel.TwoCircuitModel, got {model!r}. Build one of the two that matter.")
+    return model
 
 
 def _size_for_slope(model: TwoCircuitModel, slope: float) -> float:
@@ -89,10 +96,12 @@ def threshold_gap(
     """
     import xarray as xr
 
-    model = TwoCircuitModel() if model is None else model
+    model = as_two(TwoCircuitModel() if model is None else model)
     when = np.geomspace(100.0, 1e6, 30) if times is None else check_axis("t_end", times, "times")
     middle = critical_dataset_size(model)
     tried = middle * np.geomspace(0.01, 100.0, 600) if sizes is None else check_axis("dataset_size", sizes, "sizes")
+    if not np.all(np.diff(tried) > 0.0):
+        raise ValueError(f"sizes must be strictly rising, got {sizes!r}. Sort them and drop repetitions.")
     t_end = float(when.max())
     scratch = sweep(model, t_end, dataset_size=tried, progress=False)
 

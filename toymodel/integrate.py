@@ -10,6 +10,7 @@ from . import flow
 from .behaviours import FAILED, Thresholds
 from .circuits import Dynamics, TwoCircuitModel
 from .kernel.flow import DONE
+from .losses import wrong_probability
 from .parameters import FloatArray, check, unknown
 from .problem import Problem, State, pack
 from .solve import REASONS, follow_to_limit, solve_descent, solve_flow
@@ -56,28 +57,21 @@ def simulate(
     >>> simulate().behaviour
     'grokking'
     """
-    if model is None:
-        model = TwoCircuitModel()
-    if not isinstance(model, Dynamics):
-        raise TypeError(
-            f"model must be a toymodel.TwoCircuitModel or CircuitModel, got {model!r}. Build one, or leave it out for the "
-            f"paper's."
-        )
+    model = as_model(model)
     if parameters:
         model = model.with_parameters(**parameters)
     if method not in METHODS:
         raise unknown("method", str(method), METHODS)
     learning_rate = check("learning_rate", learning_rate)
     if steps is not None:
-        if t_end is not None or isinstance(steps, bool) or int(steps) != steps or steps < 0:
+        if t_end is not None:
             raise ValueError(
-                f"steps must be a whole number >= 0, given instead of t_end; got steps={steps!r}, t_end={t_end!r}. "
-                f"Pass one of them."
+                f"steps is given instead of t_end; got steps={steps!r}, t_end={t_end!r}. Pass one of them."
             )
-        t_end = int(steps) * learning_rate
+        t_end = check("steps", steps) * learning_rate
     t_end = check("t_end", 1000.0 if t_end is None else t_end)
     rtol = check("rtol", rtol)
-    thresholds = thresholds or Thresholds()
+    thresholds = as_thresholds(thresholds)
     state = as_state(model, start)
     problem = pack(model, {}, 1, state, thresholds)
     saved = save_times(t_end, times)
@@ -86,7 +80,7 @@ def simulate(
         kept = np.broadcast_to(solution.invariant[0], (saved.size, len(model.circuits)))
     else:
         _refuse_divergence(problem, learning_rate)
-        count = round(t_end / learning_rate)
+        count = number_of_steps(t_end, learning_rate)
         marks = np.unique(np.round(saved / learning_rate))
         saved = marks * learning_rate
         compiled = count * len(model.circuits) > COMPILE_FROM
@@ -112,19 +106,54 @@ def simulate(
     )
 
 
+def as_model(model: Dynamics | None) -> Dynamics:
+    """The model that is meant: the paper's for None; TypeError for what is no model."""
+    if model is None:
+        return TwoCircuitModel()
+    if not isinstance(model, Dynamics):
+        raise TypeError(
+            f"model must be a toymodel.TwoCircuitModel or CircuitModel, got {model!r}. Build one, or leave it out for the "
+            f"paper's."
+        )
+    return model
+
+
+def as_thresholds(thresholds: Thresholds | None) -> Thresholds:
+    """The project's for None; TypeError for what are no thresholds."""
+    if thresholds is not None and not isinstance(thresholds, Thresholds):
+        raise TypeError(
+            f"thresholds must be toymodel.Thresholds, got {thresholds!r}. Pass toymodel.Thresholds(performance=...), or "
+            f"leave it out for the defaults."
+        )
+    return thresholds or Thresholds()
+
+
+def number_of_steps(t_end: float, learning_rate: float) -> int:
+    """Descent steps to t_end; ValueError for more than can be counted."""
+    return int(check("steps", float(np.round(t_end / learning_rate)), "t_end / learning_rate"))
+
+
 def as_state(model: Dynamics, start: State | Sequence[float] | None) -> State | None:
     """`start` of `simulate` as a State; ValueError or TypeError for logits out of range or of the wrong number."""
-    if start is None or isinstance(start, State):
-        state = start
-    else:
-        logits = np.array([check("initial_logit", x, f"start[{k}]") for k, x in enumerate(start)])
-        state = State(logits, model.invariants)
-    if state is not None and state.logit.shape != (len(model.circuits),):
-        raise ValueError(
-            f"start must hold one logit for each circuit ({', '.join(model.labels)}), got {state.logit.size}. Pass "
-            f"{len(model.circuits)} numbers, generalising circuits first."
+    if start is None:
+        return None
+    logits = start.logit if isinstance(start, State) else start
+    if np.ndim(logits) != 1:
+        raise TypeError(
+            f"start must be a State or a sequence of logits, one for each circuit ({', '.join(model.labels)}), got "
+            f"{start!r}. Pass {len(model.circuits)} numbers, generalising circuits first."
         )
-    return state
+    invariants = start.invariant if isinstance(start, State) else model.invariants
+    if not len(logits) == np.size(invariants) == len(model.circuits):
+        raise ValueError(
+            f"start must hold one logit for each circuit ({', '.join(model.labels)}), got {len(logits)}, and as many "
+            f"invariants, got {np.size(invariants)}. Pass {len(model.circuits)} numbers, generalising circuits first."
+        )
+    limit = "logit" if isinstance(start, State) else "initial_logit"
+    return State(
+        np.array([check(limit, x, f"start[{k}]") for k, x in enumerate(logits)]),
+        np.array([check("invariant", x, f"start.invariant[{k}]") for k, x in enumerate(invariants)]),
+    )
 
 
 def save_times(t_end: float, times: npt.ArrayLike | None = None) -> FloatArray:
@@ -133,7 +162,10 @@ def save_times(t_end: float, times: npt.ArrayLike | None = None) -> FloatArray:
         if t_end == 0.0:
             return np.zeros(1)
         return np.unique(np.concatenate([[0.0], t_end * np.geomspace(1e-5, 1.0, 401), np.linspace(0.0, t_end, 301)]))
-    wanted = np.asarray(times, dtype=np.float64)
+    try:
+        wanted = np.asarray(times, dtype=np.float64)
+    except (TypeError, ValueError):
+        raise TypeError(f"times must be a 1-D sequence of numbers, got {times!r}. Pass a list or an array.") from None
     good = wanted.ndim == 1 and wanted.size > 0 and np.all(np.isfinite(wanted)) and np.all(np.diff(wanted) > 0)
     if not (good and wanted[0] >= 0 and wanted[-1] <= t_end):
         raise ValueError(
@@ -143,15 +175,25 @@ def save_times(t_end: float, times: npt.ArrayLike | None = None) -> FloatArray:
     return wanted
 
 
+# Share of all logits below which a circuit's oscillation does no harm.
+HARMLESS = 1e-3
+
+
 def _refuse_divergence(problem: Problem, learning_rate: float) -> None:
-    """ValueError if descent cannot settle where the flow ends: λ must be below 2 / (largest curvature) there."""
+    """ValueError if descent cannot settle where the flow ends: λ must be below 2 / (largest curvature) there.
+
+    A circuit with next to no logit left has a curvature of about p s² / W without bound, but its oscillation is bounded: it
+    bounces off W = 0 and gains at most λ p s² a step.  It is left out where both are a small share of all logits.
+    """
     end = follow_to_limit(problem)[0]
-    alive = end > 0.0
+    if not np.isfinite(end).all():
+        return
+    q = problem.num_classes[0]
+    gain = learning_rate * wrong_probability(end.sum(), q) * flow.mobility(end, problem.invariant[0])
+    alive = (end > 0.0) & (np.maximum(end, gain) > HARMLESS * end.sum())
     if not alive.any():
         return
-    curvature = flow.curvatures(
-        end[alive], problem.invariant[0, alive], problem.slope[0, alive], problem.r[0], problem.num_classes[0]
-    ).max()
+    curvature = flow.curvatures(end[alive], problem.invariant[0, alive], problem.slope[0, alive], problem.r[0], q).max()
     if learning_rate * curvature >= 2.0:
         raise ValueError(
             f"descent can settle where the flow ends only with learning_rate < 2 / curvature = {2.0 / curvature:.4g}; got "

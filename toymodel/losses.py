@@ -16,7 +16,9 @@ Numbers = FloatArray | float
 
 def train_loss(total_logit: Numbers, num_classes: Numbers) -> FloatArray:
     """(2.1) L = ln(1 + (q-1) e^(-S)), with S the sum of all circuits' logits."""
-    return np.asarray(np.logaddexp(0.0, np.log(np.asarray(num_classes, float) - 1.0) - np.asarray(total_logit, float)))
+    rivals = np.log(np.asarray(num_classes, float) - 1.0)
+    with np.errstate(invalid="ignore"):  # a failed run has nan logits, and then a nan loss
+        return np.asarray(np.logaddexp(0.0, rivals - np.asarray(total_logit, float)))
 
 
 def test_loss(gen_logit: Numbers, mem_logit: Numbers, num_classes: Numbers) -> FloatArray:
@@ -28,14 +30,15 @@ def test_loss(gen_logit: Numbers, mem_logit: Numbers, num_classes: Numbers) -> F
     gen, mem = np.asarray(gen_logit, float), np.asarray(mem_logit, float)
     with np.errstate(divide="ignore"):  # two classes leave no third one: ln 0
         others = np.log(np.asarray(num_classes, float) - 2.0)
-    return np.asarray(np.logaddexp(0.0, np.logaddexp(mem, others) - gen))
+    with np.errstate(invalid="ignore"):
+        return np.asarray(np.logaddexp(0.0, np.logaddexp(mem, others) - gen))
 
 
 def wrong_probability(total_logit: Numbers, num_classes: Numbers) -> FloatArray:
     """(2.4) p(S) = (q-1) / (e^S + q - 1) = -dL/dS, the probability not on the right label."""
-    return np.asarray(
-        np.exp(-np.logaddexp(0.0, np.asarray(total_logit, float) - np.log(np.asarray(num_classes, float) - 1.0)))
-    )
+    rivals = np.log(np.asarray(num_classes, float) - 1.0)
+    with np.errstate(invalid="ignore"):
+        return np.asarray(np.exp(-np.logaddexp(0.0, np.asarray(total_logit, float) - rivals)))
 
 
 def penalty_factor(penalty: str | npt.NDArray[Any]) -> FloatArray:

@@ -5,6 +5,8 @@ Scalars and sweep axes are checked by the same rows, and error messages, help te
 
 import difflib
 import math
+import numbers
+import reprlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -70,7 +72,13 @@ RUN_PARAMETERS = (
     Parameter("t_end", "T", "flow time", "flow time at which the run ends", 0, 1e15),
     Parameter("learning_rate", "λ", "flow time/step", "gradient-descent step", 0, 1e6, above=True),
     Parameter("rtol", "", "1", "error allowed per step in ln(1 + W)", 1e-12, 1e-2),
+    Parameter("logit", "W", "nats", "logit of a state", 0, 1e6),
+    Parameter("invariant", "s²", "nats", "v² - u² of a state", 0, 1e6),
+    Parameter("steps", "", "1", "number of gradient-descent steps", 0, 1e15, whole=True),
+    Parameter("threads", "", "1", "threads that share a sweep", 1, 4096, whole=True),
 )
+# What a sweep can have as an axis; circuits' parameters with their circuit's name before them.
+AXES = {p.name for p in (*MODEL_PARAMETERS, *LAW_PARAMETERS)} | {"t_end", "learning_rate"}
 TABLE = {p.name: p for p in (*CIRCUIT_PARAMETERS, *MODEL_PARAMETERS, *LAW_PARAMETERS, *RUN_PARAMETERS)}
 
 
@@ -80,23 +88,27 @@ def describe(row: str, name: str | None = None) -> Parameter:
     return found if name is None else Parameter(name, *list(vars(found).values())[1:])
 
 
+def real(value: Any) -> float | None:
+    """A real number, also from an array without axes, as a float; None for anything else, booleans and text included."""
+    if hasattr(value, "__array__") and np.ndim(value) == 0:
+        value = np.asarray(value)[()]
+    if isinstance(value, bool | np.bool_) or not isinstance(value, numbers.Real):
+        return None
+    try:
+        return float(value)
+    except OverflowError:
+        return math.inf
+
+
 def check(row: str, value: Any, name: str | None = None) -> float:
     """`value` as a float in its legal range.  TypeError or ValueError says what was wanted, got, and what to do."""
     parameter = describe(row, name)
-    if isinstance(value, bool | str | bytes) or not np.isscalar(value):
-        try:
-            value = np.asarray(value)[()] if np.ndim(value) == 0 and not isinstance(value, bool | str | bytes) else None
-        except (TypeError, ValueError):
-            value = None
-        if value is None or not np.isscalar(value):
-            raise TypeError(
-                f"{parameter.name} must be {parameter.range_text()}, got something that is not a single real number. "
-                f"To try several values at once, use toymodel.sweep({parameter.name}=[...])."
-            )
-    try:
-        number = float(value)  # type: ignore[arg-type]
-    except (TypeError, ValueError):
-        number = math.nan
+    number = real(value)
+    if number is None:
+        remedy = f"To try several values at once, use toymodel.sweep({parameter.name}=[...])."
+        if row not in AXES or name is not None:
+            remedy = "Pass a single real number."
+        raise TypeError(f"{parameter.name} must be {parameter.range_text()}, got {reprlib.repr(value)}. {remedy}")
     if not bool(parameter.legal(np.asarray(number))):
         raise ValueError(
             f"{parameter.name} ({parameter.meaning}) must be {parameter.range_text()}, got {value!r}. "
@@ -109,22 +121,29 @@ def check_axis(row: str, values: Any, name: str | None = None) -> FloatArray:
     """`values` as a 1-D float array, each entry legal.  Errors name the first offender."""
     parameter = describe(row, name)
     try:
-        array = np.asarray(values, dtype=np.float64)
+        array = np.asarray(values)
+        if array.dtype.kind == "O" and array.ndim > 0:
+            numeric = [real(x) for x in array.flat]
+            array = array if None in numeric else np.array(numeric).reshape(array.shape)
     except (TypeError, ValueError):
+        array = np.asarray(None)
+    if array.dtype.kind not in "iuf":
         raise TypeError(
-            f"axis {parameter.name} must be a 1-D sequence of numbers, got {values!r}. Pass a list or a numpy array."
-        ) from None
+            f"axis {parameter.name} must be a 1-D sequence of numbers, got {reprlib.repr(values)}. Pass a list or a numpy "
+            f"array."
+        )
     if array.ndim != 1 or array.size == 0:
         raise ValueError(
             f"axis {parameter.name} must be a 1-D sequence with at least one value, got shape {array.shape}. "
             f"For a single value pass [value]."
         )
+    array = array.astype(np.float64)
     legal = parameter.legal(array)
     if not legal.all():
         worst = int(np.flatnonzero(~legal)[0])
         raise ValueError(
             f"axis {parameter.name} ({parameter.meaning}): each value must be {parameter.range_text()}, "
-            f"got {array[worst]!r} at position {worst}. Leave it out or change it."
+            f"got {values[worst]!r} at position {worst}. Leave it out or change it."
         )
     return array
 

@@ -14,7 +14,7 @@ from .behaviours import Thresholds, classify, standing
 from .circuits import Dynamics
 from .efficiency import PowerLaw, power_law
 from .kernel.equations import CROSS, FIT, GEN, LEAVE, N_EVENTS
-from .parameters import FloatArray
+from .parameters import TABLE, FloatArray
 
 # An invariant of 0 stands for u = v; this stands for it where a mirror coordinate must stay finite.
 TINY = 1e-280
@@ -124,7 +124,17 @@ def pack(
         else:
             ratio = model.law.ratio(column("dataset_size"))
         best = efficiency[:, :g].max(axis=1) / efficiency[:, g:].max(axis=1)
-        efficiency[:, g:] *= (ratio * best)[:, None]
+        # A law can ask for more than a circuit may have; `simulate` refuses that, circuit by circuit.
+        with np.errstate(over="ignore", under="ignore"):
+            efficiency[:, g:] *= (ratio * best)[:, None]
+        legal = TABLE["efficiency"].legal(efficiency)
+        if not legal.all():
+            point, circuit = np.argwhere(~legal)[0]
+            raise ValueError(
+                f"{model.labels[circuit]}_efficiency must be {TABLE['efficiency'].range_text()}, got "
+                f"{efficiency[point, circuit]:g} by the law at dataset_size = {column('dataset_size')[point]:g}. Choose "
+                f"data set sizes nearer to the critical one."
+            )
 
     kappa, q, spread, floor, power = (
         column(name).astype(np.float64)

@@ -9,8 +9,8 @@ import numpy.typing as npt
 
 from . import losses
 from .behaviours import BEHAVIOURS, FAILED, Thresholds
-from .circuits import PENALTIES, Dynamics, TwoCircuitModel
-from .integrate import METHODS, as_state, save_times
+from .circuits import PENALTIES, Dynamics
+from .integrate import METHODS, as_model, as_state, as_thresholds, number_of_steps, save_times
 from .kernel.equations import N_EVENTS
 from .kernel.flow import DONE
 from .parameters import TABLE, check, check_axis, unknown
@@ -22,15 +22,14 @@ if TYPE_CHECKING:
 
 # Points that a thread takes at a time: enough to keep it busy, few enough for an even load and a bar that moves.
 BLOCK = 2048
-RUN_AXES = ("t_end", "learning_rate")
 
 
 def sweep(
     model: Dynamics | None = None,
-    t_end: float = 1000.0,
+    t_end: float | npt.ArrayLike = 1000.0,
     method: str = "flow",
     *,
-    learning_rate: float = 0.01,
+    learning_rate: float | npt.ArrayLike = 0.01,
     start: State | Any = None,
     times: npt.ArrayLike | None = None,
     rtol: float = 1e-6,
@@ -45,8 +44,9 @@ def sweep(
         model     a TwoCircuitModel or CircuitModel; default the paper's
         t_end     flow time at which every run stops
         method    "flow" or "descent", as in `simulate`
-        axes      one sequence for each axis: any name of `model.parameters()`, and t_end or learning_rate, for example
-                  kappa=np.linspace(1, 1.9, 64), dataset_size=np.geomspace(100, 1e4, 64)
+        axes      one sequence for each axis: any name of `model.parameters()`, for example
+                  kappa=np.linspace(1, 1.9, 64), dataset_size=np.geomspace(100, 1e4, 64);
+                  t_end and learning_rate can be sequences too, and are then the last axes
 
     Other arguments
         learning_rate, start, thresholds   as in `simulate`; one start serves every point
@@ -66,19 +66,18 @@ def sweep(
 
     from .dataset import attributes, provenance
 
-    model = TwoCircuitModel() if model is None else model
-    if not isinstance(model, Dynamics):
-        raise TypeError(f"model must be a toymodel.TwoCircuitModel or CircuitModel, got {model!r}. Build one.")
+    model = as_model(model)
     if method not in METHODS:
         raise unknown("method", str(method), METHODS)
-    rtol, thresholds = check("rtol", rtol), thresholds or Thresholds()
-    if threads is not None and (isinstance(threads, bool) or int(threads) != threads or threads < 1):
-        raise ValueError(f"threads must be a whole number >= 1, got {threads!r}. Leave it out to use every core.")
-    grid = _axes(model, axes)
-    fixed = {"t_end": check("t_end", t_end), "learning_rate": check("learning_rate", learning_rate)}
-    for name in grid.keys() & set(RUN_AXES):
-        if times is not None:
-            raise ValueError(f"times needs one {name} for all points, got {name} as an axis. Drop one of the two.")
+    rtol, thresholds = check("rtol", rtol), as_thresholds(thresholds)
+    crew = (os.cpu_count() or 1) if threads is None else int(check("threads", threads))
+    run_settings: dict[str, Any] = {"t_end": t_end, "learning_rate": learning_rate}
+    run_axes = {name: value for name, value in run_settings.items() if np.ndim(value) > 0}
+    grid = _axes(model, axes | run_axes)
+    fixed = {name: check(name, value) for name, value in run_settings.items() if name not in run_axes}
+    if times is not None and run_axes:
+        name = next(iter(run_axes))
+        raise ValueError(f"times needs one {name} for all points, got {name} as an axis. Drop one of the two.")
     kept = np.zeros(0) if times is None else save_times(fixed["t_end"], times)
     state = as_state(model, start)
 
@@ -90,18 +89,20 @@ def sweep(
         last = min(first + BLOCK, total)
         where = np.unravel_index(np.arange(first, last), shape) if shape else ()
         values = {name: grid[name][index] for name, index in zip(grid, where, strict=True)}
-        run = {name: np.broadcast_to(values.pop(name, fixed[name]), (last - first,)).copy() for name in RUN_AXES}
+        run = {
+            name: np.full(last - first, values.pop(name) if name in run_axes else fixed[name]) for name in run_settings
+        }
         problem = pack(model, values, last - first, state, thresholds)
         if method == "flow":
             solution = solve_flow(problem, run["t_end"], rtol, kept, compiled=True)
         else:
-            steps = np.round(run["t_end"] / run["learning_rate"]).astype(np.int64)
-            marks = np.round(kept / fixed["learning_rate"])
+            steps = np.array([number_of_steps(*x) for x in zip(run["t_end"], run["learning_rate"], strict=True)])
+            marks = np.round(kept / run["learning_rate"][0])
             solution = solve_descent(problem, run["learning_rate"], steps, marks, compiled=True)
         result.store(slice(first, last), problem, solution)
         return last - first
 
-    _spread(block, range(0, total, BLOCK), total, threads or os.cpu_count() or 1, progress)
+    _spread(block, range(0, total, BLOCK), total, crew, progress)
 
     ds = xr.Dataset(
         {name: (tuple(grid), values.reshape(shape)) for name, values in result.variables.items()},
@@ -161,20 +162,25 @@ def _axes(model: Dynamics, axes: dict[str, npt.ArrayLike]) -> dict[str, npt.NDAr
         raise ValueError(
             "sweep needs at least one axis, got none. Pass for example kappa=[1.0, 1.5]; for one run use simulate()."
         )
-    known = [*model.parameters(), *RUN_AXES]
+    known = [*model.parameters(), "t_end", "learning_rate"]
     grid: dict[str, npt.NDArray[Any]] = {}
     for name, values in axes.items():
         if name not in known:
             raise unknown("an axis of this model", name, known)
         if name == "penalty":
-            grid[name] = np.atleast_1d(np.asarray(values))
+            grid[name] = np.asarray(values)
+            if grid[name].ndim != 1 or grid[name].size == 0:
+                raise ValueError(
+                    f"axis penalty must be a 1-D sequence with at least one of {', '.join(PENALTIES)}, got {values!r}. For "
+                    f"a single value pass [value]."
+                )
             for value in grid[name]:
                 if value not in PENALTIES:
                     raise unknown("penalty", str(value), PENALTIES)
             continue
         row = name if name in TABLE else name.split("_", 1)[1]
         grid[name] = check_axis(row, values, name)
-    model.check_names([name for name in grid if name not in RUN_AXES])
+    model.check_names([name for name in grid if name not in ("t_end", "learning_rate")])
     return grid
 
 

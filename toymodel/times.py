@@ -17,9 +17,9 @@ import numpy as np
 
 from . import flow
 from .behaviours import Thresholds
-from .circuits import Dynamics, TwoCircuitModel
+from .circuits import Dynamics
 from .equilibrium import critical_dataset_size, steady_state
-from .integrate import simulate
+from .integrate import as_model, simulate
 from .losses import wrong_probability
 from .parameters import FloatArray
 from .problem import pack
@@ -104,7 +104,7 @@ def grokking_time(model: Dynamics | None = None, t_end: float | None = None) -> 
     t_end   how long to simulate; default ten times the closed form.
     With several circuits of a kind, the most efficient of each.  ValueError without weight decay.
     """
-    model = TwoCircuitModel() if model is None else model
+    model = as_model(model)
     steady_state(model)  # refuses what has no plateau
     gen, mem = _best(model)
     level, rate = plateau(model, mem)
@@ -125,7 +125,7 @@ def ungrokking_time(
     The run starts at the steady state of `model` at its own data set size, and goes on with `dataset_size` (default: half
     of D_crit).  Mem grows from the seed that survives there.  ValueError if the model does not end with Gen in the lead.
     """
-    model = TwoCircuitModel() if model is None else model
+    model = as_model(model)
     before = steady_state(model)
     if before.gen_logit <= before.mem_logit:
         raise ValueError(

@@ -141,9 +141,9 @@ class Trajectory:
         speeds and initial logits cannot change, because these circuits are already on their way: ValueError.
         """
         for name in changes:
-            if name.endswith(("_learning_speed", "_initial_logit")):
+            if name in ("start", "model") or name.endswith(("_learning_speed", "_initial_logit")):
                 raise ValueError(
-                    f"continue_with keeps the circuits' state, so {name} has no effect; got {changes[name]!r}. Use "
+                    f"continue_with keeps the circuits' state, so {name} cannot change; got {changes[name]!r}. Use "
                     f"simulate(...) for a new start."
                 )
         from .integrate import simulate
