@@ -31,7 +31,7 @@ def push(model: tm.TwoCircuitModel | tm.CircuitModel, logits: FloatArray) -> Flo
 
 
 def trajectory(
-    model: tm.TwoCircuitModel | tm.CircuitModel, times: FloatArray, method: str = "Radau", rtol: float = 1e-10
+    model: tm.TwoCircuitModel | tm.CircuitModel, times: FloatArray, method: str = "Radau", rtol: float = 1e-9
 ) -> FloatArray:
     """Logits (k, n) at `times`, by integrating u and v themselves."""
     s = np.array([c.learning_speed for c in model.circuits])
@@ -45,7 +45,7 @@ def trajectory(
         return np.concatenate([-g * y[n:], -g * y[:n]])
 
     solution = solve_ivp(
-        rate, (0.0, times[-1]), np.concatenate([u, v]), method, t_eval=times, rtol=rtol, atol=1e-14, first_step=1e-8
+        rate, (0.0, times[-1]), np.concatenate([u, v]), method, t_eval=times, rtol=rtol, atol=1e-12, first_step=1e-8
     )
     assert solution.success, solution.message
     return (solution.y[:n] * solution.y[n:]).T

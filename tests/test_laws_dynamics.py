@@ -9,7 +9,7 @@ import pytest
 import references
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from strategies import MILD, Bounds, models, numbers
+from strategies import MILD, Bounds, models, numbers, simulated
 
 import toymodel as tm
 
@@ -29,29 +29,29 @@ def never_rises(run: tm.Trajectory) -> None:
 
 @given(models(SHARING, options=False, most=5), TIMES)
 def test_regularised_loss_never_increases(model: Any, t_end: float) -> None:
-    never_rises(tm.simulate(model, t_end))
+    never_rises(simulated(model, t_end))
 
 
 @given(models(DIVIDED, options=False, most=3), TIMES)
 def test_regularised_loss_never_increases_where_one_takes_all(model: Any, t_end: float) -> None:
-    never_rises(tm.simulate(model, t_end))
+    never_rises(simulated(model, t_end))
 
 
 @given(models(MILD | {"norm_power": (0.5, 6.0)}, options=False, most=3, started=True), SHORT)
 def test_regularised_loss_never_increases_for_any_norm_power(model: Any, t_end: float) -> None:
-    never_rises(tm.simulate(model, t_end))
+    never_rises(simulated(model, t_end))
 
 
 @given(models(MILD | {"logit_floor": (1e-6, 1.0)}, options=False, most=3), SHORT)
 def test_regularised_loss_never_increases_above_a_floor(model: Any, t_end: float) -> None:
-    run = tm.simulate(model, t_end)
+    run = simulated(model, t_end)
     assert np.all(run.logits >= model.logit_floor * (1.0 - 1e-12))
     never_rises(run)
 
 
 @given(models(MILD, options=False, most=3), SHORT)
 def test_the_flow_keeps_the_invariant(model: Any, t_end: float) -> None:
-    run = tm.simulate(model, t_end)
+    run = simulated(model, t_end)
     u, v = run.final_state.subweights
     np.testing.assert_allclose(v**2 - u**2, model.invariants, rtol=1e-9, atol=1e-12)
     np.testing.assert_allclose(u * v, run.logits[-1], rtol=1e-12)
@@ -103,14 +103,14 @@ def test_the_first_step_is_rate_times_p_times_squared_learning_speed(model: Any,
 
 @given(models(SHARING, options=False), TIMES)
 def test_swapping_circuits_swaps_trajectories(model: Any, t_end: float) -> None:
-    one, other = tm.simulate(model, t_end), tm.simulate(model.swapped(), t_end)
+    one, other = simulated(model, t_end), simulated(model.swapped(), t_end)
     np.testing.assert_allclose(other.logits[:, ::-1], one.logits, rtol=1e-12, atol=1e-300)
     np.testing.assert_allclose(other.limit_logits[::-1], one.limit_logits, rtol=1e-12, atol=1e-300)
 
 
 @given(models(DIVIDED, options=False), SHORT)
 def test_swapping_circuits_swaps_trajectories_where_one_takes_all(model: Any, t_end: float) -> None:
-    one, other = tm.simulate(model, t_end), tm.simulate(model.swapped(), t_end)
+    one, other = simulated(model, t_end), simulated(model.swapped(), t_end)
     np.testing.assert_allclose(other.logits[:, ::-1], one.logits, rtol=1e-9, atol=1e-12)
 
 
@@ -131,7 +131,7 @@ def test_an_absent_circuit_stays_absent_and_changes_nothing(
         generalising=(*gen, absent) if generalises else gen, memorising=mem if generalises else (*mem, absent), **shared
     )
     where = len(gen) if generalises else len(gen) + len(mem)
-    with_it, without = tm.simulate(more, t_end), tm.simulate(model, t_end)
+    with_it, without = simulated(more, t_end), simulated(model, t_end)
     assert np.all(with_it.logits[:, where] == 0.0)
     assert with_it.final_state.invariant[where] == 0.0
     assert with_it.limit_logits[where] == 0.0
@@ -150,12 +150,12 @@ def test_an_absent_circuit_stays_absent_and_changes_nothing(
 
 @given(numbers("learning_rate", (1e-5, 1e3)), models(MILD, options=False), SHORT)
 def test_flow_time_does_not_depend_on_the_learning_rate(learning_rate: float, model: Any, t_end: float) -> None:
-    one, other = tm.simulate(model, t_end), tm.simulate(model, t_end, learning_rate=learning_rate)
+    one, other = simulated(model, t_end), simulated(model, t_end, learning_rate=learning_rate)
     assert np.array_equal(one.events, other.events, equal_nan=True)
     np.testing.assert_allclose(other.step, one.time / learning_rate, rtol=1e-15)
 
 
-@pytest.mark.parametrize("kappa", [0.8, 1.2, 1.6])
+@pytest.mark.parametrize("kappa", [1.0, 1.2, 1.6])
 def test_time_scales_with_the_learning_rate(kappa: float) -> None:
     runs = [
         tm.simulate(kappa=kappa, t_end=400.0, method="descent", learning_rate=rate) for rate in (0.02, 0.005, 0.00125)
@@ -174,7 +174,7 @@ def test_time_scales_with_the_learning_rate(kappa: float) -> None:
     [
         {},
         {"kappa": 0.7, "penalty": "full"},
-        {"kappa": 1.8, "num_classes": 2, "weight_decay": 0.05},
+        {"kappa": 1.5, "num_classes": 2, "weight_decay": 0.05},
         {"kappa": 3.0, "gen_initial_logit": 2.0, "mem_initial_logit": 3.0, "weight_decay": 1e-3},
     ],
 )
@@ -192,17 +192,17 @@ def test_flow_and_descent_agree_at_first_order(parameters: dict[str, float]) -> 
     assert order == pytest.approx(1.0, abs=0.05)
 
 
-@given(models(MILD, options=False, most=3), st.sampled_from(["Radau", "LSODA"]), numbers("t_end", (1.0, 300.0)))
-@settings(max_examples=25)
+@given(models(MILD, options=False, most=3), st.sampled_from(["Radau", "LSODA"]), numbers("t_end", (1.0, 100.0)))
+@settings(max_examples=12)
 def test_the_flow_agrees_with_stiff_solvers_of_the_subweights(model: Any, method: str, t_end: float) -> None:
     times = t_end * np.array([0.01, 0.1, 0.3, 1.0])
     expected = references.trajectory(model, times, method)
-    got = tm.simulate(model, t_end, times=times, rtol=1e-10).logits
+    got = simulated(model, t_end, times=times, rtol=1e-10).logits
     np.testing.assert_allclose(got, expected, rtol=2e-6, atol=1e-7)
 
 
 @given(models(MILD | {"kappa": (2.05, 5.0), "weight_decay": (1e-5, 1e-3)}, options=False, most=3))
-@settings(max_examples=25)
+@settings(max_examples=12)
 def test_the_flow_agrees_with_stiff_solvers_above_the_norm_power(model: Any) -> None:
     # Until a circuit comes near W = 0, where the subweight equations have no solution that a solver could follow.
     times = np.array([0.1, 1.0, 3.0])
@@ -248,14 +248,14 @@ def test_tightening_the_tolerance_converges_at_order_five(parameters: dict[str, 
 
 @given(models(MILD, options=False, most=3), SHORT)
 def test_kept_times_do_not_change_the_run(model: Any, t_end: float) -> None:
-    few, many = tm.simulate(model, t_end, times=[0.5 * t_end]), tm.simulate(model, t_end)
+    few, many = simulated(model, t_end, times=[0.5 * t_end]), simulated(model, t_end)
     assert np.array_equal(few.final_state.logit, many.final_state.logit)
     assert np.array_equal(few.events, many.events, equal_nan=True)
 
 
 @given(models(MILD, options=False, most=3), SHORT)
 def test_event_times_are_where_conditions_turn(model: Any, t_end: float) -> None:
-    run = tm.simulate(model, t_end)
+    run = simulated(model, t_end)
     bar = 0.1 * math.log(model.num_classes)
     for event, condition in (
         (run.t_fit, lambda x: x.train_loss < bar),
@@ -268,13 +268,13 @@ def test_event_times_are_where_conditions_turn(model: Any, t_end: float) -> None
             continue
         assert np.all(held[run.time > event * (1.0 + 1e-6) + 1e-9])
         if event > 1e-6:
-            before = tm.simulate(model, t_end, times=[event * (1.0 - 1e-5)])
+            before = simulated(model, t_end, times=[event * (1.0 - 1e-5)])
             assert not condition(before)[0]
 
 
 @given(models(SHARING, options=False, most=4), TIMES)
 def test_no_wall_is_reached_below_the_norm_power(model: Any, t_end: float) -> None:
-    run = tm.simulate(model, t_end)
+    run = simulated(model, t_end)
     present = model.invariants > 0.0
     with_decay = run.logits[1:][:, present]
     # An equilibrium below 1e-300 nats is no longer a number.
@@ -311,7 +311,7 @@ def test_a_tie_at_the_norm_power_keeps_the_difference_of_mirror_coordinates(
     model = tm.TwoCircuitModel(
         gen=tm.Circuit(efficiency, s_gen), mem=tm.Circuit(efficiency, s_mem), kappa=2.0, weight_decay=1e-3
     )
-    run = tm.simulate(model, t_end, rtol=1e-10)
+    run = simulated(model, t_end, rtol=1e-10)
     theta = 0.5 * np.arcsinh(2.0 * run.logits / model.invariants)
     apart = theta[:, 0] - theta[:, 1]
     assert np.abs(apart).max() < 1e-6 * max(1.0, np.abs(theta).max())
