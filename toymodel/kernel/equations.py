@@ -1,12 +1,9 @@
-"""Scalar forms of model.md (2.2), (2.4), (3.1), (3.6), (3.7), and the margins by which events are told."""
+"""model.md (2.2), (2.4), (3.1), (3.6), (3.7) over lanes, and the margins by which events are told."""
 
 import math
-from collections.abc import Sequence
-from typing import Any
 
 from . import jit
-
-Vector = Any  # a list of floats here, a numpy array once compiled
+from .elementary import Vector, exp_all, log_all
 
 # Events: each is the time since which a condition has held for good.
 FIT, GEN, CROSS, LEAVE = 0, 1, 2, 3
@@ -15,12 +12,20 @@ N_EVENTS = 4
 
 @jit
 def logit_of(theta: float, invariant: float) -> float:
-    """(3.6) W = (s^2 / 2) sinh(2 theta), accurate for small theta."""
+    """(3.6) W = (s²/2) sinh 2θ, accurate for small θ."""
     if theta < 0.2:
         e = math.expm1(2.0 * theta)
         return 0.25 * invariant * (e + e / (1.0 + e))
     e = math.exp(2.0 * theta)
     return 0.25 * invariant * (e - 1.0 / e)
+
+
+@jit
+def mirror_of(logit: float, invariant: float) -> float:
+    """(3.6) θ = ½ asinh(2W/s²), also where s² is so small that the quotient would overflow."""
+    if logit > 1e20 * invariant:
+        return 0.5 * (math.log(4.0 * logit) - math.log(invariant))
+    return 0.5 * math.asinh(2.0 * logit / invariant)
 
 
 @jit
@@ -40,64 +45,71 @@ def slopes(
     invariant: Vector,
     slope: Vector,
     least: Vector,
-    r: float,
-    log_rivals: float,
-    each: Sequence[int],
+    power: Vector,
+    log_rivals: Vector,
+    n: int,
+    lanes: int,
     logits: Vector,
-    out: Vector,
-) -> float:
-    """(3.6) d theta / dt = p(S) - a W^(r-1), and 0 for a parked circuit.
-
-    `least` is the logit of a parked circuit and the lower bound of every other.  Fills `logits` and `out`; returns p.
-    """
-    total = 0.0
-    for i in range(len(each)):
-        w = least[i]
-        if not parked[i]:
-            w = max(w, logit_of(theta[i], invariant[i]))
-        logits[i] = w
-        total += w
-    p = wrong_probability(total, log_rivals)
-    for i in range(len(each)):
-        if parked[i]:
-            out[i] = 0.0
-        elif logits[i] > 0.0:
-            out[i] = p - slope[i] * math.exp((r - 1.0) * math.log(logits[i]))
-        else:
-            out[i] = p - slope[i] if r == 1.0 else p
-    return p
-
-
-@jit
-def solve(
-    inverse: Vector,
-    weight: Vector,
-    pull: float,
-    rhs: Vector,
-    parked: Vector,
-    each: Sequence[int],
+    p: Vector,
     out: Vector,
 ) -> None:
-    """(3.7) solves (diag(1 / inverse) + rank one) x = rhs in O(n), by Sherman-Morrison.
+    """(3.6) dθ/dt = p(S) - a W^(r-1), and 0 for a parked circuit; fills logits, p and out.
 
-    `pull` is rho / (1 + rho sum(weight inverse)), with rho 1 weight^T the rank-one part.
+    power (n * lanes,) is r - 1; `least` the logit of a parked circuit and the lower bound of every other.
     """
-    along = 0.0
-    for i in range(len(each)):
-        if parked[i]:
-            out[i] = 0.0
-        else:
-            out[i] = rhs[i] * inverse[i]
-            along += weight[i] * out[i]
-    along *= pull
-    for i in range(len(each)):
-        if not parked[i]:
-            out[i] -= along * inverse[i]
+    size = n * lanes
+    for j in range(size):
+        out[j] = 2.0 * theta[j]
+    exp_all(out, size)
+    for j in range(size):
+        x = 2.0 * theta[j]
+        z = x * x
+        # The difference of exponentials would cancel for small arguments; this is sinh x to 2e-15 for |x| < 0.4.
+        near = x * (1.0 + z / 6.0 * (1.0 + z / 20.0 * (1.0 + z / 42.0 * (1.0 + z / 72.0 * (1.0 + z / 110.0)))))
+        far = 0.5 * (out[j] - 1.0 / out[j])
+        w = 0.5 * invariant[j] * (near if x < 0.4 else far)
+        logits[j] = least[j] if parked[j] > 0.0 or w < least[j] else w
+    for k in range(lanes):
+        p[k] = -log_rivals[k]
+    for i in range(n):
+        for k in range(lanes):
+            p[k] += logits[i * lanes + k]
+    exp_all(p, lanes)
+    for k in range(lanes):
+        p[k] = 1.0 / (1.0 + p[k])
+    for j in range(size):
+        out[j] = logits[j] if logits[j] > 1e-300 else 1e-300
+    log_all(out, size)
+    for j in range(size):
+        out[j] *= power[j]
+    exp_all(out, size)
+    for j in range(size):
+        push = slope[j] * out[j]
+        out[j] = 0.0 if logits[j] == 0.0 and power[j] > 0.0 else push
+    for i in range(n):
+        for k in range(lanes):
+            j = i * lanes + k
+            out[j] = 0.0 if parked[j] > 0.0 else p[k] - out[j]
 
 
 @jit
-def margins(logits: Vector, each: Sequence[int], n_gen: int, criteria: Sequence[float], out: Vector) -> None:
-    """Four numbers, each positive exactly when its condition holds: FIT, GEN, CROSS, LEAVE.
+def solve(inverse: Vector, weight: Vector, pull: Vector, rhs: Vector, n: int, lanes: int, out: Vector) -> None:
+    """(3.7) solves (diag(1 / inverse) + rank one) x = rhs in O(n), by Sherman-Morrison.
+
+    pull (lanes,) is ρ / (1 + ρ Σ weight inverse), with ρ 1 weightᵀ the rank-one part; inverse is 0 where parked.
+    """
+    for k in range(lanes):
+        along = 0.0
+        for i in range(n):
+            along += weight[i * lanes + k] * inverse[i * lanes + k] * rhs[i * lanes + k]
+        along *= pull[k]
+        for i in range(n):
+            out[i * lanes + k] = inverse[i * lanes + k] * (rhs[i * lanes + k] - along)
+
+
+@jit
+def margins(logits: Vector, n: int, lanes: int, k: int, n_gen: int, criteria: Vector, out: Vector) -> None:
+    """Four numbers for lane k, each positive exactly when its condition holds: FIT, GEN, CROSS, LEAVE.
 
     criteria = (logit at which the training set is fitted, spread, ln(q-2), bar for GEN, bar for LEAVE).  A bar is
     ln(e^loss - 1) of a test loss when the spread is 0, and the normal quantile of an accuracy otherwise.
@@ -105,8 +117,8 @@ def margins(logits: Vector, each: Sequence[int], n_gen: int, criteria: Sequence[
     gen = 0.0
     mem = 0.0
     square = 0.0
-    for i in range(len(each)):
-        w = logits[i]
+    for i in range(n):
+        w = logits[i * lanes + k]
         square += w * w
         if i < n_gen:
             gen += w
