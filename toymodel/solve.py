@@ -11,12 +11,12 @@ import numpy.typing as npt
 from . import flow
 from .kernel import points
 from .kernel.equations import N_EVENTS
-from .kernel.lane import DONE, NOT_FINITE, ROOM, TOO_MANY_STEPS
+from .kernel.lane import DONE, N_CRITERIA, NOT_FINITE, ROOM, TOO_MANY_STEPS
 from .parameters import FloatArray
 from .problem import Problem
 
 # Error per step in ln(1 + W) at which final logits are right to 1e-6 on every phase diagram that we drew (README).
-RTOL = 3e-8
+RTOL = 5e-8
 
 REASONS = {
     DONE: "reached t_end",
@@ -101,7 +101,7 @@ class _Engine:
     def __init__(self, n: int, compiled: bool) -> None:
         self.compiled = compiled
         self.module: ModuleType = points
-        width = max(n, N_EVENTS)
+        width = max(n, N_CRITERIA)
         if not compiled:
             self.scratch: list[Any] = [n, 1, [[0.0] * width for _ in range(ROOM)]]
             return

@@ -25,14 +25,19 @@ COMPILED = __name__.endswith(".compiled")
 if COMPILED:
     import numba
 
-    def jit(function: F) -> F:
-        """Compile with numba: without the GIL, so that threads share a sweep; cached, so that it happens once.
+    # No GIL, so that threads share a sweep.  The kernel owns no memory, so numba need not count references to the rows
+    # that it works on (_nrt), which took half the time.
+    OPTIONS: dict[str, Any] = {
+        "cache": True,
+        "nogil": True,
+        "error_model": "numpy",
+        "fastmath": {"contract"},
+        "_nrt": False,
+    }
 
-        The kernel owns no memory, so numba need not count references to the rows that it works on: that took half the time.
-        """
-        compiled: Any = numba.njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract"}, _nrt=False)(
-            function
-        )
+    def jit(function: F) -> F:
+        """Compile with numba."""
+        compiled: Any = numba.njit(**OPTIONS)(function)
         return cast(F, compiled)
 else:
 

@@ -50,7 +50,7 @@ def descent(
         if not total < 1e6:
             status = NOT_FINITE
             break
-        margins(logits, n, 1, 0, n_gen, criteria, now)
+        margins(logits, criteria, n, n_gen, 1, now, room[3:])
         for e in range(N_EVENTS):
             if now[e] > 0.0:
                 if not before[e] > 0.0:

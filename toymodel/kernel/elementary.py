@@ -1,4 +1,4 @@
-"""exp and log over the first `size` entries of a vector, in place; arguments of exp are held within ±708.
+"""exp and log, of a number and in place over the first `size` entries of a vector; exp holds its argument within ±708.
 
 numba calls the C library for each number, which keeps the loop scalar and takes most of a sweep's time.  Compiled, the
 functions are spelled out: argument reduction and a polynomial, to within 2 units in the last place, without a branch, so
@@ -61,25 +61,26 @@ if COMPILED:
         series += z4 * ((1 / 11 + z * (1 / 13)) + z2 * (1 / 15 + z * (1 / 17))) + z4 * z4 * (1 / 19 + z * (1 / 21))
         return e * LN2_HIGH + (2.0 * s + (2.0 * s * z * series + e * LN2_LOW))
 
-    @jit
-    def exp_all(x: Vector, size: int) -> None:
-        """x[:size] = e^x[:size]"""
-        for j in range(size):
-            x[j] = exp(x[j])
-
-    @jit
-    def log_all(x: Vector, size: int) -> None:
-        """x[:size] = ln x[:size]"""
-        for j in range(size):
-            x[j] = log(x[j])
 else:
 
-    def exp_all(x: Vector, size: int) -> None:
-        """x[:size] = e^x[:size]"""
-        for j in range(size):
-            x[j] = math.exp(min(max(x[j], -708.0), 708.0))
+    def exp(x: Any) -> Any:
+        """e^x"""
+        return math.exp(min(max(x, -708.0), 708.0))
 
-    def log_all(x: Vector, size: int) -> None:
-        """x[:size] = ln x[:size]"""
-        for j in range(size):
-            x[j] = math.log(x[j])
+    def log(x: Any) -> Any:
+        """ln x"""
+        return math.log(x)
+
+
+@jit
+def exp_all(x: Vector, size: int) -> None:
+    """x[:size] = e^x[:size]"""
+    for j in range(size):
+        x[j] = exp(x[j])
+
+
+@jit
+def log_all(x: Vector, size: int) -> None:
+    """x[:size] = ln x[:size]"""
+    for j in range(size):
+        x[j] = log(x[j])

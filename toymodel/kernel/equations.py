@@ -3,7 +3,7 @@
 import math
 
 from . import jit
-from .elementary import Vector, exp_all, log_all
+from .elementary import Vector, exp, exp_all, log_all
 
 # Events: each is the time since which a condition has held for good.
 FIT, GEN, CROSS, LEAVE = 0, 1, 2, 3
@@ -16,8 +16,8 @@ def logit_of(theta: float, invariant: float) -> float:
     if theta < 0.2:
         e = math.expm1(2.0 * theta)
         return 0.25 * invariant * (e + e / (1.0 + e))
-    e = math.exp(2.0 * theta)
-    return 0.25 * invariant * (e - 1.0 / e)
+    far: float = exp(2.0 * theta)
+    return 0.25 * invariant * (far - 1.0 / far)
 
 
 @jit
@@ -93,47 +93,59 @@ def slopes(
 
 
 @jit
-def solve(inverse: Vector, weight: Vector, pull: Vector, rhs: Vector, n: int, lanes: int, out: Vector) -> None:
+def solve(
+    share: Vector, inverse: Vector, pull: Vector, rhs: Vector, n: int, lanes: int, out: Vector, along: Vector
+) -> None:
     """(3.7) solves (diag(1 / inverse) + rank one) x = rhs in O(n), by Sherman-Morrison.
 
-    pull (lanes,) is ρ / (1 + ρ Σ weight inverse), with ρ 1 weightᵀ the rank-one part; inverse is 0 where parked.
+    With ρ 1 weightᵀ the rank-one part, share = weight inverse and pull (lanes,) = ρ / (1 + ρ Σ share); inverse is 0 where
+    parked.  along (lanes,) is work space.
     """
     for k in range(lanes):
-        along = 0.0
-        for i in range(n):
-            along += weight[i * lanes + k] * inverse[i * lanes + k] * rhs[i * lanes + k]
-        along *= pull[k]
-        for i in range(n):
-            out[i * lanes + k] = inverse[i * lanes + k] * (rhs[i * lanes + k] - along)
+        along[k] = 0.0
+    for i in range(n):
+        for k in range(lanes):
+            along[k] += share[i * lanes + k] * rhs[i * lanes + k]
+    for k in range(lanes):
+        along[k] *= pull[k]
+    for i in range(n):
+        for k in range(lanes):
+            out[i * lanes + k] = inverse[i * lanes + k] * (rhs[i * lanes + k] - along[k])
 
 
 @jit
-def margins(logits: Vector, n: int, lanes: int, k: int, n_gen: int, criteria: Vector, out: Vector) -> None:
-    """Four numbers for lane k, each positive exactly when its condition holds: FIT, GEN, CROSS, LEAVE.
+def margins(logits: Vector, criteria: Vector, n: int, n_gen: int, lanes: int, out: Vector, work: Vector) -> None:
+    """Four numbers a lane, each positive exactly when its condition holds: FIT, GEN, CROSS, LEAVE; out (4 * lanes,).
 
-    criteria = (logit at which the training set is fitted, spread, ln(q-2), bar for GEN, bar for LEAVE).  A bar is
+    criteria (5 * lanes,): logit at which the training set is fitted, spread, ln(q-2), bar for GEN, bar for LEAVE.  A bar is
     ln(e^loss - 1) of a test loss when the spread is 0, and the normal quantile of an accuracy otherwise.
+    work: 4 vectors of one number a lane.
     """
-    gen = 0.0
-    mem = 0.0
-    square = 0.0
+    gen, mem, square, gap = work[0], work[1], work[2], work[3]
+    for k in range(lanes):
+        gen[k] = 0.0
+        mem[k] = 0.0
+        square[k] = 0.0
     for i in range(n):
-        w = logits[i * lanes + k]
-        square += w * w
-        if i < n_gen:
-            gen += w
-        else:
-            mem += w
-    out[FIT] = gen + mem - criteria[0]
-    out[CROSS] = gen - mem
-    if criteria[1] > 0.0:
-        noise = criteria[1] * math.sqrt(square)
-        out[GEN] = gen - mem - criteria[3] * noise
-        out[LEAVE] = gen - mem - criteria[4] * noise
-    else:
-        # (2.2) e^(M-G) + (q-2) e^(-G) < e^loss - 1, in logarithms so that nothing overflows.
-        high = max(mem, criteria[2])
-        low = min(mem, criteria[2])
-        gap = gen - high - math.log1p(math.exp(low - high))
-        out[GEN] = gap + criteria[3]
-        out[LEAVE] = gap + criteria[4]
+        total = gen if i < n_gen else mem
+        for k in range(lanes):
+            total[k] += logits[i * lanes + k]
+        for k in range(lanes):
+            square[k] += logits[i * lanes + k] * logits[i * lanes + k]
+    # (2.2) e^(M-G) + (q-2) e^(-G) < e^loss - 1, in logarithms so that nothing overflows.
+    for k in range(lanes):
+        gap[k] = -abs(mem[k] - criteria[2 * lanes + k])
+    exp_all(gap, lanes)
+    for k in range(lanes):
+        gap[k] += 1.0
+    log_all(gap, lanes)
+    for k in range(lanes):
+        gap[k] = gen[k] - max(mem[k], criteria[2 * lanes + k]) - gap[k]
+        out[FIT * lanes + k] = gen[k] + mem[k] - criteria[k]
+        out[CROSS * lanes + k] = gen[k] - mem[k]
+        out[GEN * lanes + k] = gap[k] + criteria[3 * lanes + k]
+        out[LEAVE * lanes + k] = gap[k] + criteria[4 * lanes + k]
+        if criteria[lanes + k] > 0.0:
+            noise = criteria[lanes + k] * math.sqrt(square[k])
+            out[GEN * lanes + k] = gen[k] - mem[k] - criteria[3 * lanes + k] * noise
+            out[LEAVE * lanes + k] = gen[k] - mem[k] - criteria[4 * lanes + k] * noise

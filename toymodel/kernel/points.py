@@ -4,8 +4,10 @@
 from . import jit
 from .descent import descent
 from .elementary import Vector
-from .equations import slopes
+from .equations import GEN, N_EVENTS, margins, slopes
 from .lane import (
+    BEFORE,
+    CRITERIA,
     D1,
     D2,
     D3,
@@ -13,17 +15,22 @@ from .lane import (
     EDGE,
     END,
     ERROR,
+    EVER,
     FLOOR,
     IDLE,
     INVARIANT,
+    LAST_H,
     LEAST,
     LOADED,
     LOG_RIVALS,
     LOGITS,
+    NOW,
     PARKED,
+    PART,
     POINT,
     POWER,
     RATE,
+    RUNNING,
     SCRATCH,
     SLOPE,
     STAGE,
@@ -34,9 +41,11 @@ from .lane import (
     R,
     T,
     advance,
+    control,
     finish,
     launch,
     load,
+    observe,
     rest,
 )  # fmt: skip
 from .rodas import step
@@ -101,6 +110,7 @@ def flow_points(
     for k in range(lanes):
         rest(k, n, lanes, room)
         room[LOG_RIVALS][k] = 0.0
+        room[LAST_H][k] = 1.0
     coming = first
     while True:
         busy = False
@@ -108,21 +118,26 @@ def flow_points(
             if room[STAGE][k] == IDLE and coming < last:
                 load(
                     k, coming, theta[coming], invariant[coming], slope[coming], r[coming], log_rivals[coming],
-                    floor[coming], t_end[coming], tol, n, lanes, room,
+                    floor[coming], t_end[coming], tol, criteria[coming], n, lanes, room,
                 )  # fmt: skip
                 coming += 1
             busy = busy or room[STAGE][k] != IDLE
         if not busy:
             break
         settle(n, lanes, room)
+        margins(room[LOGITS], room[CRITERIA], n, n_gen, lanes, room[NOW], room[SCRATCH:])
         moved = False
         for k in range(lanes):
             if room[STAGE][k] != IDLE:
                 point = int(room[POINT][k])
                 if room[STAGE][k] == LOADED:
-                    moved |= launch(
-                        k, n, lanes, n_gen, tol, criteria[point], times, samples[point], events[point], room
-                    )
+                    moved |= launch(k, n, lanes, tol, times, samples[point], events[point], room)
+                elif room[STAGE][k] == RUNNING and room[PART][k] > 0.0:
+                    observe(k, n, lanes, n_gen, criteria[point], times, samples[point], events[point], room)
+                for e in range(N_EVENTS):
+                    room[BEFORE][e * lanes + k] = room[NOW][e * lanes + k]
+                if room[NOW][GEN * lanes + k] > 0.0 and room[STAGE][k] == RUNNING:
+                    room[EVER][k] = 1.0
                 if room[T][k] >= room[T_END][k]:
                     finish(k, DONE, n, lanes, events[point], final[point], limits[point], room)
                 # The last step ends at T_END, and a remainder too small to count is not left over.
@@ -136,11 +151,12 @@ def flow_points(
             room[LEAST], room[POWER], room[LOG_RIVALS], n, lanes, room[END], room[D1], room[D2], room[D3], room[ERROR],
             room[SCRATCH:],
         )  # fmt: skip
+        control(lanes, tol, room)
         for k in range(lanes):
             if room[STAGE][k] != IDLE:
-                point = int(room[POINT][k])
-                outcome = advance(k, n, lanes, n_gen, tol, criteria[point], times, samples[point], events[point], room)
+                outcome = advance(k, n, lanes, room)
                 if outcome != DONE:
+                    point = int(room[POINT][k])
                     status[point] = outcome
                     finish(k, outcome, n, lanes, events[point], final[point], limits[point], room)
 

@@ -12,7 +12,7 @@ from .elementary import Vector
 from .equations import logit_of, slopes, solve
 
 GAMMA = 0.21193756319429014
-ROOM = 14
+ROOM = 15
 
 
 @jit
@@ -45,7 +45,7 @@ def step(
     size = n * lanes
     inverse, weight, per_h, rhs, y, w = room[0], room[1], room[2], room[3], room[4], room[5]
     k1, k2, k3, k4, k5, k6 = room[6], room[7], room[8], room[9], room[10], room[11]
-    pull, q = room[12], room[13]
+    pull, q, share = room[12], room[13], room[14]
     k7, k8 = d1, d2
     for i in range(n):
         for k in range(lanes):
@@ -58,32 +58,36 @@ def step(
         bend = power[j] * (w[j] - rate[j]) * weight[j] / (logits[j] if logits[j] > 0.0 else 1.0)
         diagonal = per_h[j] / GAMMA + (bend if logits[j] > 0.0 else 0.0)
         inverse[j] = 0.0 if parked[j] > 0.0 else 1.0 / (diagonal if diagonal != 0.0 else 1e-300)
+    for j in range(size):
+        share[j] = weight[j] * inverse[j]
+    for k in range(lanes):
+        pull[k] = 0.0
+    for i in range(n):
+        for k in range(lanes):
+            pull[k] += share[i * lanes + k]
     for k in range(lanes):
         rho = p[k] * (1.0 - p[k])
-        across = 0.0
-        for i in range(n):
-            across += weight[i * lanes + k] * inverse[i * lanes + k]
-        pull[k] = rho / (1.0 + rho * across)
+        pull[k] = rho / (1.0 + rho * pull[k])
 
-    solve(inverse, weight, pull, rate, n, lanes, k1)
+    solve(share, inverse, pull, rate, n, lanes, k1, q)
     for j in range(size):
         y[j] = theta[j] + 3.0 * k1[j]
     slopes(y, parked, invariant, slope, least, power, log_rivals, n, lanes, w, q, rhs)
     for j in range(size):
         rhs[j] += per_h[j] * (-14.155112264123755 * k1[j])
-    solve(inverse, weight, pull, rhs, n, lanes, k2)
+    solve(share, inverse, pull, rhs, n, lanes, k2, q)
     for j in range(size):
         y[j] = theta[j] + 2.849394379747939 * k1[j] + 0.45842242204463923 * k2[j]
     slopes(y, parked, invariant, slope, least, power, log_rivals, n, lanes, w, q, rhs)
     for j in range(size):
         rhs[j] += per_h[j] * (-17.97296035885952 * k1[j] - 2.859693295451294 * k2[j])
-    solve(inverse, weight, pull, rhs, n, lanes, k3)
+    solve(share, inverse, pull, rhs, n, lanes, k3, q)
     for j in range(size):
         y[j] = theta[j] - 6.954028509809101 * k1[j] + 2.489845061869568 * k2[j] - 10.358996098473584 * k3[j]
     slopes(y, parked, invariant, slope, least, power, log_rivals, n, lanes, w, q, rhs)
     for j in range(size):
         rhs[j] += per_h[j] * (147.12150275711716 * k1[j] - 1.41221402718213 * k2[j] + 71.68940251302358 * k3[j])
-    solve(inverse, weight, pull, rhs, n, lanes, k4)
+    solve(share, inverse, pull, rhs, n, lanes, k4, q)
     for j in range(size):
         y[j] = theta[j] + 2.8029986275628964 * k1[j] + 0.5072464736228206 * k2[j]
         y[j] += -0.3988312541770524 * k3[j] - 0.04721187230404641 * k4[j]
@@ -92,7 +96,7 @@ def step(
         push = 165.43517024871676 * k1[j] - 0.4592823456491126 * k2[j]
         push += 42.90938336958603 * k3[j] - 5.961986721573306 * k4[j]
         rhs[j] += per_h[j] * push
-    solve(inverse, weight, pull, rhs, n, lanes, k5)
+    solve(share, inverse, pull, rhs, n, lanes, k5, q)
     for j in range(size):
         y[j] = theta[j] - 7.502846399306121 * k1[j] + 2.561846144803919 * k2[j] - 11.627539656261098 * k3[j]
         y[j] += -0.18268767659942256 * k4[j] + 0.030198172008377946 * k5[j]
@@ -101,7 +105,7 @@ def step(
         push = 24.854864614690072 * k1[j] - 3.0009227002832186 * k2[j] + 47.4931110020768 * k3[j]
         push += 5.5814197821558125 * k4[j] - 0.6610691825249471 * k5[j]
         rhs[j] += per_h[j] * push
-    solve(inverse, weight, pull, rhs, n, lanes, k6)
+    solve(share, inverse, pull, rhs, n, lanes, k6, q)
     for j in range(size):
         y[j] += k6[j]
     slopes(y, parked, invariant, slope, least, power, log_rivals, n, lanes, w, q, rhs)
@@ -109,7 +113,7 @@ def step(
         push = 30.91273214028599 * k1[j] - 3.1208243349937974 * k2[j] + 77.79954646070892 * k3[j]
         push += 34.28646028294783 * k4[j] - 19.097331116725623 * k5[j] - 28.087943162872662 * k6[j]
         rhs[j] += per_h[j] * push
-    solve(inverse, weight, pull, rhs, n, lanes, k7)
+    solve(share, inverse, pull, rhs, n, lanes, k7, q)
     for j in range(size):
         y[j] += k7[j]
     slopes(y, parked, invariant, slope, least, power, log_rivals, n, lanes, w, q, rhs)
@@ -117,7 +121,7 @@ def step(
         push = 37.80277123390563 * k1[j] - 3.2571969029072276 * k2[j] + 112.26918849496327 * k3[j]
         push += 66.9347231244047 * k4[j] - 40.06618937091002 * k5[j] - 54.66780262877968 * k6[j]
         rhs[j] += per_h[j] * (push - 9.48861652309627 * k7[j])
-    solve(inverse, weight, pull, rhs, n, lanes, k8)
+    solve(share, inverse, pull, rhs, n, lanes, k8, q)
 
     for j in range(size):
         end[j] = y[j] + k8[j]
@@ -126,10 +130,10 @@ def step(
         rhs[j] = abs(k8[j]) * (stretch if stretch > 1.0 else 1.0)
     for k in range(lanes):
         error[k] = 0.0
-        for i in range(n):
-            size_k = rhs[i * lanes + k]
-            if not size_k <= error[k]:  # also true of nan
-                error[k] = size_k
+    for i in range(n):
+        for k in range(lanes):
+            # The negation lets nan through.
+            error[k] = error[k] if rhs[i * lanes + k] <= error[k] else rhs[i * lanes + k]
     for j in range(size):
         y[j] = k7[j]
         w[j] = k8[j]
@@ -170,10 +174,10 @@ def logits_inside(
     lanes: int,
     out: Vector,
 ) -> None:
-    """Logits of lane k at a fraction x of the step, into that lane of `out`."""
+    """Logits (n,) of lane k at a fraction x of the step."""
     for i in range(n):
         j = i * lanes + k
-        out[j] = least[j]
+        out[i] = least[j]
         if parked[j] == 0.0:
             theta = inside(x, start[j], end[j], d1[j], d2[j], d3[j])
-            out[j] = max(least[j], logit_of(theta, invariant[j]))
+            out[i] = max(least[j], logit_of(theta, invariant[j]))
