@@ -9,11 +9,11 @@ import numpy.typing as npt
 from . import flow
 from .behaviours import FAILED, Thresholds
 from .circuits import Dynamics, TwoCircuitModel
-from .kernel.flow import DONE
+from .kernel.lane import DONE
 from .losses import wrong_probability
 from .parameters import FloatArray, check, unknown
 from .problem import Problem, State, pack
-from .solve import REASONS, follow_to_limit, solve_descent, solve_flow
+from .solve import REASONS, RTOL, follow_to_limit, solve_descent, solve_flow
 from .trajectory import Trajectory
 
 METHODS = ("flow", "descent")
@@ -30,7 +30,7 @@ def simulate(
     steps: int | None = None,
     start: State | Sequence[float] | None = None,
     times: npt.ArrayLike | None = None,
-    rtol: float = 1e-8,
+    rtol: float = RTOL,
     thresholds: Thresholds | None = None,
     **parameters: Any,
 ) -> Trajectory:

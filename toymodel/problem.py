@@ -3,7 +3,7 @@
 Every formula of a point's set-up is here, once, as array arithmetic; `simulate` packs one point, `sweep` a chunk.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -53,6 +53,18 @@ class Problem:
     @property
     def size(self) -> int:
         return len(self.kappa)
+
+    def at(self, logit: FloatArray, invariant: FloatArray) -> "Problem":
+        """The same points with other starts, each (P, n)."""
+        absent = np.isinf(self.slope)
+        return replace(self, logit=logit, invariant=np.where(absent, 1.0, np.maximum(invariant, TINY)))
+
+    def take(self, which: npt.NDArray[np.bool_]) -> "Problem":
+        """Some of the points."""
+        arrays: dict[str, Any] = {
+            name: value[which] for name, value in vars(self).items() if isinstance(value, np.ndarray)
+        }
+        return replace(self, **arrays)
 
     @property
     def log_rivals(self) -> FloatArray:

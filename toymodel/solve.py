@@ -11,9 +11,12 @@ import numpy.typing as npt
 from . import flow
 from .kernel import points
 from .kernel.equations import N_EVENTS
-from .kernel.flow import DONE, NOT_FINITE, ROOM, TOO_MANY_STEPS
+from .kernel.lane import DONE, N_CRITERIA, NOT_FINITE, ROOM, TOO_MANY_STEPS
 from .parameters import FloatArray
 from .problem import Problem
+
+# Error per step in ln(1 + W) at which final logits are right to 1e-6 on every phase diagram that we drew (README).
+RTOL = 5e-8
 
 REASONS = {
     DONE: "reached t_end",
@@ -38,10 +41,9 @@ class Solution:
 def solve_flow(problem: Problem, t_end: FloatArray, rtol: float, times: FloatArray, compiled: bool) -> Solution:
     """Gradient flow of every point to t_end (P,), logits kept at times (k,)."""
     size, n = problem.logit.shape
-    engine = _Engine(n, compiled)
     events, final, limits, status = _outputs(size, n)
     samples = np.full((size, times.size * n), np.nan)
-    engine.run(
+    _Engine(n, compiled).run(
         "flow_points",
         [0, size, problem.theta, problem.invariant, problem.slope, problem.r, problem.log_rivals, problem.floor,
          problem.num_gen, t_end, rtol, problem.criteria, times],
@@ -54,43 +56,41 @@ def solve_flow(problem: Problem, t_end: FloatArray, rtol: float, times: FloatArr
 
 
 def solve_descent(
-    problem: Problem,
-    learning_rate: FloatArray,
-    steps: npt.NDArray[np.int64],
-    marks: FloatArray,
-    compiled: bool,
+    problem: Problem, learning_rate: FloatArray, steps: npt.NDArray[np.int64], marks: FloatArray, compiled: bool
 ) -> Solution:
     """Gradient descent of every point, steps (P,) of learning_rate (P,), state kept after marks (k,) steps."""
     size, n = problem.logit.shape
-    engine = _Engine(n, compiled)
     events, final, limits, status = _outputs(size, n)
-    invariant, samples, kept = (
-        np.zeros((size, n)),
-        np.zeros((size, marks.size * n)),
-        np.zeros((size, marks.size * n)),
-    )
+    invariant, samples, kept = np.zeros((size, n)), np.zeros((size, marks.size * n)), np.zeros((size, marks.size * n))
     u, v = flow.subweights(problem.logit, problem.own_invariant)
-    engine.run(
+    _Engine(n, compiled).run(
         "descent_points",
         [0, size, u, v, problem.slope, problem.r, problem.log_rivals, problem.floor, problem.num_gen, learning_rate,
          steps, problem.criteria, marks],
-        [samples, kept, events, final, invariant, limits, status],
+        [samples, kept, events, final, invariant, status],
     )  # fmt: skip
     invariant[np.isinf(problem.slope)] = 0.0
+    done = status == DONE
+    if done.any():
+        # Descent and flow share their fixed points; the flow says to which one this state leads.
+        limits[done] = follow_to_limit(problem.at(final, invariant).take(done), compiled)
     shape = (size, marks.size, n)
     return Solution(events, final, invariant, limits, samples.reshape(shape), kept.reshape(shape), status)
 
 
-def follow_to_limit(problem: Problem) -> FloatArray:
+def follow_to_limit(problem: Problem, compiled: bool = False) -> FloatArray:
     """Logits (P, n) at which the flow from each point's start ends; nan where it could not be followed."""
-    size = problem.size
-    solution = solve_flow(problem, np.zeros(size), 1e-8, np.zeros(0), compiled=False)
+    solution = solve_flow(problem, np.zeros(problem.size), RTOL, np.zeros(0), compiled)
     return np.where((solution.status == DONE)[:, None], solution.limits, np.nan)
 
 
 def _outputs(size: int, n: int) -> tuple[FloatArray, FloatArray, FloatArray, npt.NDArray[np.int64]]:
     events, final, limits = np.zeros((size, N_EVENTS + 2)), np.zeros((size, n)), np.full((size, n), np.nan)
     return events, final, limits, np.zeros(size, dtype=np.int64)
+
+
+# Lanes of a compiled call: enough numbers in a row for the widest vector instructions, few enough to stay in the cache.
+LANES = 32
 
 
 class _Engine:
@@ -101,20 +101,17 @@ class _Engine:
     def __init__(self, n: int, compiled: bool) -> None:
         self.compiled = compiled
         self.module: ModuleType = points
-        width = max(n, N_EVENTS)
+        width = max(n, N_CRITERIA)
         if not compiled:
-            self.each: Any = range(n)
-            self.scratch: list[Any] = [[], [0.0] * (N_EVENTS + 2), [[0.0] * width for _ in range(ROOM)]]
+            self.scratch: list[Any] = [n, 1, [[0.0] * width for _ in range(ROOM)]]
             return
         from .compile import compiled as load
 
         self.module = load()
-        # Two circuits go as a tuple, whose length the compiler knows; other numbers share one compiled kernel.
-        self.each = (0, 0) if n == 2 else np.zeros(n, dtype=np.int64)
-        rooms: dict[Any, list[Any]] = self._local.__dict__
+        rooms: dict[Any, Any] = self._local.__dict__
         if n not in rooms:
-            rooms[n] = [np.zeros(0), np.zeros(N_EVENTS + 2), np.zeros((ROOM, width))]
-        self.scratch = rooms[n]
+            rooms[n] = np.zeros((ROOM, width * LANES))
+        self.scratch = [n, LANES, rooms[n]]
 
     def run(self, name: str, inputs: list[Any], outputs: list[npt.NDArray[Any]]) -> None:
         """Calls the kernel's function `name`; `outputs` are filled in place."""
@@ -122,14 +119,9 @@ class _Engine:
         if self.compiled:
             # Copies, because the kernel uses its inputs up and wants them contiguous.
             ready = [np.array(x) if isinstance(x, np.ndarray) else x for x in inputs]
-            call(self.each, *ready, *outputs, *self.scratch)
+            call(*ready, *outputs, *self.scratch)
             return
         lists = [x.tolist() for x in outputs]
-        call(
-            self.each,
-            *(x.tolist() if isinstance(x, np.ndarray) else x for x in inputs),
-            *lists,
-            *self.scratch,
-        )
+        call(*(x.tolist() if isinstance(x, np.ndarray) else x for x in inputs), *lists, *self.scratch)
         for array, filled in zip(outputs, lists, strict=True):
             array[...] = filled

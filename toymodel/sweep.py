@@ -12,10 +12,10 @@ from .behaviours import BEHAVIOURS, FAILED, Thresholds
 from .circuits import PENALTIES, Dynamics
 from .integrate import METHODS, as_model, as_state, as_thresholds, number_of_steps, save_times
 from .kernel.equations import N_EVENTS
-from .kernel.flow import DONE
+from .kernel.lane import DONE
 from .parameters import TABLE, check, check_axis, unknown
 from .problem import Problem, State, event_times, pack
-from .solve import Solution, solve_descent, solve_flow
+from .solve import RTOL, Solution, solve_descent, solve_flow
 
 if TYPE_CHECKING:
     import xarray
@@ -32,7 +32,7 @@ def sweep(
     learning_rate: float | npt.ArrayLike = 0.01,
     start: State | Any = None,
     times: npt.ArrayLike | None = None,
-    rtol: float = 1e-6,
+    rtol: float = RTOL,
     thresholds: Thresholds | None = None,
     threads: int | None = None,
     progress: bool | None = None,

@@ -1,17 +1,17 @@
 """The paper's gradient descent on the subweights: model.md (3.3), projected at the wall (3.9)."""
 
 import math
-from collections.abc import Sequence
 
 from . import jit
-from .equations import GEN, N_EVENTS, Vector, margins, wrong_probability
-from .flow import DONE, NOT_FINITE
+from .elementary import Vector
+from .equations import GEN, N_EVENTS, margins, wrong_probability
+from .lane import DONE, NOT_FINITE
 from .wall import push_at
 
 
 @jit
 def descent(
-    each: Sequence[int],
+    n: int,
     u: Vector,
     v: Vector,
     slope: Vector,
@@ -21,7 +21,7 @@ def descent(
     n_gen: int,
     learning_rate: float,
     steps: int,
-    criteria: Sequence[float],
+    criteria: Vector,
     marks: Vector,
     samples: Vector,
     kept: Vector,
@@ -31,9 +31,8 @@ def descent(
     """`steps` steps from subweights u, v (n,), which receive the final ones.
 
     marks (m,) rising step numbers at which the logits go to samples (m * n,) and the invariants v² - u² to kept
-    (m * n,); the rest as in `flow`.  An event's time is that of the first step at which it holds for good.
+    (m * n,); the rest as in `points.flow_points`.  An event's time is that of the first step at which it holds for good.
     """
-    n = len(each)
     logits, now, before = room[0], room[1], room[2]
     n_marks = len(marks)
     marked = 0
@@ -51,7 +50,7 @@ def descent(
         if not total < 1e6:
             status = NOT_FINITE
             break
-        margins(logits, each, n_gen, criteria, now)
+        margins(logits, criteria, n, n_gen, 1, now, room[3:])
         for e in range(N_EVENTS):
             if now[e] > 0.0:
                 if not before[e] > 0.0:

@@ -1,13 +1,9 @@
-"""Where the flow ends: model.md (4.1) by a scalar root for r > 1, by following the flow for r <= 1 (4.2, 4.3)."""
+"""Where the flow ends for r > 1: model.md (4.1), a scalar root.  For r <= 1 the lane is followed there instead."""
 
 import math
-from collections.abc import Sequence
 
 from . import jit
-from .equations import Vector
-from .flow import flow
-
-FOREVER = 1e13
+from .elementary import Vector
 
 
 @jit
@@ -19,9 +15,9 @@ def log_logit(log_p: float, slope: float, r: float, floor: float) -> float:
 
 @jit
 def shared_equilibrium(
-    each: Sequence[int], slope: Vector, r: float, log_rivals: float, floor: float, out: Vector
+    k: int, n: int, lanes: int, slope: Vector, r: float, log_rivals: float, floor: float, out: Vector
 ) -> None:
-    """(4.1) the equilibrium for r > 1 with every slope positive: the total logit S solves ln Σ W_i(p(S)) = ln S.
+    """(4.1) the equilibrium for r > 1 of lane k with every slope positive: the total logit S solves ln Σ W_i(p(S)) = ln S.
 
     Newton in ln S, kept inside a bracket: the left side falls with S and the right side rises.
     """
@@ -31,14 +27,14 @@ def shared_equilibrium(
         x = math.exp(y) - log_rivals
         log_p = -(max(x, 0.0) + math.log1p(math.exp(-abs(x))))
         top = -math.inf
-        for i in range(len(each)):
-            top = max(top, log_logit(log_p, slope[i], r, floor))
+        for i in range(n):
+            top = max(top, log_logit(log_p, slope[i * lanes + k], r, floor))
         if top == -math.inf:
             break
         total = 0.0
         free = 0.0
-        for i in range(len(each)):
-            log_w = log_logit(log_p, slope[i], r, floor)
+        for i in range(n):
+            log_w = log_logit(log_p, slope[i * lanes + k], r, floor)
             share = math.exp(log_w - top)
             total += share
             if floor == 0.0 or log_w > math.log(floor):
@@ -58,40 +54,5 @@ def shared_equilibrium(
             break
     x = math.exp(y) - log_rivals
     log_p = -(max(x, 0.0) + math.log1p(math.exp(-abs(x))))
-    for i in range(len(each)):
-        out[i] = math.exp(log_logit(log_p, slope[i], r, floor))
-
-
-@jit
-def limit(
-    each: Sequence[int],
-    theta: Vector,
-    invariant: Vector,
-    slope: Vector,
-    r: float,
-    log_rivals: float,
-    floor: float,
-    n_gen: int,
-    criteria: Sequence[float],
-    nothing: Vector,
-    events: Vector,
-    room: Vector,
-    out: Vector,
-) -> int:
-    """Logits to which the flow from theta tends, into `out`.  theta, events and room are used up.
-
-    Without weight decay there is no limit; the state at t = FOREVER stands for it.
-    """
-    least = math.inf
-    for i in range(len(each)):
-        least = min(least, slope[i])
-    if r > 1.0 and least > 0.0:
-        shared_equilibrium(each, slope, r, log_rivals, floor, out)
-        return 0
-    status = flow(
-        each, theta, invariant, slope, r, log_rivals, floor, n_gen, FOREVER, 1e-8, criteria, nothing, nothing, events,
-        room,
-    )  # fmt: skip
-    for i in range(len(each)):
-        out[i] = room[0][i]
-    return status
+    for i in range(n):
+        out[i] = math.exp(log_logit(log_p, slope[i * lanes + k], r, floor))

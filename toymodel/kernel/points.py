@@ -1,21 +1,83 @@
-"""A block of points, one after the other: what `simulate` calls with one point and `sweep` with a thread's share.
-
-No point reads what another wrote, so a point's result does not depend on its neighbours.
-"""
-
-from collections.abc import Sequence
+"""A block of points, by flow over lanes or by descent one after the other: what `simulate` calls with one point and
+`sweep` with a thread's share."""
 
 from . import jit
 from .descent import descent
-from .equations import Vector
-from .flow import DONE, flow
-from .limit import limit
-from .wall import mirror_of
+from .elementary import Vector
+from .equations import GEN, N_EVENTS, margins, slopes
+from .lane import (
+    BEFORE,
+    CRITERIA,
+    D1,
+    D2,
+    D3,
+    DONE,
+    EDGE,
+    END,
+    ERROR,
+    EVER,
+    FLOOR,
+    IDLE,
+    INVARIANT,
+    LAST_H,
+    LEAST,
+    LOADED,
+    LOG_RIVALS,
+    LOGITS,
+    NOW,
+    PARKED,
+    PART,
+    POINT,
+    POWER,
+    RATE,
+    RUNNING,
+    SCRATCH,
+    SLOPE,
+    STAGE,
+    T_END,
+    THETA,
+    H,
+    P,
+    R,
+    T,
+    advance,
+    control,
+    finish,
+    launch,
+    load,
+    observe,
+    rest,
+)  # fmt: skip
+from .rodas import step
+from .wall import park
+
+
+@jit
+def refresh(n: int, lanes: int, room: Vector) -> None:
+    """Logits, rates and p of every lane from its θ."""
+    slopes(
+        room[THETA], room[PARKED], room[INVARIANT], room[SLOPE], room[LEAST], room[POWER], room[LOG_RIVALS], n, lanes,
+        room[LOGITS], room[P], room[RATE],
+    )  # fmt: skip
+
+
+@jit
+def settle(n: int, lanes: int, room: Vector) -> None:
+    """`refresh`, and parks or releases circuits at their walls."""
+    refresh(n, lanes, room)
+    changed = False
+    for k in range(lanes):
+        if room[STAGE][k] != IDLE and park(
+            k, room[THETA], room[PARKED], room[INVARIANT], room[SLOPE], room[EDGE], room[LEAST], room[FLOOR][k],
+            room[R][k], room[P][k], n, lanes,
+        ):  # fmt: skip
+            changed = True
+    if changed:
+        refresh(n, lanes, room)
 
 
 @jit
 def flow_points(
-    each: Sequence[int],
     first: int,
     last: int,
     theta: Vector,
@@ -26,7 +88,7 @@ def flow_points(
     floor: Vector,
     n_gen: int,
     t_end: Vector,
-    rtol: float,
+    tol: float,
     criteria: Vector,
     times: Vector,
     samples: Vector,
@@ -34,28 +96,73 @@ def flow_points(
     final: Vector,
     limits: Vector,
     status: Vector,
-    nothing: Vector,
-    spare: Vector,
+    n: int,
+    lanes: int,
     room: Vector,
 ) -> None:
-    """Points first..last-1 by gradient flow.  Arrays have the point as first axis; theta is used up."""
-    for k in range(first, last):
-        status[k] = flow(
-            each, theta[k], invariant[k], slope[k], r[k], log_rivals[k], floor[k], n_gen, t_end[k], rtol, criteria[k],
-            times, samples[k], events[k], room,
+    """Points first..last-1 by gradient flow; arrays have the point as first axis.
+
+    theta, invariant, slope (points, n) with an infinite slope for an absent circuit; tol the error per step allowed in
+    ln(1 + W); times (m,) rising, and samples (points, m * n) for the logits there; events (points, N_EVENTS + 2) receives
+    the event times (nan: does not hold at the end), whether it ever generalised, and the number of steps; final and limits
+    (points, n) the logits at t_end and where the flow would go on to; room: lane.ROOM vectors of max(n, N_EVENTS) * lanes.
+    """
+    for k in range(lanes):
+        rest(k, n, lanes, room)
+        room[LOG_RIVALS][k] = 0.0
+        room[LAST_H][k] = 1.0
+    coming = first
+    while True:
+        busy = False
+        for k in range(lanes):
+            if room[STAGE][k] == IDLE and coming < last:
+                load(
+                    k, coming, theta[coming], invariant[coming], slope[coming], r[coming], log_rivals[coming],
+                    floor[coming], t_end[coming], tol, criteria[coming], n, lanes, room,
+                )  # fmt: skip
+                coming += 1
+            busy = busy or room[STAGE][k] != IDLE
+        if not busy:
+            break
+        settle(n, lanes, room)
+        margins(room[LOGITS], room[CRITERIA], n, n_gen, lanes, room[NOW], room[SCRATCH:])
+        moved = False
+        for k in range(lanes):
+            if room[STAGE][k] != IDLE:
+                point = int(room[POINT][k])
+                if room[STAGE][k] == LOADED:
+                    moved |= launch(k, n, lanes, tol, times, samples[point], events[point], room)
+                elif room[STAGE][k] == RUNNING and room[PART][k] > 0.0:
+                    observe(k, n, lanes, n_gen, criteria[point], times, samples[point], events[point], room)
+                for e in range(N_EVENTS):
+                    room[BEFORE][e * lanes + k] = room[NOW][e * lanes + k]
+                if room[NOW][GEN * lanes + k] > 0.0 and room[STAGE][k] == RUNNING:
+                    room[EVER][k] = 1.0
+                if room[T][k] >= room[T_END][k]:
+                    finish(k, DONE, n, lanes, events[point], final[point], limits[point], room)
+                # The last step ends at T_END, and a remainder too small to count is not left over.
+                left = room[T_END][k] - room[T][k]
+                if room[STAGE][k] != IDLE and (room[H][k] > left or room[H][k] < 1e-15 * room[T][k]):
+                    room[H][k] = left
+        if moved:
+            refresh(n, lanes, room)
+        step(
+            room[THETA], room[LOGITS], room[RATE], room[P], room[H], room[PARKED], room[INVARIANT], room[SLOPE],
+            room[LEAST], room[POWER], room[LOG_RIVALS], n, lanes, room[END], room[D1], room[D2], room[D3], room[ERROR],
+            room[SCRATCH:],
         )  # fmt: skip
-        for i in range(len(each)):
-            final[k][i] = room[0][i]
-        if status[k] == DONE:
-            status[k] = limit(
-                each, theta[k], invariant[k], slope[k], r[k], log_rivals[k], floor[k], n_gen, criteria[k],
-                nothing, spare, room, limits[k],
-            )  # fmt: skip
+        control(lanes, tol, room)
+        for k in range(lanes):
+            if room[STAGE][k] != IDLE:
+                outcome = advance(k, n, lanes, room)
+                if outcome != DONE:
+                    point = int(room[POINT][k])
+                    status[point] = outcome
+                    finish(k, outcome, n, lanes, events[point], final[point], limits[point], room)
 
 
 @jit
 def descent_points(
-    each: Sequence[int],
     first: int,
     last: int,
     u: Vector,
@@ -74,24 +181,17 @@ def descent_points(
     events: Vector,
     final: Vector,
     invariant: Vector,
-    limits: Vector,
     status: Vector,
-    nothing: Vector,
-    spare: Vector,
+    n: int,
+    lanes: int,
     room: Vector,
 ) -> None:
-    """Points first..last-1 by gradient descent.  u and v are used up; `invariant` receives the final v² - u²."""
-    for k in range(first, last):
-        status[k] = descent(
-            each, u[k], v[k], slope[k], r[k], log_rivals[k], floor[k], n_gen, learning_rate[k], steps[k],
-            criteria[k], marks, samples[k], kept[k], events[k], room,
+    """Points first..last-1 by gradient descent.  u and v are used up; final and invariant receive W and v² - u²."""
+    for point in range(first, last):
+        status[point] = descent(
+            n, u[point], v[point], slope[point], r[point], log_rivals[point], floor[point], n_gen,
+            learning_rate[point], steps[point], criteria[point], marks, samples[point], kept[point], events[point], room,
         )  # fmt: skip
-        for i in range(len(each)):
-            final[k][i] = u[k][i] * v[k][i]
-            invariant[k][i] = max((v[k][i] - u[k][i]) * (v[k][i] + u[k][i]), 1e-280)
-            u[k][i] = mirror_of(final[k][i], invariant[k][i])
-        if status[k] == DONE:
-            status[k] = limit(
-                each, u[k], invariant[k], slope[k], r[k], log_rivals[k], floor[k], n_gen, criteria[k],
-                nothing, spare, room, limits[k],
-            )  # fmt: skip
+        for i in range(n):
+            final[point][i] = u[point][i] * v[point][i]
+            invariant[point][i] = (v[point][i] - u[point][i]) * (v[point][i] + u[point][i])

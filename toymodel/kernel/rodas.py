@@ -6,12 +6,13 @@ and numerical benchmarks within the Julia Differential Equations package", BIT 6
 """
 
 import math
-from collections.abc import Sequence
 
 from . import jit
-from .equations import Vector, logit_of, slopes, solve
+from .elementary import Vector
+from .equations import logit_of, slopes, solve
 
 GAMMA = 0.21193756319429014
+ROOM = 15
 
 
 @jit
@@ -19,113 +20,135 @@ def step(
     theta: Vector,
     logits: Vector,
     rate: Vector,
-    p: float,
-    h: float,
+    p: Vector,
+    h: Vector,
     parked: Vector,
     invariant: Vector,
     slope: Vector,
     least: Vector,
-    r: float,
-    log_rivals: float,
-    each: Sequence[int],
+    power: Vector,
+    log_rivals: Vector,
+    n: int,
+    lanes: int,
     end: Vector,
     d1: Vector,
     d2: Vector,
     d3: Vector,
+    error: Vector,
     room: Vector,
-) -> float:
-    """Steps from theta, whose logits, rate and p are given, to `end`; d1..d3 receive the dense output.
+) -> None:
+    """Steps every lane by its own h from theta, whose logits, rate and p are given, to `end`.
 
-    Returns the error, in ln(1 + W): that is s^2 theta for W << s^2 and 2 theta beyond it.  `room`: 11 vectors.
+    d1..d3 receive the dense output, error (lanes,) the error in ln(1 + W): that is s² θ for W << s² and 2 θ beyond it.
+    `room`: ROOM vectors.
     """
-    inverse, weight, rhs, y, w = room[0], room[1], room[2], room[3], room[4]
-    k1, k2, k3, k4, k5, k6 = room[5], room[6], room[7], room[8], room[9], room[10]
+    size = n * lanes
+    inverse, weight, per_h, rhs, y, w = room[0], room[1], room[2], room[3], room[4], room[5]
+    k1, k2, k3, k4, k5, k6 = room[6], room[7], room[8], room[9], room[10], room[11]
+    pull, q, share = room[12], room[13], room[14]
     k7, k8 = d1, d2
-    per_h = 1.0 / h
-    rho = p * (1.0 - p)
-    across = 0.0
-    for i in range(len(each)):
-        if not parked[i]:
-            weight[i] = math.sqrt(invariant[i] * invariant[i] + 4.0 * logits[i] * logits[i])
-            # a W^(r-1) = p - rate, so that the power need not be taken again.
-            bend = (r - 1.0) * (p - rate[i]) * weight[i] / logits[i] if logits[i] > 0.0 else 0.0
-            inverse[i] = 1.0 / (per_h / GAMMA + bend)
-            across += weight[i] * inverse[i]
-    pull = rho / (1.0 + rho * across)
+    for i in range(n):
+        for k in range(lanes):
+            per_h[i * lanes + k] = 1.0 / h[k]
+            w[i * lanes + k] = p[k]
+    for j in range(size):
+        weight[j] = math.sqrt(invariant[j] * invariant[j] + 4.0 * logits[j] * logits[j])
+    for j in range(size):
+        # a W^(r-1) = p - rate, so that the power need not be taken again.
+        bend = power[j] * (w[j] - rate[j]) * weight[j] / (logits[j] if logits[j] > 0.0 else 1.0)
+        diagonal = per_h[j] / GAMMA + (bend if logits[j] > 0.0 else 0.0)
+        inverse[j] = 0.0 if parked[j] > 0.0 else 1.0 / (diagonal if diagonal != 0.0 else 1e-300)
+    for j in range(size):
+        share[j] = weight[j] * inverse[j]
+    for k in range(lanes):
+        pull[k] = 0.0
+    for i in range(n):
+        for k in range(lanes):
+            pull[k] += share[i * lanes + k]
+    for k in range(lanes):
+        rho = p[k] * (1.0 - p[k])
+        pull[k] = rho / (1.0 + rho * pull[k])
 
-    solve(inverse, weight, pull, rate, parked, each, k1)
-    for i in range(len(each)):
-        y[i] = theta[i] + 3.0 * k1[i]
-    slopes(y, parked, invariant, slope, least, r, log_rivals, each, w, rhs)
-    for i in range(len(each)):
-        rhs[i] += per_h * (-14.155112264123755 * k1[i])
-    solve(inverse, weight, pull, rhs, parked, each, k2)
-    for i in range(len(each)):
-        y[i] = theta[i] + 2.849394379747939 * k1[i] + 0.45842242204463923 * k2[i]
-    slopes(y, parked, invariant, slope, least, r, log_rivals, each, w, rhs)
-    for i in range(len(each)):
-        rhs[i] += per_h * (-17.97296035885952 * k1[i] - 2.859693295451294 * k2[i])
-    solve(inverse, weight, pull, rhs, parked, each, k3)
-    for i in range(len(each)):
-        y[i] = theta[i] - 6.954028509809101 * k1[i] + 2.489845061869568 * k2[i] - 10.358996098473584 * k3[i]
-    slopes(y, parked, invariant, slope, least, r, log_rivals, each, w, rhs)
-    for i in range(len(each)):
-        rhs[i] += per_h * (147.12150275711716 * k1[i] - 1.41221402718213 * k2[i] + 71.68940251302358 * k3[i])
-    solve(inverse, weight, pull, rhs, parked, each, k4)
-    for i in range(len(each)):
-        y[i] = theta[i] + 2.8029986275628964 * k1[i] + 0.5072464736228206 * k2[i]
-        y[i] += -0.3988312541770524 * k3[i] - 0.04721187230404641 * k4[i]
-    slopes(y, parked, invariant, slope, least, r, log_rivals, each, w, rhs)
-    for i in range(len(each)):
-        push = 165.43517024871676 * k1[i] - 0.4592823456491126 * k2[i]
-        push += 42.90938336958603 * k3[i] - 5.961986721573306 * k4[i]
-        rhs[i] += per_h * push
-    solve(inverse, weight, pull, rhs, parked, each, k5)
-    for i in range(len(each)):
-        y[i] = theta[i] - 7.502846399306121 * k1[i] + 2.561846144803919 * k2[i] - 11.627539656261098 * k3[i]
-        y[i] += -0.18268767659942256 * k4[i] + 0.030198172008377946 * k5[i]
-    slopes(y, parked, invariant, slope, least, r, log_rivals, each, w, rhs)
-    for i in range(len(each)):
-        push = 24.854864614690072 * k1[i] - 3.0009227002832186 * k2[i] + 47.4931110020768 * k3[i]
-        push += 5.5814197821558125 * k4[i] - 0.6610691825249471 * k5[i]
-        rhs[i] += per_h * push
-    solve(inverse, weight, pull, rhs, parked, each, k6)
-    for i in range(len(each)):
-        y[i] += k6[i]
-    slopes(y, parked, invariant, slope, least, r, log_rivals, each, w, rhs)
-    for i in range(len(each)):
-        push = 30.91273214028599 * k1[i] - 3.1208243349937974 * k2[i] + 77.79954646070892 * k3[i]
-        push += 34.28646028294783 * k4[i] - 19.097331116725623 * k5[i] - 28.087943162872662 * k6[i]
-        rhs[i] += per_h * push
-    solve(inverse, weight, pull, rhs, parked, each, k7)
-    for i in range(len(each)):
-        y[i] += k7[i]
-    slopes(y, parked, invariant, slope, least, r, log_rivals, each, w, rhs)
-    for i in range(len(each)):
-        push = 37.80277123390563 * k1[i] - 3.2571969029072276 * k2[i] + 112.26918849496327 * k3[i]
-        push += 66.9347231244047 * k4[i] - 40.06618937091002 * k5[i] - 54.66780262877968 * k6[i]
-        rhs[i] += per_h * (push - 9.48861652309627 * k7[i])
-    solve(inverse, weight, pull, rhs, parked, each, k8)
+    solve(share, inverse, pull, rate, n, lanes, k1, q)
+    for j in range(size):
+        y[j] = theta[j] + 3.0 * k1[j]
+    slopes(y, parked, invariant, slope, least, power, log_rivals, n, lanes, w, q, rhs)
+    for j in range(size):
+        rhs[j] += per_h[j] * (-14.155112264123755 * k1[j])
+    solve(share, inverse, pull, rhs, n, lanes, k2, q)
+    for j in range(size):
+        y[j] = theta[j] + 2.849394379747939 * k1[j] + 0.45842242204463923 * k2[j]
+    slopes(y, parked, invariant, slope, least, power, log_rivals, n, lanes, w, q, rhs)
+    for j in range(size):
+        rhs[j] += per_h[j] * (-17.97296035885952 * k1[j] - 2.859693295451294 * k2[j])
+    solve(share, inverse, pull, rhs, n, lanes, k3, q)
+    for j in range(size):
+        y[j] = theta[j] - 6.954028509809101 * k1[j] + 2.489845061869568 * k2[j] - 10.358996098473584 * k3[j]
+    slopes(y, parked, invariant, slope, least, power, log_rivals, n, lanes, w, q, rhs)
+    for j in range(size):
+        rhs[j] += per_h[j] * (147.12150275711716 * k1[j] - 1.41221402718213 * k2[j] + 71.68940251302358 * k3[j])
+    solve(share, inverse, pull, rhs, n, lanes, k4, q)
+    for j in range(size):
+        y[j] = theta[j] + 2.8029986275628964 * k1[j] + 0.5072464736228206 * k2[j]
+        y[j] += -0.3988312541770524 * k3[j] - 0.04721187230404641 * k4[j]
+    slopes(y, parked, invariant, slope, least, power, log_rivals, n, lanes, w, q, rhs)
+    for j in range(size):
+        push = 165.43517024871676 * k1[j] - 0.4592823456491126 * k2[j]
+        push += 42.90938336958603 * k3[j] - 5.961986721573306 * k4[j]
+        rhs[j] += per_h[j] * push
+    solve(share, inverse, pull, rhs, n, lanes, k5, q)
+    for j in range(size):
+        y[j] = theta[j] - 7.502846399306121 * k1[j] + 2.561846144803919 * k2[j] - 11.627539656261098 * k3[j]
+        y[j] += -0.18268767659942256 * k4[j] + 0.030198172008377946 * k5[j]
+    slopes(y, parked, invariant, slope, least, power, log_rivals, n, lanes, w, q, rhs)
+    for j in range(size):
+        push = 24.854864614690072 * k1[j] - 3.0009227002832186 * k2[j] + 47.4931110020768 * k3[j]
+        push += 5.5814197821558125 * k4[j] - 0.6610691825249471 * k5[j]
+        rhs[j] += per_h[j] * push
+    solve(share, inverse, pull, rhs, n, lanes, k6, q)
+    for j in range(size):
+        y[j] += k6[j]
+    slopes(y, parked, invariant, slope, least, power, log_rivals, n, lanes, w, q, rhs)
+    for j in range(size):
+        push = 30.91273214028599 * k1[j] - 3.1208243349937974 * k2[j] + 77.79954646070892 * k3[j]
+        push += 34.28646028294783 * k4[j] - 19.097331116725623 * k5[j] - 28.087943162872662 * k6[j]
+        rhs[j] += per_h[j] * push
+    solve(share, inverse, pull, rhs, n, lanes, k7, q)
+    for j in range(size):
+        y[j] += k7[j]
+    slopes(y, parked, invariant, slope, least, power, log_rivals, n, lanes, w, q, rhs)
+    for j in range(size):
+        push = 37.80277123390563 * k1[j] - 3.2571969029072276 * k2[j] + 112.26918849496327 * k3[j]
+        push += 66.9347231244047 * k4[j] - 40.06618937091002 * k5[j] - 54.66780262877968 * k6[j]
+        rhs[j] += per_h[j] * (push - 9.48861652309627 * k7[j])
+    solve(share, inverse, pull, rhs, n, lanes, k8, q)
 
-    error = 0.0
-    for i in range(len(each)):
-        end[i] = y[i] + k8[i]
-        if not parked[i]:
-            size = abs(k8[i]) * max(1.0, weight[i] / (1.0 + 2.0 * logits[i]))
-            if not size <= error:  # also true of nan
-                error = size
-        c7 = k7[i]
-        c8 = k8[i]
-        d1[i] = 25.948786856663858 * k1[i] - 2.5579724845846235 * k2[i] + 10.433815404888879 * k3[i]
-        d1[i] += -2.3679251022685204 * k4[i] + 0.524948541321073 * k5[i] + 1.1241088310450404 * k6[i]
-        d1[i] += 0.4272876194431874 * c7 - 0.17202221070155493 * c8
-        d2[i] = -9.91568850695171 * k1[i] - 0.9689944594115154 * k2[i] + 3.0438037242978453 * k3[i]
-        d2[i] += -24.495224566215796 * k4[i] + 20.176138334709044 * k5[i] + 15.98066361424651 * k6[i]
-        d2[i] += -6.789040303419874 * c7 - 6.710236069923372 * c8
-        d3[i] = 11.419903575922262 * k1[i] + 2.8879645146136994 * k2[i] + 72.92137995996029 * k3[i]
-        d3[i] += 80.12511834622643 * k4[i] - 52.072871366152654 * k5[i] - 59.78993625266729 * k6[i]
-        d3[i] += -0.15582684282751913 * c7 + 4.883087185713722 * c8
-    return error
+    for j in range(size):
+        end[j] = y[j] + k8[j]
+        # Below s² a logit is s² θ, and beyond it its logarithm is 2 θ.
+        stretch = weight[j] / (1.0 + 2.0 * logits[j])
+        rhs[j] = abs(k8[j]) * (stretch if stretch > 1.0 else 1.0)
+    for k in range(lanes):
+        error[k] = 0.0
+    for i in range(n):
+        for k in range(lanes):
+            # The negation lets nan through.
+            error[k] = error[k] if rhs[i * lanes + k] <= error[k] else rhs[i * lanes + k]
+    for j in range(size):
+        y[j] = k7[j]
+        w[j] = k8[j]
+    for j in range(size):
+        d1[j] = 25.948786856663858 * k1[j] - 2.5579724845846235 * k2[j] + 10.433815404888879 * k3[j]
+        d1[j] += -2.3679251022685204 * k4[j] + 0.524948541321073 * k5[j] + 1.1241088310450404 * k6[j]
+        d1[j] += 0.4272876194431874 * y[j] - 0.17202221070155493 * w[j]
+    for j in range(size):
+        d2[j] = -9.91568850695171 * k1[j] - 0.9689944594115154 * k2[j] + 3.0438037242978453 * k3[j]
+        d2[j] += -24.495224566215796 * k4[j] + 20.176138334709044 * k5[j] + 15.98066361424651 * k6[j]
+        d2[j] += -6.789040303419874 * y[j] - 6.710236069923372 * w[j]
+    for j in range(size):
+        d3[j] = 11.419903575922262 * k1[j] + 2.8879645146136994 * k2[j] + 72.92137995996029 * k3[j]
+        d3[j] += 80.12511834622643 * k4[j] - 52.072871366152654 * k5[j] - 59.78993625266729 * k6[j]
+        d3[j] += -0.15582684282751913 * y[j] + 4.883087185713722 * w[j]
 
 
 @jit
@@ -138,6 +161,7 @@ def inside(x: float, start: float, end: float, d1: float, d2: float, d3: float) 
 @jit
 def logits_inside(
     x: float,
+    k: int,
     start: Vector,
     end: Vector,
     d1: Vector,
@@ -146,12 +170,14 @@ def logits_inside(
     parked: Vector,
     invariant: Vector,
     least: Vector,
-    each: Sequence[int],
+    n: int,
+    lanes: int,
     out: Vector,
 ) -> None:
-    """Logits at a fraction x of the step."""
-    for i in range(len(each)):
-        out[i] = least[i]
-        if not parked[i]:
-            theta = inside(x, start[i], end[i], d1[i], d2[i], d3[i])
-            out[i] = max(least[i], logit_of(theta, invariant[i]))
+    """Logits (n,) of lane k at a fraction x of the step."""
+    for i in range(n):
+        j = i * lanes + k
+        out[i] = least[j]
+        if parked[j] == 0.0:
+            theta = inside(x, start[j], end[j], d1[j], d2[j], d3[j])
+            out[i] = max(least[j], logit_of(theta, invariant[j]))

@@ -8,18 +8,10 @@ the tolerance does.
 """
 
 import math
-from collections.abc import Sequence
 
 from . import jit
-from .equations import Vector
-
-
-@jit
-def mirror_of(logit: float, invariant: float) -> float:
-    """(3.6) theta = asinh(2 W / s^2) / 2, also where s^2 is so small that the quotient would overflow."""
-    if logit > 1e20 * invariant:
-        return 0.5 * (math.log(4.0 * logit) - math.log(invariant))
-    return 0.5 * math.asinh(2.0 * logit / invariant)
+from .elementary import Vector
+from .equations import mirror_of
 
 
 @jit
@@ -42,6 +34,7 @@ def push_at(logit: float, slope: float, r: float, p: float) -> float:
 
 @jit
 def park(
+    k: int,
     theta: Vector,
     parked: Vector,
     invariant: Vector,
@@ -51,32 +44,36 @@ def park(
     floor: float,
     r: float,
     p: float,
-    each: Sequence[int],
+    n: int,
+    lanes: int,
 ) -> bool:
-    """Parks the circuits that are pushed against their wall, releases those pulled off it.  True if any changed."""
+    """In lane k, parks circuits that are pushed against their wall and releases those pulled off it; True if any changed."""
     changed = False
-    for i in range(len(each)):
+    for i in range(n):
+        j = i * lanes + k
+        if parked[j] == 0.0 and theta[j] > edge[j] and (r >= 1.0 or floor > 0.0):
+            continue
         # Where the push is judged: the floor; else what the tolerance resolves (r > 1), or the wall itself.
         ground = floor
         if floor == 0.0 and r > 1.0:
-            ground = 10.0 * invariant[i] * edge[i]
-        elif floor == 0.0 and r < 1.0 and not parked[i]:
-            ground = invariant[i] * edge[i]
-        push = push_at(ground, slope[i], r, p)
-        if parked[i] and push < 0.0:
-            parked[i] = False
-            theta[i] = edge[i] if floor > 0.0 or r <= 1.0 else 10.0 * edge[i]
-            least[i] = floor
+            ground = 10.0 * invariant[j] * edge[j]
+        elif floor == 0.0 and r < 1.0 and parked[j] == 0.0:
+            ground = invariant[j] * edge[j]
+        push = push_at(ground, slope[j], r, p)
+        if parked[j] > 0.0 and push < 0.0:
+            parked[j] = 0.0
+            theta[j] = edge[j] if floor > 0.0 or r <= 1.0 else 10.0 * edge[j]
+            least[j] = floor
             changed = True
-        elif not parked[i] and theta[i] <= edge[i] and push > 0.0:
-            parked[i] = True
-            theta[i] = edge[i] if floor > 0.0 else 0.0
+        elif parked[j] == 0.0 and theta[j] <= edge[j] and push > 0.0:
+            parked[j] = 1.0
+            theta[j] = edge[j] if floor > 0.0 else 0.0
             changed = True
-        if parked[i]:
-            least[i] = floor
-            if floor == 0.0 and r > 1.0 and slope[i] < math.inf and p > 0.0:
-                least[i] = math.exp(math.log(p / slope[i]) / (r - 1.0))
+        if parked[j] > 0.0:
+            least[j] = floor
+            if floor == 0.0 and r > 1.0 and slope[j] < math.inf and p > 0.0:
+                least[j] = math.exp(max(math.log(p / slope[j]) / (r - 1.0), -700.0))
         elif floor == 0.0 and r < 1.0:
             # The push is infinite at W = 0; a trial that steps over the wall sees a large one instead.
-            least[i] = ground
+            least[j] = ground
     return changed

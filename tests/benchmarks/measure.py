@@ -1,0 +1,57 @@
+"""How a benchmark measures and what it writes down: medians with their spread, and the machine they hold for."""
+
+import json
+import os
+import platform
+import statistics
+import time
+from collections.abc import Callable
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+RESULTS = Path(__file__).parent / "results"
+
+
+def seconds(call: Callable[[], Any]) -> float:
+    """Wall time of one call."""
+    start = time.perf_counter()
+    call()
+    return time.perf_counter() - start
+
+
+def spread(values: list[float]) -> dict[str, float]:
+    """Median, least, greatest and n."""
+    return {"median": statistics.median(values), "min": min(values), "max": max(values), "n": len(values)}
+
+
+def in_turn(a: Callable[[], Any], b: Callable[[], Any], n: int) -> tuple[list[float], list[float]]:
+    """n times a, then b: so that a machine whose speed drifts treats both alike."""
+    pairs = [(seconds(a), seconds(b)) for _ in range(n)]
+    return [x for x, _ in pairs], [y for _, y in pairs]
+
+
+def processor() -> str:
+    """The processor's name, as far as the system tells."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        return next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
+    except (OSError, StopIteration):
+        return platform.processor() or platform.machine()
+
+
+def save(name: str, results: dict[str, Any], packages: tuple[str, ...]) -> Path:
+    """Writes results/NAME.json, whole or not at all."""
+    provenance = {
+        "processor": processor(),
+        "cores": os.cpu_count(),
+        "python": platform.python_version(),
+        "versions": {package: version(package) for package in packages},
+        "command": f"python -m tests.benchmarks {name}",
+    }
+    RESULTS.mkdir(exist_ok=True)
+    path = RESULTS / f"{name}.json"
+    scratch = path.with_suffix(".tmp")
+    scratch.write_text(json.dumps({"provenance": provenance, **results}, indent=1) + "\n")
+    scratch.replace(path)
+    return path
