@@ -6,12 +6,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-import references
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from strategies import MILD, Bounds, models, numbers, simulated
 
 import toymodel as tm
+from tests import references
+from tests.strategies import MILD, Bounds, models, numbers, simulated
 
 TIMES = numbers("t_end", (1e-3, 1e12))
 SHORT = numbers("t_end", (0.1, 300.0))
@@ -103,8 +103,9 @@ def test_the_first_step_is_rate_times_p_times_squared_learning_speed(model: Any,
 
 @given(models(SHARING, options=False), TIMES)
 def test_swapping_circuits_swaps_trajectories(model: Any, t_end: float) -> None:
+    # Not bitwise: sums over circuits are taken in another order, and step sizes follow their roundings.
     one, other = simulated(model, t_end), simulated(model.swapped(), t_end)
-    np.testing.assert_allclose(other.logits[:, ::-1], one.logits, rtol=1e-12, atol=1e-300)
+    np.testing.assert_allclose(other.logits[:, ::-1], one.logits, rtol=1e-9, atol=1e-300)
     np.testing.assert_allclose(other.limit_logits[::-1], one.limit_logits, rtol=1e-12, atol=1e-300)
 
 
