@@ -16,7 +16,12 @@ from tests.strategies import MILD, Bounds, models, numbers
 TIMES = numbers("t_end", (1e-3, 1e12))
 SHORT = numbers("t_end", (0.1, 300.0))
 SHARING: Bounds = {"kappa": (0.1, 1.999)}
-DIVIDED: Bounds = {"kappa": (2.0, 6.0), "learning_speed": (1e-3, 10.0), "efficiency": (1e-2, 1e2), "initial_logit": (1e-2, 600.0)}
+DIVIDED: Bounds = {
+    "kappa": (2.0, 6.0),
+    "learning_speed": (1e-3, 10.0),
+    "efficiency": (1e-2, 1e2),
+    "initial_logit": (1e-2, 600.0),
+}
 
 
 def never_rises(run: tm.Trajectory) -> None:
@@ -328,7 +333,7 @@ def test_who_leads_from_the_first_instant_crossed_at_zero() -> None:
 
 @given(models(most=5), TIMES)
 @settings(max_examples=30)
-def test_the_whole_legal_range_below_the_norm_power_can_be_tm.simulate(model: Any, t_end: float) -> None:
+def test_the_whole_legal_range_below_the_norm_power_can_be_simulated(model: Any, t_end: float) -> None:
     assume(model.kappa < model.norm_power)
     run = tm.simulate(model, t_end)
     assert run.status == "reached t_end"

@@ -1,0 +1,101 @@
+"""Who may import whom, and how files open (architecture.md, style.md)."""
+
+import ast
+import importlib
+import inspect
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import toymodel as tm
+
+ROOT = Path(__file__).parent.parent
+ROOMS = ("toymodel", "realnet", "validate", "figures")
+FORBIDDEN = {
+    "toymodel": {"torch", "realnet", "validate", "figures"},
+    "realnet": {"toymodel", "validate", "figures"},
+    "validate": {"figures"},
+    "figures": {"torch", "realnet", "validate"},
+}
+
+
+def imports(path: Path) -> set[str]:
+    """Top-level names of the packages that a file imports, anywhere in it."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found |= {alias.name.split(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.level == 0 and node.module:
+            found.add(node.module.split(".")[0])
+    return found
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_imports_point_one_way(room: str) -> None:
+    for path in (ROOT / room).rglob("*.py"):
+        assert not imports(path) & FORBIDDEN[room], path
+
+
+def test_the_toy_model_is_there_to_be_checked() -> None:
+    assert len(list((ROOT / "toymodel").rglob("*.py"))) > 20
+    assert Path(tm.__file__).parent == ROOT / "toymodel"
+
+
+def test_importing_the_toy_model_loads_nothing_heavy() -> None:
+    heavy = ["torch", "numba", "xarray", "scipy", "matplotlib", "sympy", "netCDF4", "tqdm"]
+    code = f"import sys, toymodel; print([m for m in {heavy} if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_one_simulation_loads_nothing_heavy() -> None:
+    heavy = ["torch", "numba", "xarray", "matplotlib", "sympy", "netCDF4"]
+    code = f"import sys, toymodel; print(toymodel.simulate().behaviour, [m for m in {heavy} if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "grokking []"
+
+
+@pytest.mark.parametrize(
+    "path", sorted((ROOT / "toymodel").rglob("*.py")), ids=lambda p: p.relative_to(ROOT).as_posix()
+)
+def test_every_file_opens_with_what_it_holds(path: Path) -> None:
+    assert ast.get_docstring(ast.parse(path.read_text(encoding="utf-8")))
+
+
+@pytest.mark.parametrize("name", tm.__all__)
+def test_every_public_name_says_what_it_is(name: str) -> None:
+    thing = getattr(tm, name)
+    if not callable(thing):
+        return
+    # A dataclass without a docstring gets its signature for one.
+    assert inspect.getdoc(thing)
+    assert not thing.__doc__.startswith(f"{name}(")
+    if inspect.isclass(thing):
+        for part, value in vars(thing).items():
+            if not part.startswith("_") and (inspect.isfunction(value) or isinstance(value, property)):
+                assert inspect.getdoc(value), f"{name}.{part}"
+
+
+def test_the_public_interface_is_the_contract() -> None:
+    contract = (
+        "simulate TwoCircuitModel Circuit PowerLaw TabulatedLaw steady_state critical_dataset_size grokking_time "
+        "ungrokking_time sweep Trajectory classify_curves"
+    )
+    assert set(contract.split()) <= set(tm.__all__)
+    assert sorted(tm.__all__) == sorted(set(tm.__all__))
+    for name in tm.__all__:
+        assert hasattr(tm, name)
+
+
+@pytest.mark.parametrize(
+    "path",
+    sorted(p for p in (ROOT / "toymodel").glob("*.py") if p.stem not in ("__init__", "__main__")),
+    ids=lambda p: p.stem,
+)
+def test_every_public_function_of_a_module_has_a_docstring(path: Path) -> None:
+    module = importlib.import_module(f"toymodel.{path.stem}")
+    for node in ast.parse(path.read_text(encoding="utf-8")).body:
+        if isinstance(node, ast.FunctionDef | ast.ClassDef) and not node.name.startswith("_"):
+            assert ast.get_docstring(node), f"{module.__name__}.{node.name}"

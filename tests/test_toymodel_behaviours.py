@@ -1,0 +1,156 @@
+"""The vocabulary of model.md 7: every word is reached, and censoring is never hidden."""
+
+import math
+from itertools import groupby
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import toymodel as tm
+from tests.strategies import MILD, models
+
+RUNS: dict[str, Any] = {
+    "grokking": lambda: tm.simulate(),
+    "comprehension": lambda: tm.simulate(gen_learning_speed=1.0, t_end=1e4),
+    "memorisation": lambda: tm.simulate(dataset_size=200, t_end=1e5),
+    "semi-grokking": lambda: tm.simulate(dataset_size=1000, logit_spread=0.5, kappa=1.5, t_end=1e5),
+    "semi-comprehension": lambda: tm.simulate(
+        dataset_size=1000, logit_spread=0.5, kappa=1.5, t_end=1e5, gen_learning_speed=1.0
+    ),
+    "ungrokking": lambda: tm.simulate(t_end=1e4).continue_with(dataset_size=200, t_end=1e5),
+    "confusion": lambda: tm.simulate(weight_decay=10.0, t_end=1e5),
+    "unfinished": lambda: tm.simulate(t_end=30.0),
+}
+
+
+@pytest.mark.parametrize("word", RUNS)
+def test_every_word_is_reached(word: str) -> None:
+    run = RUNS[word]()
+    assert run.behaviour == word
+    assert run.meaning == tm.MEANINGS[word]
+
+
+def test_the_vocabulary_has_no_other_words() -> None:
+    assert set(tm.BEHAVIOURS) == {*RUNS, "failed"} == set(tm.MEANINGS)
+
+
+@given(st.floats(0.0, 1.0))
+def test_a_run_cut_short_is_unfinished_not_memorisation(share: float) -> None:
+    full = tm.simulate(t_end=1e4)
+    t_end = share * full.t_gen
+    run = tm.simulate(t_end=0.98 * t_end)
+    assert run.behaviour == "unfinished"
+    assert run.t_gen is None
+
+
+@given(models(MILD, options=False), st.floats(1.0, 1e4))
+def test_censoring_never_denies_what_the_limit_does(model: Any, t_end: float) -> None:
+    run = tm.simulate(model, t_end)
+    bar = 0.1 * math.log(model.num_classes)
+    limit = tm.steady_state(model)
+    if limit.test_loss < bar and limit.train_loss < bar:
+        assert run.behaviour in ("unfinished", "grokking", "comprehension")
+    if run.t_gen is not None and run.behaviour == "grokking":
+        assert run.t_gen > 2.0 * run.t_fit
+    if run.behaviour == "comprehension":
+        assert run.t_gen <= 2.0 * run.t_fit
+
+
+def test_thresholds_move_the_lines() -> None:
+    run = tm.simulate()
+    late = run.t_gen / run.t_fit
+    assert tm.simulate(thresholds=tm.Thresholds(delay=1.01 * late)).behaviour == "comprehension"
+    assert tm.simulate(thresholds=tm.Thresholds(delay=0.99 * late)).behaviour == "grokking"
+    loss_bar = 0.5 * math.log(113)
+    early = tm.simulate(thresholds=tm.Thresholds(performance=0.5))
+    assert early.t_gen < run.t_gen
+    at = tm.simulate(times=[early.t_gen])
+    assert at.test_loss[0] == pytest.approx(loss_bar, rel=1e-5)
+
+
+def test_with_a_spread_generalising_is_an_accuracy() -> None:
+    run = tm.simulate(logit_spread=0.3)
+    at = tm.simulate(logit_spread=0.3, times=[run.t_gen])
+    assert at.test_accuracy[0] == pytest.approx(0.9, abs=1e-5)
+
+
+def test_continuing_hands_the_state_over_exactly() -> None:
+    whole = tm.simulate(t_end=200.0, rtol=1e-10)
+    half = tm.simulate(t_end=80.0, rtol=1e-10)
+    rest = half.continue_with(t_end=120.0)
+    assert np.array_equal(rest.logits[0], half.logits[-1])
+    assert np.array_equal(rest.final_state.invariant, half.final_state.invariant)
+    np.testing.assert_allclose(rest.final_state.logit, whole.final_state.logit, rtol=1e-7)
+
+
+def test_continuing_a_descent_is_the_same_descent() -> None:
+    whole = tm.simulate(method="descent", steps=3000)
+    rest = tm.simulate(method="descent", steps=1200).continue_with(steps=1800)
+    assert rest.method == "descent"
+    np.testing.assert_allclose(rest.final_state.logit, whole.final_state.logit, rtol=1e-10)
+    np.testing.assert_allclose(rest.final_state.invariant, whole.final_state.invariant, rtol=1e-9)
+
+
+def test_continuing_keeps_settings_and_changes_what_is_asked() -> None:
+    run = tm.simulate(t_end=50.0, rtol=1e-6, learning_rate=0.02, thresholds=tm.Thresholds(delay=3.0))
+    on = run.continue_with(dataset_size=400)
+    assert (on.t_end, on.rtol, on.learning_rate, on.thresholds) == (50.0, 1e-6, 0.02, run.thresholds)
+    assert on.model.dataset_size == pytest.approx(400.0)
+    assert on.model.gen == run.model.gen
+    assert on.time[0] == 0.0
+
+
+def test_a_grokked_network_ungroks_only_below_the_critical_size() -> None:
+    grokked = tm.simulate(t_end=1e4)
+    for size, ends in ((300.0, False), (900.0, False), (1100.0, True), (3000.0, True)):
+        on = grokked.continue_with(dataset_size=size, t_end=1e6)
+        assert (on.gen_logit[-1] > on.mem_logit[-1]) == ends, size
+
+
+def curves(train: Any, test: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    t = np.geomspace(1.0, 1e4, 200)
+    return t, np.clip(train(t), 0.0, 1.0), np.clip(test(t), 0.0, 1.0)
+
+
+def step(at: float, high: float = 1.0, low: float = 0.01) -> Any:
+    return lambda t: np.where(t >= at, high, low)
+
+
+@pytest.mark.parametrize(
+    ("word", "train", "test"),
+    [
+        ("grokking", step(10), step(1000)),
+        ("comprehension", step(10), step(15)),
+        ("memorisation", step(10), step(1e9)),
+        ("semi-grokking", step(10), step(1000, 0.6)),
+        ("semi-comprehension", step(10), step(15, 0.6)),
+        ("ungrokking", lambda t: np.ones_like(t), lambda t: np.where(t < 100, 1.0, 0.01)),
+        ("confusion", step(1e9), step(1e9)),
+        ("unfinished", step(10), lambda t: 0.01 + 0.5 * t / 1e4),
+        ("unfinished", lambda t: 0.9 * t / 1e4, step(1e9)),
+        ("grokking", step(10), lambda t: np.where(t < 500, 0.01, np.where(t < 4900, 0.95, 0.999))),
+    ],
+)
+def test_measured_curves_are_classified_by_the_same_words(word: str, train: Any, test: Any) -> None:
+    assert tm.classify_curves(*curves(train, test), num_classes=113) == word
+
+
+def test_a_toy_run_and_its_curves_have_the_same_name() -> None:
+    for spread, size in ((0.3, 4000.0), (0.3, 200.0)):
+        run = tm.simulate(dataset_size=size, logit_spread=spread, t_end=1e5)
+        measured = tm.classify_curves(run.time, run.train_accuracy, run.test_accuracy, 113)
+        assert measured == run.behaviour
+
+
+def test_one_memorising_and_several_generalising_circuits_give_a_staircase() -> None:
+    model = tm.CircuitModel(
+        generalising=tuple(tm.Circuit(e, s) for e, s in ((0.7, 1e-2), (1.0, 1e-7), (1.5, 1e-16**0.75))),
+        memorising=(tm.Circuit(0.4, 1.0),), kappa=1.8, logit_spread=0.4,
+    )  # fmt: skip
+    run = tm.simulate(model, 1e4)
+    leaders = np.argmax(run.logits[run.time > 1.0], axis=1)
+    order = [int(k) for k, _ in groupby(leaders)]
+    assert order == [3, 0, 1, 2]
