@@ -14,7 +14,7 @@ from tests.strategies import MILD, models
 
 RUNS: dict[str, Any] = {
     "grokking": lambda: tm.simulate(),
-    "comprehension": lambda: tm.simulate(gen_learning_speed=1.0, t_end=1e4),
+    "comprehension": lambda: tm.simulate(gen_learning_speed=1.0, mem_learning_speed=0.01, t_end=1e4),
     "memorisation": lambda: tm.simulate(dataset_size=200, t_end=1e5),
     "semi-grokking": lambda: tm.simulate(dataset_size=1000, logit_spread=0.5, kappa=1.5, t_end=1e5),
     "semi-comprehension": lambda: tm.simulate(

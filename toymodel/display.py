@@ -57,14 +57,17 @@ def model_rows(model: Dynamics) -> Rows:
 
 
 def model_text(model: Dynamics) -> str:
+    """A model in a terminal."""
     return text(type(model).__name__, model_rows(model))
 
 
 def model_html(model: Dynamics) -> str:
+    """A model in a notebook."""
     return html(type(model).__name__, model_rows(model))
 
 
 def trajectory_rows(tr: "Trajectory") -> Rows:
+    """Behaviour, times and ends."""
     ends: Iterable[tuple[str, float]] = zip(tr.model.labels, tr.final_state.logit, strict=True)
     return [
         ("behaviour", f"{tr.behaviour}: {tr.meaning}"),
@@ -81,14 +84,17 @@ def trajectory_rows(tr: "Trajectory") -> Rows:
 
 
 def trajectory_text(tr: "Trajectory") -> str:
+    """A trajectory in a terminal."""
     return text("Trajectory", trajectory_rows(tr))
 
 
 def trajectory_html(tr: "Trajectory") -> str:
+    """A trajectory in a notebook."""
     return html("Trajectory", trajectory_rows(tr))
 
 
 def steady_rows(state: "SteadyState") -> Rows:
+    """Where the circuits rest, and whether they stay."""
     logits = ", ".join(f"{label} {logit:.6g}" for label, logit in zip(state.model.labels, state.logits, strict=True))
     norms = ", ".join(f"{label} {norm:.6g}" for label, norm in zip(state.model.labels, state.norms, strict=True))
     return [

@@ -125,9 +125,11 @@ class TabulatedLaw:
         wanted = np.log(np.where(ratio > 0.0, ratio, np.nan))
         low = np.full(wanted.shape, np.log(self.sizes[0]))
         high = np.full(wanted.shape, np.log(self.sizes[-1]))
-        covered = (wanted <= np.log(self.ratios[0])) & (wanted >= np.log(self.ratios[-1]))
+        # The ends belong to the range, also after a rounding on the way to `ratio` and back.
+        covered = (wanted <= np.log(self.ratios[0]) + 1e-12) & (wanted >= np.log(self.ratios[-1]) - 1e-12)
         for _ in range(60):
             middle = 0.5 * (low + high)
             above = self._law(middle) > wanted
             low, high = np.where(above, middle, low), np.where(above, high, middle)
-        return np.where(covered, np.exp(0.5 * (low + high)), np.nan)
+        size = np.clip(np.exp(0.5 * (low + high)), self.sizes[0], self.sizes[-1])
+        return np.where(covered, size, np.nan)
