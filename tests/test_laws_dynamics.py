@@ -206,12 +206,12 @@ def test_the_flow_agrees_with_stiff_solvers_of_the_subweights(model: Any, method
 
 
 @given(models(MILD | {"kappa": (2.05, 5.0), "weight_decay": (1e-5, 1e-3)}, options=False, most=3))
-@settings(max_examples=12)
+@settings(max_examples=8)
 def test_the_flow_agrees_with_stiff_solvers_above_the_norm_power(model: Any) -> None:
     # Until a circuit comes near W = 0, where the subweight equations have no solution that a solver could follow.
-    times = np.array([0.1, 1.0, 3.0])
-    got = tm.simulate(model, 3.0, times=times, rtol=1e-10).logits
-    alive = np.minimum.accumulate(got.min(axis=1)) > 0.05
+    times = np.array([0.1, 0.5, 1.0])
+    got = tm.simulate(model, 1.0, times=times, rtol=1e-10).logits
+    alive = np.minimum.accumulate(got.min(axis=1)) > 0.3
     if alive.any():
         expected = references.trajectory(model, times[alive])
         np.testing.assert_allclose(got[alive], expected, rtol=2e-6, atol=1e-7)
@@ -231,7 +231,8 @@ def test_reference_values_at_time_1000(penalty: str, gen: tuple[float, float], m
 CONVERGENCE = [
     ({}, 100.0),
     ({"kappa": 1.6, "weight_decay": 0.02, "num_classes": 7}, 60.0),
-    ({"kappa": 1.4, "gen_learning_speed": 0.1}, 20.0),
+    ({"kappa": 0.8, "gen_learning_speed": 0.1}, 5.0),
+    ({"kappa": 3.0, "gen_initial_logit": 1.0, "mem_initial_logit": 2.0, "weight_decay": 1e-3}, 20.0),
 ]
 
 
