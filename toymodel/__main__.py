@@ -16,7 +16,9 @@ def main() -> None:
     run = tm.simulate(model)
     print(run, end="\n\n")
     print(tm.steady_state(model), end="\n\n")
-    print(f"critical data set size D_crit = {tm.critical_dataset_size(model):g}, sharpness ν = {tm.sharpness(model):.3g}\n")
+    print(
+        f"critical data set size D_crit = {tm.critical_dataset_size(model):g}, sharpness ν = {tm.sharpness(model):.3g}\n"
+    )
     print("Grokking takes", tm.grokking_time(model), sep="\n", end="\n\n")
 
     smaller = run.continue_with(dataset_size=400, t_end=3000)

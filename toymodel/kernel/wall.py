@@ -33,9 +33,19 @@ def push_at(logit: float, slope: float, r: float, p: float) -> float:
 
 
 @jit
+def least_of(invariant: float, edge: float, floor: float, r: float) -> float:
+    """Least logit that a circuit off its wall is given: at r < 1 the push is infinite at W = 0, and a trial that steps
+    over the wall sees a large one instead."""
+    return invariant * edge if floor == 0.0 and r < 1.0 else floor
+
+
+@jit
 def park(
     k: int,
+    t: float,
     theta: Vector,
+    logits: Vector,
+    rate: Vector,
     parked: Vector,
     invariant: Vector,
     slope: Vector,
@@ -51,8 +61,14 @@ def park(
     changed = False
     for i in range(n):
         j = i * lanes + k
-        if parked[j] == 0.0 and theta[j] > edge[j] and (r >= 1.0 or floor > 0.0):
-            continue
+        if parked[j] == 0.0 and theta[j] > edge[j]:
+            if r >= 1.0 or floor > 0.0 or rate[j] >= 0.0:
+                continue
+            # At r < 1 a circuit falls ever faster; it is there when the clock cannot tell the time that is left.
+            fall = -rate[j] * math.sqrt(invariant[j] * invariant[j] + 4.0 * logits[j] * logits[j])
+            if logits[j] > 1e-13 * t * fall:
+                continue
+            theta[j] = 0.0
         # Where the push is judged: the floor; else what the tolerance resolves (r > 1), or the wall itself.
         ground = floor
         if floor == 0.0 and r > 1.0:
@@ -65,7 +81,7 @@ def park(
             theta[j] = edge[j] if floor > 0.0 or r <= 1.0 else 10.0 * edge[j]
             least[j] = floor
             changed = True
-        elif parked[j] == 0.0 and theta[j] <= edge[j] and push > 0.0:
+        elif parked[j] == 0.0 and push > 0.0:
             parked[j] = 1.0
             theta[j] = edge[j] if floor > 0.0 else 0.0
             changed = True
@@ -73,7 +89,4 @@ def park(
             least[j] = floor
             if floor == 0.0 and r > 1.0 and slope[j] < math.inf and p > 0.0:
                 least[j] = math.exp(max(math.log(p / slope[j]) / (r - 1.0), -700.0))
-        elif floor == 0.0 and r < 1.0:
-            # The push is infinite at W = 0; a trial that steps over the wall sees a large one instead.
-            least[j] = ground
     return changed
