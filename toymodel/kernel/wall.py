@@ -25,9 +25,11 @@ def edge_of(invariant: float, floor: float, tol: float) -> float:
 @jit
 def push_at(logit: float, slope: float, r: float, p: float) -> float:
     """(3.1) g = a W^(r-1) - p, also at W = 0 where it is infinite for r < 1."""
+    if slope == math.inf:  # an absent circuit
+        return math.inf
     if logit > 0.0:
         return slope * math.exp((r - 1.0) * math.log(logit)) - p
-    if r > 1.0 and slope < math.inf:
+    if r > 1.0:
         return -p
     return slope - p if r == 1.0 else math.inf
 
@@ -62,13 +64,13 @@ def park(
     for i in range(n):
         j = i * lanes + k
         if parked[j] == 0.0 and theta[j] > edge[j]:
-            if r >= 1.0 or floor > 0.0 or rate[j] >= 0.0:
+            if rate[j] >= 0.0 or (r >= 1.0 and floor == 0.0):
                 continue
             # At r < 1 a circuit falls ever faster; it is there when the clock cannot tell the time that is left.
             fall = -rate[j] * math.sqrt(invariant[j] * invariant[j] + 4.0 * logits[j] * logits[j])
-            if logits[j] > 1e-13 * t * fall:
+            if logits[j] - floor > 1e-13 * t * fall:
                 continue
-            theta[j] = 0.0
+            theta[j] = edge[j] if floor > 0.0 else 0.0
         # Where the push is judged: the floor; else what the tolerance resolves (r > 1), or the wall itself.
         ground = floor
         if floor == 0.0 and r > 1.0:
