@@ -14,6 +14,7 @@ from .parameters import FloatArray
 Numbers = FloatArray | float
 
 
+@np.errstate(invalid="ignore")  # nan in, nan out
 def train_loss(total_logit: Numbers, num_classes: Numbers) -> FloatArray:
     """(2.1) L = ln(1 + (q-1) e^(-S)), with S the sum of all circuits' logits."""
     rivals = np.log(np.asarray(num_classes, float) - 1.0)
@@ -21,6 +22,7 @@ def train_loss(total_logit: Numbers, num_classes: Numbers) -> FloatArray:
         return np.asarray(np.logaddexp(0.0, rivals - np.asarray(total_logit, float)))
 
 
+@np.errstate(invalid="ignore")  # nan in, nan out
 def test_loss(gen_logit: Numbers, mem_logit: Numbers, num_classes: Numbers) -> FloatArray:
     """(2.2) ln(1 + e^(W_mem - W_gen) + (q-2) e^(-W_gen)).
 
@@ -34,6 +36,7 @@ def test_loss(gen_logit: Numbers, mem_logit: Numbers, num_classes: Numbers) -> F
         return np.asarray(np.logaddexp(0.0, np.logaddexp(mem, others) - gen))
 
 
+@np.errstate(invalid="ignore")  # nan in, nan out
 def wrong_probability(total_logit: Numbers, num_classes: Numbers) -> FloatArray:
     """(2.4) p(S) = (q-1) / (e^S + q - 1) = -dL/dS, the probability not on the right label."""
     rivals = np.log(np.asarray(num_classes, float) - 1.0)

@@ -94,6 +94,8 @@ class Problem:
     def behaviours(self, events: FloatArray, final: FloatArray, limits: FloatArray) -> npt.NDArray[np.str_]:
         """Names of behaviours (P,) from event times (P, N_EVENTS + 2), final logits and limits (P, n)."""
         chance = np.where(self.logit_spread > 0.0, 1.0 / self.num_classes, 0.0)
+        # Points that failed carry nan; their callers name them so.
+        final, limits = np.nan_to_num(final), np.nan_to_num(limits)
         where = [
             standing(x.sum(axis=1) > self.criteria[:, 0], self.performance(x), chance, self.thresholds)
             for x in (final, limits)

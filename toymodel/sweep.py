@@ -138,10 +138,10 @@ class _Result:
 
     def store(self, where: slice, problem: Problem, solution: Solution) -> None:
         done = solution.status == DONE
-        final = np.where(done[:, None], solution.final, np.nan)
+        final = np.where(done[:, None], solution.final, 0.0)
         events, g, q, spread = solution.events, problem.num_gen, problem.num_classes, problem.logit_spread
         gen, mem = final[:, :g].sum(axis=1), final[:, g:].sum(axis=1)
-        self.final[where], self.samples[where] = final, solution.samples
+        self.final[where], self.samples[where] = np.where(done[:, None], final, np.nan), solution.samples
         values = event_times(events) | {
             "behaviour": np.where(done, problem.behaviours(events, solution.final, solution.limits), FAILED),
             "gen_logit": gen,

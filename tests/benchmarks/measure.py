@@ -40,14 +40,14 @@ def processor() -> str:
         return platform.processor() or platform.machine()
 
 
-def save(name: str, results: dict[str, Any], packages: tuple[str, ...]) -> Path:
+def save(name: str, results: dict[str, Any], packages: tuple[str, ...], command: str | None = None) -> Path:
     """Writes results/NAME.json, whole or not at all."""
     provenance = {
         "processor": processor(),
         "cores": os.cpu_count(),
         "python": platform.python_version(),
         "versions": {package: version(package) for package in packages},
-        "command": f"python -m tests.benchmarks {name}",
+        "command": command or f"python -m tests.benchmarks {name}",
     }
     RESULTS.mkdir(exist_ok=True)
     path = RESULTS / f"{name}.json"

@@ -12,7 +12,7 @@ from .equations import N_EVENTS, logit_of, margins
 from .limit import shared_equilibrium
 from .rodas import ROOM as STEP_ROOM
 from .rodas import inside, logits_inside
-from .wall import edge_of
+from .wall import edge_of, least_of
 
 # Rows of `room`: n numbers a lane, then N_EVENTS or five, then one.  Rows from SCRATCH on are free between two calls.
 THETA, LOGITS, RATE, PARKED, LEAST, EDGE, END, D1, D2, D3 = 0, 1, 2, 3, 4, 5, 6, 7, 8, 9
@@ -67,8 +67,8 @@ def load(
         room[SLOPE][j] = slope[i]
         room[POWER][j] = r - 1.0
         room[PARKED][j] = 0.0
-        room[LEAST][j] = floor
         room[EDGE][j] = edge_of(invariant[i], floor, tol)
+        room[LEAST][j] = least_of(invariant[i], room[EDGE][j], floor, r)
         room[THETA][j] = max(theta[i], room[EDGE][j]) if floor > 0.0 else theta[i]
     for c in range(N_CRITERIA):
         room[CRITERIA][c * lanes + k] = criteria[c]
@@ -84,14 +84,17 @@ def start_slope(t: float, k: int, n: int, lanes: int, room: Vector, out: Vector)
     """Mean of dθ/dt over the first instants [0, t], where W^(r-1) is not smooth for a circuit at W = 0.
 
     There θ = p t to leading order, so the penalty's part integrates to a (s² p t)^(r-1) / r.  Returns a bound on the error
-    in θ at t.
+    at t, in ln(1 + W) as in `rodas.step`.
     """
     invariant, slope, logits, rate = room[INVARIANT], room[SLOPE], room[LOGITS], room[RATE]
     p, r = room[P][k], room[R][k]
     climb = 0.0
+    stretch = 1.0
     for i in range(n):
         j = i * lanes + k
-        climb += math.sqrt(invariant[j] * invariant[j] + 4.0 * logits[j] * logits[j]) * abs(rate[j])
+        weight = math.sqrt(invariant[j] * invariant[j] + 4.0 * logits[j] * logits[j])
+        climb += weight * abs(rate[j])
+        stretch = max(stretch, weight / (1.0 + 2.0 * logits[j]))
     sag = 0.5 * p * (1.0 - p) * climb * t
     worst = 0.0
     for i in range(n):
@@ -106,7 +109,7 @@ def start_slope(t: float, k: int, n: int, lanes: int, room: Vector, out: Vector)
             lag = slope[j] * (invariant[j] * p * t) ** (r - 1.0) / r
             out[j] = p - sag - lag
             worst = max(worst, 2.0 * lag * lag / p + lag * (p * t) ** 2)
-    return (worst + sag * (climb * t + p * t)) * t
+    return (worst + sag * (climb * t + p * t)) * t * stretch
 
 
 @jit

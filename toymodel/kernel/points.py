@@ -68,8 +68,8 @@ def settle(n: int, lanes: int, room: Vector) -> None:
     changed = False
     for k in range(lanes):
         if room[STAGE][k] != IDLE and park(
-            k, room[THETA], room[PARKED], room[INVARIANT], room[SLOPE], room[EDGE], room[LEAST], room[FLOOR][k],
-            room[R][k], room[P][k], n, lanes,
+            k, room[T][k], room[THETA], room[LOGITS], room[RATE], room[PARKED], room[INVARIANT], room[SLOPE], room[EDGE],
+            room[LEAST], room[FLOOR][k], room[R][k], room[P][k], n, lanes,
         ):  # fmt: skip
             changed = True
     if changed:

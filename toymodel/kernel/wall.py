@@ -25,17 +25,29 @@ def edge_of(invariant: float, floor: float, tol: float) -> float:
 @jit
 def push_at(logit: float, slope: float, r: float, p: float) -> float:
     """(3.1) g = a W^(r-1) - p, also at W = 0 where it is infinite for r < 1."""
+    if slope == math.inf:  # an absent circuit
+        return math.inf
     if logit > 0.0:
         return slope * math.exp((r - 1.0) * math.log(logit)) - p
-    if r > 1.0 and slope < math.inf:
+    if r > 1.0:
         return -p
     return slope - p if r == 1.0 else math.inf
 
 
 @jit
+def least_of(invariant: float, edge: float, floor: float, r: float) -> float:
+    """Least logit that a circuit off its wall is given: at r < 1 the push is infinite at W = 0, and a trial that steps
+    over the wall sees a large one instead."""
+    return invariant * edge if floor == 0.0 and r < 1.0 else floor
+
+
+@jit
 def park(
     k: int,
+    t: float,
     theta: Vector,
+    logits: Vector,
+    rate: Vector,
     parked: Vector,
     invariant: Vector,
     slope: Vector,
@@ -51,8 +63,14 @@ def park(
     changed = False
     for i in range(n):
         j = i * lanes + k
-        if parked[j] == 0.0 and theta[j] > edge[j] and (r >= 1.0 or floor > 0.0):
-            continue
+        if parked[j] == 0.0 and theta[j] > edge[j]:
+            if rate[j] >= 0.0 or (r >= 1.0 and floor == 0.0):
+                continue
+            # At r < 1 a circuit falls ever faster; it is there when the clock cannot tell the time that is left.
+            fall = -rate[j] * math.sqrt(invariant[j] * invariant[j] + 4.0 * logits[j] * logits[j])
+            if logits[j] - floor > 1e-13 * t * fall:
+                continue
+            theta[j] = edge[j] if floor > 0.0 else 0.0
         # Where the push is judged: the floor; else what the tolerance resolves (r > 1), or the wall itself.
         ground = floor
         if floor == 0.0 and r > 1.0:
@@ -65,7 +83,7 @@ def park(
             theta[j] = edge[j] if floor > 0.0 or r <= 1.0 else 10.0 * edge[j]
             least[j] = floor
             changed = True
-        elif parked[j] == 0.0 and theta[j] <= edge[j] and push > 0.0:
+        elif parked[j] == 0.0 and push > 0.0:
             parked[j] = 1.0
             theta[j] = edge[j] if floor > 0.0 else 0.0
             changed = True
@@ -73,7 +91,4 @@ def park(
             least[j] = floor
             if floor == 0.0 and r > 1.0 and slope[j] < math.inf and p > 0.0:
                 least[j] = math.exp(max(math.log(p / slope[j]) / (r - 1.0), -700.0))
-        elif floor == 0.0 and r < 1.0:
-            # The push is infinite at W = 0; a trial that steps over the wall sees a large one instead.
-            least[j] = ground
     return changed
