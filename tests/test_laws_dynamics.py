@@ -324,7 +324,6 @@ def test_a_tie_at_the_norm_power_keeps_the_difference_of_mirror_coordinates(
     assert np.abs(apart).max() < 1e-6 * max(1.0, np.abs(theta).max())
 
 
-@pytest.mark.xfail(strict=True, reason="a tie that is broken at t = 0 is reported at the end of the first step")
 def test_who_leads_from_the_first_instant_crossed_at_zero() -> None:
     run = tm.simulate(t_end=1.0, gen_learning_speed=1.01)
     assert np.all(run.gen_logit[1:] > run.mem_logit[1:])
@@ -342,7 +341,6 @@ def test_the_whole_legal_range_can_be_simulated(model: Any, t_end: float) -> Non
         never_rises(run)
 
 
-@pytest.mark.xfail(strict=True, reason="above a floor and far above the norm power the regularised loss rises by 2 %")
 def test_regularised_loss_never_increases_above_a_floor_far_above_the_norm_power() -> None:
     model = tm.CircuitModel(
         generalising=(
@@ -358,4 +356,5 @@ def test_regularised_loss_never_increases_above_a_floor_far_above_the_norm_power
         norm_power=0.13686577556340493,
         logit_floor=3.782687719844653e-08,
     )
-    never_rises(tm.simulate(model, 265.08363365900584))
+    # Here P = W^(1/κ)/η tells logits apart that lie below the default tolerance, so a tighter one is asked for.
+    never_rises(tm.simulate(model, 265.08363365900584, rtol=1e-12))

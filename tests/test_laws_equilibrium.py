@@ -195,10 +195,6 @@ def test_nothing_learnt_is_locally_stable_above_the_norm_power(kappa: float) -> 
     assert grown.sum() > 1.0
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="the kernel judges the push at s² × 1e-11, where a W^(r-1) is still below p for κ just above m: W = 0 is left",
-)
 @pytest.mark.parametrize("kappa", [2.05, 2.2, 2.5])
 def test_no_circuit_leaves_zero_just_above_the_norm_power(kappa: float) -> None:
     assert tm.simulate(kappa=kappa, start=[0.0, 0.0]).final_state.logit.tolist() == [0.0, 0.0]

@@ -28,9 +28,10 @@ def plot_trajectory(tr: Trajectory, against: str = "time") -> "matplotlib.figure
             shade = (alike.index(label) + 1) / len(alike)
             axes.plot(x, quantity[:, k], color=COLOURS[kind], alpha=0.3 + 0.7 * shade, label=label.capitalize())
         axes.set(ylabel=name)
-    start = max(x[1] if x.size > 1 else 1.0, 1e-4 * x[-1]) if x[-1] > 0 else 1.0
     for axes in (left, middle, right):
-        axes.set(xlabel=unit, xscale="log", xlim=(start, max(x[-1], 2 * start)))
+        axes.set(xlabel=unit)
+        if x.size > 1:
+            axes.set(xscale="log", xlim=(max(x[1], 1e-4 * x[-1]), x[-1]))
         for event, style in ((tr.t_fit, ":"), (tr.t_gen, "-.")):
             if event:
                 axes.axvline(event * scale, color="0.6", lw=0.8, ls=style)

@@ -161,6 +161,14 @@ def pack(
         column("penalty")[:, None],
         power[:, None],
     )
+    with np.errstate(invalid="ignore"):
+        lost = ~np.isfinite(slope) | ((slope == 0.0) & (column("weight_decay")[:, None] > 0.0))
+    if lost.any():
+        point, circuit = np.argwhere(lost)[0]
+        raise ValueError(
+            f"weight_decay / efficiency ** norm_power must be a number that float64 can hold, got {model.labels[circuit]} "
+            f"with efficiency {efficiency[point, circuit]:g} and norm_power {power[point]:g}. Bring the efficiency nearer to 1."
+        )
     r = power / kappa
     if start is None:
         logit, speed = columns("initial_logit"), columns("learning_speed")

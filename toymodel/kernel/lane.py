@@ -25,6 +25,8 @@ ROOM = SCRATCH + STEP_ROOM
 # Stages of a lane, and how a run can end.
 IDLE, LOADED, RUNNING, TO_LIMIT = 0.0, 1.0, 2.0, 3.0
 N_CRITERIA = 5
+# What PART says of a lane whose first step was taken analytically.
+JUST_LAUNCHED = -1.0
 DONE, TOO_MANY_STEPS, NOT_FINITE = 0, 1, 2
 MAX_STEPS = 100_000
 # Flow time that stands for ever where the limit has no closed form.
@@ -147,9 +149,22 @@ def launch(
         for i in range(n):
             theta[i * lanes + k] += h * room[D1][i * lanes + k]
         room[T][k] = h
+        room[PART][k] = JUST_LAUNCHED
     room[SAMPLED][k] = sampled
     room[H][k] = room[LAST_H][k] = h if h > 0.0 else 1.0
     return at_wall
+
+
+@jit
+def greet(k: int, lanes: int, events: Vector, room: Vector) -> None:
+    """Events within the analytic first step, over which logits grow in proportion to time; needs the margins at its end."""
+    for e in range(N_EVENTS):
+        then, now = room[BEFORE][e * lanes + k], room[NOW][e * lanes + k]
+        if now > 0.0 and not then > 0.0:
+            events[e] = room[T][k] * then / (then - now) + 0.0  # never -0
+        elif not now > 0.0:
+            events[e] = math.nan
+    room[PART][k] = 0.0
 
 
 @jit

@@ -19,6 +19,7 @@ from .lane import (
     FLOOR,
     IDLE,
     INVARIANT,
+    JUST_LAUNCHED,
     LAST_H,
     LEAST,
     LOADED,
@@ -43,6 +44,7 @@ from .lane import (
     advance,
     control,
     finish,
+    greet,
     launch,
     load,
     observe,
@@ -146,6 +148,12 @@ def flow_points(
                     room[H][k] = left
         if moved:
             refresh(n, lanes, room)
+            margins(room[LOGITS], room[CRITERIA], n, n_gen, lanes, room[NOW], room[SCRATCH:])
+            for k in range(lanes):
+                if room[STAGE][k] == RUNNING and room[PART][k] == JUST_LAUNCHED:
+                    greet(k, lanes, events[int(room[POINT][k])], room)
+                    for e in range(N_EVENTS):
+                        room[BEFORE][e * lanes + k] = room[NOW][e * lanes + k]
         step(
             room[THETA], room[LOGITS], room[RATE], room[P], room[H], room[PARKED], room[INVARIANT], room[SLOPE],
             room[LEAST], room[POWER], room[LOG_RIVALS], n, lanes, room[END], room[D1], room[D2], room[D3], room[ERROR],

@@ -71,11 +71,12 @@ def park(
             if logits[j] - floor > 1e-13 * t * fall:
                 continue
             theta[j] = edge[j] if floor > 0.0 else 0.0
-        # Where the push is judged: the floor; else what the tolerance resolves (r > 1), or the wall itself.
+        # Where the push is judged: the floor; else what the tolerance resolves (r > 1), or the wall itself.  At r < 1 the
+        # push is infinite on the wall, and a circuit may start just off it.
         ground = floor
         if floor == 0.0 and r > 1.0:
             ground = 10.0 * invariant[j] * edge[j]
-        elif floor == 0.0 and r < 1.0 and parked[j] == 0.0:
+        elif floor == 0.0 and r < 1.0 and parked[j] == 0.0 and theta[j] > 0.0:
             ground = invariant[j] * edge[j]
         push = push_at(ground, slope[j], r, p)
         if parked[j] > 0.0 and push < 0.0:
