@@ -167,7 +167,7 @@ def pack(
         point, circuit = np.argwhere(lost)[0]
         raise ValueError(
             f"weight_decay / efficiency ** norm_power must be a number that float64 can hold, got {model.labels[circuit]} "
-            f"with efficiency {efficiency[point, circuit]:g} and norm_power {power[point]:g}. Bring the efficiency nearer to 1."
+            f"with efficiency {efficiency[point, circuit]:g} and norm_power {power[point]:g}. Bring it nearer to 1."
         )
     r = power / kappa
     if start is None:

@@ -2,7 +2,7 @@
 
 diffrax is not among the project's dependencies, so `make bench` leaves this out.  It is given every advantage that carries
 over: the mirror coordinate (3.6), double precision, jit and vmap over all points, only the final state saved, and for each
-of its solvers the loosest of three tolerances at which its logits are as good as 1e-6.
+of its solvers the looser of two tolerances at which its logits are as good as 1e-6.
 """
 
 from typing import Any
@@ -17,6 +17,8 @@ import toymodel as tm
 from .bench_toymodel import GRID, PAPER, T_END
 from .measure import in_turn, save, spread
 
+# Every second value of either axis: the implicit solver is slow.
+GRID = {name: values[::2] for name, values in GRID.items()}
 jax.config.update("jax_enable_x64", True)
 
 
@@ -52,15 +54,16 @@ def main() -> None:
     slopes = jnp.asarray(np.array([model.slopes for model in models]))
     exact = tm.sweep(PAPER, **GRID, rtol=1e-12, progress=False).logit.values.reshape(-1, 2)
     results: dict[str, Any] = {}
-    for name, method in (("Kvaerno5", diffrax.Kvaerno5()), ("Tsit5", diffrax.Tsit5())):
-        for tolerance in (1e-6, 1e-8, 1e-10):
+    for name, method in (("Tsit5", diffrax.Tsit5()), ("Kvaerno5", diffrax.Kvaerno5())):
+        for tolerance in (1e-7, 1e-9):
             run = solver(method, tolerance)
 
             def theirs(run: Any = run) -> Any:
                 return run(jnp.asarray(kappa), slopes).block_until_ready()
 
             error = float(np.nanmax(np.abs(np.asarray(theirs()) - exact)))
-            if error <= 1e-6 or tolerance == 1e-10:
+            print(name, tolerance, error, flush=True)
+            if error <= 1e-6 or tolerance == 1e-9:
                 break
         ours, others = in_turn(lambda: tm.sweep(PAPER, **GRID, progress=False), theirs, 3)
         results[name] = {
@@ -72,7 +75,7 @@ def main() -> None:
         print(name, results[name])
     save(
         "diffrax",
-        {"grid": "as in toymodel.json", **results},
+        {"grid": "every second kappa and size of toymodel.json", **results},
         ("diffrax", "jax", "jaxlib", "numpy", "numba"),
         "python -m tests.benchmarks.compare_diffrax",
     )
