@@ -17,8 +17,9 @@ import toymodel as tm
 from .bench_toymodel import GRID, PAPER, T_END
 from .measure import in_turn, save, spread
 
-# Every second value of either axis: the implicit solver is slow.
-GRID = {name: values[::2] for name, values in GRID.items()}
+# Where diffrax gets through: nearer to κ = 2 a circuit's logit falls to 1e-18, the rates stiffen like 1 / W, and it runs
+# out of 200 000 steps.  Every second value of either axis, because the implicit solver is slow.
+GRID = {"kappa": GRID["kappa"][GRID["kappa"] <= 1.5][::2], "dataset_size": GRID["dataset_size"][::2]}
 jax.config.update("jax_enable_x64", True)
 
 
@@ -75,7 +76,7 @@ def main() -> None:
         print(name, results[name])
     save(
         "diffrax",
-        {"grid": "every second kappa and size of toymodel.json", **results},
+        {"grid": "kappa up to 1.5; every second kappa and size of toymodel.json", **results},
         ("diffrax", "jax", "jaxlib", "numpy", "numba"),
         "python -m tests.benchmarks.compare_diffrax",
     )
