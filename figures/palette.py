@@ -1,0 +1,68 @@
+"""One colour, one meaning, in every figure; all of it can be told apart by colour-blind readers.
+
+Circuits and data sets have the saturated colours of `toymodel.plot` (Okabe and Ito), behaviours the pale ones of filled areas
+(Paul Tol's "light" scheme), and a parameter that takes several values a sequential map of its own.
+"""
+
+import matplotlib
+import numpy as np
+import numpy.typing as npt
+from matplotlib.axes import Axes
+from matplotlib.colors import ListedColormap
+from matplotlib.patches import Patch
+
+from toymodel import BEHAVIOURS
+from toymodel.plot import COLOURS
+
+__all__ = ["BEHAVIOUR_COLOURS", "COLOURS", "GREY", "behaviour_map", "kappa_colour", "shade", "size_colour"]
+
+GREY = "0.45"
+BEHAVIOUR_COLOURS = {
+    "comprehension": "#44BB99",
+    "grokking": "#77AADD",
+    "semi-grokking": "#EEDD88",
+    "semi-comprehension": "#BBCC33",
+    "memorisation": "#EE8866",
+    "ungrokking": "#FFAABB",
+    "confusion": "#AAAA00",
+    "unfinished": "#DDDDDD",
+    "failed": "#FFFFFF",
+}
+
+
+def behaviour_map(
+    axes: Axes, x: npt.ArrayLike, y: npt.ArrayLike, behaviour: npt.NDArray[np.str_]
+) -> tuple[list[Patch], dict[str, float]]:
+    """Fills `axes` with behaviours (len(y), len(x)); legend entries and the share of the area of those that occur."""
+    codes = np.zeros(behaviour.shape, dtype=int)
+    for code, name in enumerate(BEHAVIOURS):
+        codes[behaviour == name] = code
+    axes.pcolormesh(
+        x,
+        y,
+        codes,
+        cmap=ListedColormap([BEHAVIOUR_COLOURS[name] for name in BEHAVIOURS]),
+        vmin=-0.5,
+        vmax=len(BEHAVIOURS) - 0.5,
+        shading="nearest",
+        rasterized=True,
+    )
+    shares = {name: float(np.mean(behaviour == name)) for name in BEHAVIOURS}
+    present = {name: share for name, share in shares.items() if share > 0.0}
+    return [Patch(color=BEHAVIOUR_COLOURS[name], label=name) for name in present], present
+
+
+def kappa_colour(kappa: float) -> tuple[float, ...]:
+    """Colour of a value of κ between 1 and 2.6."""
+    return tuple(matplotlib.colormaps["plasma"](np.clip((kappa - 1.0) / 1.8, 0.0, 0.88)))
+
+
+def size_colour(ratio: float) -> tuple[float, ...]:
+    """Colour of a data set of size ratio × D_crit, from 0.03 to 30."""
+    return tuple(matplotlib.colormaps["cividis"](np.clip(0.5 + np.log10(ratio) / 3.0, 0.0, 0.95)))
+
+
+def shade(colour: str, share: float) -> tuple[float, ...]:
+    """`colour` mixed with white; share 1 is the colour itself."""
+    rgb = np.array(matplotlib.colors.to_rgb(colour))
+    return tuple(1.0 - share * (1.0 - rgb))
