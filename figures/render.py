@@ -98,7 +98,9 @@ def render(paths: Paths, name: str) -> dict[str, str]:
 
     for file, command in data_files(paths, name).items():
         if not file.exists():
-            raise FileNotFoundError(f"figure {name} needs {file.name}, which is not in {file.parent.name}/. Make it: {command}")
+            raise FileNotFoundError(
+                f"figure {name} needs {file.name}, which is not in {file.parent.name}/. Make it: {command}"
+            )
     with plt.rc_context(fname=paths.style):
         module = load(paths, name)
         fig, numbers = module.draw()
