@@ -1,4 +1,4 @@
-"""Which figures there are, and what each is made from.  Read from the source text: nothing is imported to list or compare."""
+"""Which figures there are, and what each is made from: read from their text, nothing is imported to list or compare."""
 
 import ast
 import difflib

@@ -1,9 +1,8 @@
 """Grokking and ungrokking time against weight decay: simulated, closed form, adiabatic.
 
-Claim: both times fall nearly as 1/α.  The closed form (6.1) is near for grokking and far too short for ungrokking, where Mem
-starts from a seed so large that its own penalty cannot be left out; the adiabatic integral is near for both.
-Source: model.md (6.1) and (6.2); **beyond** the paper.
-"""
+Claim: both times fall nearly as 1/α.  The closed form (6.1) is near for grokking and far too short for ungrokking,
+where Mem starts from a seed so large that its own penalty cannot be left out; the adiabatic integral is near for
+both. Source: model.md (6.1) and (6.2); **beyond** the paper."""
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -17,12 +16,13 @@ POINTS = 17
 GROKKED_ON, AFTER = 10_000.0, 300.0
 
 CAPTION = """
-Flow time until the lead changes, against weight decay: grokking from scratch (η_mem/η_gen = 1/2, s_gen = 0.005) and ungrokking of
-the steady state at D = {grokked_on} when training goes on with D = {after} (D_crit = 1000).  Circles and squares: simulated; dashed: closed
-form (6.1) and (6.2); solid: adiabatic integral.  Log-log slope of the simulated times: {slope_grokking} and {slope_ungrokking} over
-α < 0.003.  Below, estimate / simulated − 1: closed form {closed_low:+.0%} to {closed_high:+.0%} for grokking but {closed_un_low:+.0%} to
-{closed_un_high:+.0%} for ungrokking; adiabatic {adiabatic_low:+.1%} to {adiabatic_high:+.1%} and {adiabatic_un_low:+.1%} to
-{adiabatic_un_high:+.1%}.  n = {n} runs of gradient flow.
+Flow time until the lead changes, against weight decay: grokking from scratch (η_mem/η_gen = 1/2, s_gen = 0.005) and
+ungrokking of the steady state at D = {grokked_on} when training goes on with D = {after} (D_crit = 1000).  Circles
+and squares: simulated; dashed: closed form (6.1) and (6.2); solid: adiabatic integral.  Log-log slope of the
+simulated times: {slope_grokking} and {slope_ungrokking} over α < 0.003.  Below, estimate / simulated − 1: closed form
+{closed_low:+.0%} to {closed_high:+.0%} for grokking but {closed_un_low:+.0%} to {closed_un_high:+.0%} for ungrokking;
+adiabatic {adiabatic_low:+.1%} to {adiabatic_high:+.1%} and {adiabatic_un_low:+.1%} to {adiabatic_un_high:+.1%}.  n =
+{n} runs of gradient flow.
 """
 
 

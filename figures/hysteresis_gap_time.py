@@ -1,10 +1,9 @@
 """Hysteresis: thresholds from scratch and ungrokking, against training time, for κ on both sides of 2.
 
-Claim: for κ < 2 the two thresholds meet at D_crit as training goes on, later as κ nears 2; for κ > 2, with a floor as standing
-seed, they stay apart for ever.  The ungrokking threshold is the stability limit of pure Gen.  The threshold from scratch lies
-*below* that of pure Mem, because Gen grows while Mem is still learning, and that head start is above the floor.
-Source: model.md (4.3), (6.3); **beyond** the paper.
-"""
+Claim: for κ < 2 the two thresholds meet at D_crit as training goes on, later as κ nears 2; for κ > 2, with a floor as
+standing seed, they stay apart for ever.  The ungrokking threshold is the stability limit of pure Gen.  The threshold
+from scratch lies *below* that of pure Mem, because Gen grows while Mem is still learning, and that head start is
+above the floor. Source: model.md (4.3), (6.3); **beyond** the paper."""
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -20,13 +19,14 @@ TIMES = np.geomspace(100.0, 1e6, 41)
 SIZES = 300
 
 CAPTION = """
-Left: least data set size at which Gen leads after a training time, from scratch (solid) and after grokking on 100 D_crit (dashed); D_crit
-= {critical_size}; right ticks: stability limits of the pure states for κ = 2.1 and 2.5 (floor ε = {floor} nats; no floor for κ < 2).
-Middle: the gap ln(scratch / ungrokking).  It is below 0.01 from flow time {closes_1_2} on for κ = 1.2, {closes_1_6} for 1.6, {closes_1_9} for 1.9;
-at {t_end} it is {gap_2_1} for κ = 2.1 and {gap_2_5} for 2.5, less than the {limit_2_1} and {limit_2_5} between the stability limits, because the
-threshold from scratch lies at {scratch_share_2_1:.0%} and {scratch_share_2_5:.0%} of the limit of pure Mem.  Right: where runs that start in each pure
-state, the other circuit at its floor, leave it within {t_pure} (symbols), against the closed limits (lines); largest difference
-{largest_difference:.1%} with a grid of {spacing:.1%}.  n = {n} runs.
+Left: least data set size at which Gen leads after a training time, from scratch (solid) and after grokking on 100
+D_crit (dashed); D_crit = {critical_size}; right ticks: stability limits of the pure states for κ = 2.1 and 2.5 (floor
+ε = {floor} nats; no floor for κ < 2). Middle: the gap ln(scratch / ungrokking).  It is below 0.01 from flow time
+{closes_1_2} on for κ = 1.2, {closes_1_6} for 1.6, {closes_1_9} for 1.9; at {t_end} it is {gap_2_1} for κ = 2.1 and
+{gap_2_5} for 2.5, less than the {limit_2_1} and {limit_2_5} between the stability limits, because the threshold from
+scratch lies at {scratch_share_2_1:.0%} and {scratch_share_2_5:.0%} of the limit of pure Mem.  Right: where runs that
+start in each pure state, the other circuit at its floor, leave it within {t_pure} (symbols), against the closed
+limits (lines); largest difference {largest_difference:.1%} with a grid of {spacing:.1%}.  n = {n} runs.
 """
 
 

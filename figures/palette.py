@@ -1,8 +1,7 @@
 """One colour, one meaning, in every figure; all of it can be told apart by colour-blind readers.
 
-Circuits and data sets have the saturated colours of `toymodel.plot` (Okabe and Ito), behaviours the pale ones of filled areas
-(Paul Tol's "light" scheme), and a parameter that takes several values a sequential map of its own.
-"""
+Circuits and data sets have the saturated colours of `toymodel.plot` (Okabe and Ito), behaviours the pale ones of
+filled areas (Paul Tol's "light" scheme), and a parameter that takes several values a sequential map of its own."""
 
 import matplotlib
 import numpy as np

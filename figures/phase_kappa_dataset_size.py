@@ -1,9 +1,8 @@
 """Behaviours over κ and data set size: below κ = 2 the border is D_crit, above it the start decides.
 
-Claim: for κ < 2 the border of generalising stays at D_crit and the band of semi-grokking around it narrows as κ rises (5.3);
-for κ > 2 the winner takes all and a run from scratch generalises only far above D_crit, because Mem gets there first.
-Source: model.md 4, 5 and 7; **beyond** the paper.
-"""
+Claim: for κ < 2 the border of generalising stays at D_crit and the band of semi-grokking around it narrows as κ rises
+(5.3); for κ > 2 the winner takes all and a run from scratch generalises only far above D_crit, because Mem gets there
+first. Source: model.md 4, 5 and 7; **beyond** the paper."""
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -18,12 +17,13 @@ T_END = 1e4
 FLOOR = 1e-6
 
 CAPTION = """
-Behaviour of runs from scratch, n = {n} runs of flow time {t_end} (weight decay 0.005, 113 classes, logits of all inputs alike;
-a floor of {floor} nats on every logit, without which no circuit could start for κ > 2).  Dashed: D_crit = {critical_size}, where the
-efficiencies meet.  Solid: least size from which the run ends with W_gen > W_mem: {border_1_2} at κ = 1.2, {border_1_9} at κ = 1.9,
-{border_2_2} at κ = 2.2, {border_2_5} at κ = 2.5.  The band of semi-grokking around the border (between fully memorising and fully
-generalising) spans a factor {band_1_2} in D at κ = 1.2 and {band_1_9} at κ = 1.9.  Ungrokking here: the test loss was once below a
-tenth of chance and is not in the end.  Shares of the area: {shares}.
+Behaviour of runs from scratch, n = {n} runs of flow time {t_end} (weight decay 0.005, 113 classes, logits of all
+inputs alike; a floor of {floor} nats on every logit, without which no circuit could start for κ > 2).  Dashed: D_crit
+= {critical_size}, where the efficiencies meet.  Solid: least size from which the run ends with W_gen > W_mem:
+{border_1_2} at κ = 1.2, {border_1_9} at κ = 1.9, {border_2_2} at κ = 2.2, {border_2_5} at κ = 2.5.  The band of
+semi-grokking around the border (between fully memorising and fully generalising) spans a factor {band_1_2} in D at κ
+= 1.2 and {band_1_9} at κ = 1.9.  Ungrokking here: the test loss was once below a tenth of chance and is not in the
+end.  Shares of the area: {shares}.
 """
 
 

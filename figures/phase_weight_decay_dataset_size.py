@@ -1,9 +1,8 @@
 """Behaviours over weight decay and data set size: what training time bends, the steady state does not (P3).
 
-Claim: after any finite time the border of grokking bends to larger data sets where weight decay is small, because those runs
-are not finished; the border of the steady state is vertical, at D_crit for every weight decay.
-Source: model.md (5.2), prediction P3 of Varma et al. 2023 section 3.3; the bend is **beyond** the paper.
-"""
+Claim: after any finite time the border of grokking bends to larger data sets where weight decay is small, because
+those runs are not finished; the border of the steady state is vertical, at D_crit for every weight decay. Source:
+model.md (5.2), prediction P3 of Varma et al. 2023 section 3.3; the bend is **beyond** the paper."""
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -17,12 +16,13 @@ POINTS = 256
 T_ENDS = (1e3, 1e5)
 
 CAPTION = """
-Behaviour after flow time {t_short} (left) and {t_long} (right), n = {n} runs from scratch in all (κ = 1.2, 113 classes).  Solid: least
-size at which Gen leads at the end of the run.  Circles: least size at which Gen leads in the steady state, from the closed equilibrium:
-{steady_least} to {steady_most} over the whole range, D_crit = {critical_size} (P3).  After {t_short} the border lies at {bent_short} for the
-least weight decay and at {straight_short} for a weight decay of 0.01; after {t_long} at {bent_long} and {straight_long}.  Unfinished
-(censored): {unfinished_short:.1%} of the runs on the left, {unfinished_long:.1%} on the right.  Strong weight decay keeps the network
-from fitting at all (confusion), and that border is not vertical.
+Behaviour after flow time {t_short} (left) and {t_long} (right), n = {n} runs from scratch in all (κ = 1.2, 113
+classes).  Solid: least size at which Gen leads at the end of the run.  Circles: least size at which Gen leads in the
+steady state, from the closed equilibrium: {steady_least} to {steady_most} over the whole range, D_crit =
+{critical_size} (P3).  After {t_short} the border lies at {bent_short} for the least weight decay and at
+{straight_short} for a weight decay of 0.01; after {t_long} at {bent_long} and {straight_long}.  Unfinished
+(censored): {unfinished_short:.1%} of the runs on the left, {unfinished_long:.1%} on the right.  Strong weight decay
+keeps the network from fitting at all (confusion), and that border is not vertical.
 """
 
 

@@ -1,8 +1,8 @@
 """Sharpness of the transition against κ: the width of the transition in data set size measures κ.
 
-Claim: for κ < 2, W_mem/W_gen = (D_crit/D)^ν with ν = 2βκ/(2-κ); steady states, long runs and the width of the transition in
-test accuracy (with a spread of logits over inputs) all give that ν.  Source: model.md (5.3), (5.4); **beyond** the paper.
-"""
+Claim: for κ < 2, W_mem/W_gen = (D_crit/D)^ν with ν = 2βκ/(2-κ); steady states, long runs and the width of the
+transition in test accuracy (with a spread of logits over inputs) all give that ν.  Source: model.md (5.3), (5.4);
+**beyond** the paper."""
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -17,11 +17,12 @@ T_END = 1e4
 BETA = 0.5
 
 CAPTION = """
-Sharpness ν of the transition against κ (β = 1/2, weight decay 0.005).  Line: 2βκ/(2−κ).  Circles: slope of ln(W_gen/W_mem) on ln D
-over steady states between 0.7 and 1.4 D_crit; largest deviation {steady_error:.1e}.  Crosses: the same from runs of flow time {t_end};
-they fall short near κ = 2, by {run_error:.0%} at κ = {last_kappa}, where the ratio closes too slowly for that time.  Squares: from the
-width in ln D of the transition in test accuracy from 0.1 to 0.9 (spread σ = {spread} of logits over inputs), turned into ν by (5.4);
-largest deviation {width_error:.1e}.  Right: the accuracy curves that it comes from.  n = {n} steady states and {runs} runs.
+Sharpness ν of the transition against κ (β = 1/2, weight decay 0.005).  Line: 2βκ/(2−κ).  Circles: slope of
+ln(W_gen/W_mem) on ln D over steady states between 0.7 and 1.4 D_crit; largest deviation {steady_error:.1e}.  Crosses:
+the same from runs of flow time {t_end}; they fall short near κ = 2, by {run_error:.0%} at κ = {last_kappa}, where the
+ratio closes too slowly for that time.  Squares: from the width in ln D of the transition in test accuracy from 0.1 to
+0.9 (spread σ = {spread} of logits over inputs), turned into ν by (5.4); largest deviation {width_error:.1e}.  Right:
+the accuracy curves that it comes from.  n = {n} steady states and {runs} runs.
 """
 
 

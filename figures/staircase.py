@@ -1,9 +1,9 @@
 """Staircase: several generalising circuits give the plateaus conjectured behind transient semi-grokking.
 
-Claim: one memorising circuit and three generalising ones, each more efficient and learned more slowly than the last, raise
-test accuracy in steps with long plateaus.  The learning speeds that this takes differ by orders of magnitude, because the
-time of a step grows only with the logarithm of the speed.  Source: model.md (6.1); Varma et al. 2023, section 5.3.
-"""
+Claim: one memorising circuit and three generalising ones, each more efficient and learned more slowly than the last,
+raise test accuracy in steps with long plateaus.  The learning speeds that this takes differ by orders of magnitude,
+because the time of a step grows only with the logarithm of the speed.  Source: model.md (6.1); Varma et al. 2023,
+section 5.3."""
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -20,11 +20,12 @@ RATIOS = (0.6, 0.75, 1.5)
 LEVEL = 0.01
 
 CAPTION = """
-One memorising circuit (η = 0.5, s = 1) and three generalising ones of rising efficiency (η = {eta1}, {eta2}, {eta3}) and falling
-learning speed (s = {s1}, {s2}, {s3} nats^(1/2)); κ = {kappa}, weight decay 0.005, spread σ = {spread} of logits over inputs.  Test accuracy
-rests at {level0}, {level1}, {level2} and {level3}, changing by less than {within} over factors {length0}, {length1} and {length2} of flow
-time (the last to the end of the run); steps at flow times {step1}, {step2} and {step3}.  Below: each circuit's logit; a step is a circuit
-that arrives and takes its share.  A run that stops on a middle plateau would be called semi-grokking.  n = {n} run of gradient flow.
+One memorising circuit (η = 0.5, s = 1) and three generalising ones of rising efficiency (η = {eta1}, {eta2}, {eta3})
+and falling learning speed (s = {s1}, {s2}, {s3} nats^(1/2)); κ = {kappa}, weight decay 0.005, spread σ = {spread} of
+logits over inputs.  Test accuracy rests at {level0}, {level1}, {level2} and {level3}, changing by less than {within}
+over factors {length0}, {length1} and {length2} of flow time (the last to the end of the run); steps at flow times
+{step1}, {step2} and {step3}.  Below: each circuit's logit; a step is a circuit that arrives and takes its share.  A
+run that stops on a middle plateau would be called semi-grokking.  n = {n} run of gradient flow.
 """
 
 

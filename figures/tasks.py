@@ -18,7 +18,7 @@ from .render import digest, package_version, render
 def task(paths: Paths, name: str) -> dict[str, Any]:
     """The doit task of one figure."""
 
-    def as_written(_: Any, values: dict[str, Any]) -> bool:
+    def as_written(task: Any, values: dict[str, Any]) -> bool:  # doit finds these two by name
         # A picture that came with another checkout is not the one that was built.
         return all(values.get(kind) == digest(file) for kind, file in paths.targets(name).items())
 
@@ -59,7 +59,7 @@ class Reporter:
 
     def complete_run(self) -> None:
         total = self.drawn + self.fresh + self.failed
-        if self.fresh == total:
+        if self.fresh == total > 0:
             self.out.write(f"nothing to do: {total} of {total} figures up to date\n")
         else:
             failed = f", {self.failed} failed" if self.failed else ""

@@ -4,6 +4,7 @@ Claim: with equal learning speeds (s_gen = s_mem = 1) the network generalises as
 Source: Varma et al. 2023, figure 2 (right) and appendix C; model.md 3.
 """
 
+import numpy as np
 from matplotlib.figure import Figure
 
 import toymodel as tm
@@ -11,10 +12,10 @@ import toymodel as tm
 from .ingredients import panels
 
 CAPTION = """
-Gen learned as fast as Mem (s_gen = s_mem = 1, all else as in three_ingredients_all): {behaviour}.  The train loss is below a
-tenth of chance from flow time {t_fit} on, the test loss from {t_gen} on, {delay} times as late; in
-three_ingredients_all that factor is {delay_all}.  The end is the same: W_gen = {gen_logit}, W_mem = {mem_logit} nats.  n = {n} run of
-gradient flow.
+Gen learned as fast as Mem (s_gen = s_mem = 1, all else as in three_ingredients_all): {behaviour}.  The train loss is
+below a tenth of chance from flow time {t_fit} on, the test loss from {t_gen} on, {delay} times as late; in
+three_ingredients_all that factor is {delay_all}.  The end is the same: W_gen = {gen_logit}, W_mem = {mem_logit} nats.
+n = {n} run of gradient flow.
 """
 
 
@@ -22,5 +23,5 @@ def draw() -> tuple[Figure, dict[str, object]]:
     """Losses, logits and norms with equal learning speeds."""
     tr, default = tm.simulate(gen_learning_speed=1.0), tm.simulate()
     fig, numbers = panels(tr)
-    assert tr.t_fit and tr.t_gen and default.t_fit and default.t_gen, "both runs fit and generalise"
-    return fig, numbers | {"delay": tr.t_gen / tr.t_fit, "delay_all": default.t_gen / default.t_fit}
+    delays = {"delay": tr, "delay_all": default}
+    return fig, numbers | {key: (run.t_gen or np.nan) / (run.t_fit or np.nan) for key, run in delays.items()}

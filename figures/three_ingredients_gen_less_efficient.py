@@ -11,9 +11,10 @@ import toymodel as tm
 from .ingredients import panels
 
 CAPTION = """
-Gen less efficient than Mem (η_gen = 1/2, η_mem = 1, all else as in three_ingredients_all): {behaviour}.  The training set is
-fitted from flow time {t_fit} on.  Gen gets a share (W_gen = {gen_logit} against W_mem = {mem_logit} nats at the end) but never
-the lead, and the test loss ends at {test_loss} nats, above chance (ln 113 = 4.73).  n = {n} run of gradient flow.
+Gen less efficient than Mem (η_gen = 1/2, η_mem = 1, all else as in three_ingredients_all): {behaviour}.  The training
+set is fitted from flow time {t_fit} on.  Gen gets a share (W_gen = {gen_logit} against W_mem = {mem_logit} nats at
+the end) but never the lead, and the test loss ends at {test_loss} nats, above chance (ln 113 = 4.73).  n = {n} run of
+gradient flow.
 """
 
 

@@ -1,9 +1,8 @@
 """Ungrokking in the toy model: a grokked run goes on with less data.
 
-Claim: continued on D' < D_crit a network that has grokked loses its generalisation, on D' > D_crit it keeps it, and its end
-is that of the steady state, whatever the weight decay; just below D_crit the end is in between and comes late.
-Source: Varma et al. 2023, section 4 (P2, P3) and figure 4; model.md 5 and 6.2.
-"""
+Claim: continued on D' < D_crit a network that has grokked loses its generalisation, on D' > D_crit it keeps it, and
+its end is that of the steady state, whatever the weight decay; just below D_crit the end is in between and comes
+late. Source: Varma et al. 2023, section 4 (P2, P3) and figure 4; model.md 5 and 6.2."""
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -20,12 +19,13 @@ DECAYS = ((0.0005, "o"), (0.005, "s"), (0.05, "^"))
 T_END = 1e3
 
 CAPTION = """
-A run that has grokked on D = {grokked_on} examples goes on with D' of them (κ = 1.2, β = 1/2, spread σ = {spread} of logits over inputs).
-Left: test accuracy over flow time for six D' (weight decay 0.005).  Middle: final test accuracy against D' after flow time {t_end} more, for
-three weight decays; line: steady state, the same for all.  Accuracy is 1/2 at D' = {half_mid} for weight decay 0.005 and {half_high} for 0.05
-(D_crit = {critical_size}); for 0.0005 it is {half_low}, because those runs are not finished (deviation from the steady state up to
-{lag_low:.2f} in accuracy, against {lag_mid:.1e} and {lag_high:.1e}).  Right: final losses, weight decay 0.005; the train loss hardly moves.
-n = {n} runs of gradient flow.
+A run that has grokked on D = {grokked_on} examples goes on with D' of them (κ = 1.2, β = 1/2, spread σ = {spread} of
+logits over inputs). Left: test accuracy over flow time for six D' (weight decay 0.005).  Middle: final test accuracy
+against D' after flow time {t_end} more, for three weight decays; line: steady state, the same for all.  Accuracy is
+1/2 at D' = {half_mid} for weight decay 0.005 and {half_high} for 0.05 (D_crit = {critical_size}); for 0.0005 it is
+{half_low}, because those runs are not finished (deviation from the steady state up to {lag_low:.2f} in accuracy,
+against {lag_mid:.1e} and {lag_high:.1e}).  Right: final losses, weight decay 0.005; the train loss hardly moves. n =
+{n} runs of gradient flow.
 """
 
 
