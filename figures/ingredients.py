@@ -14,14 +14,14 @@ def panels(tr: tm.Trajectory) -> tuple[Figure, dict[str, object]]:
     fig, (left, middle, right) = plt.subplots(1, 3, figsize=(7.0, 2.2))
     left.plot(tr.time, tr.train_loss, color=COLOURS["train"], label="train")
     left.plot(tr.time, tr.test_loss, color=COLOURS["test"], ls="--", label="test")
-    left.set(ylabel="cross-entropy (nats)", yscale="log", ylim=(3e-3, 40.0))
+    left.set(ylabel="cross-entropy (nats)", yscale="log", ylim=(3e-3, 400.0))
     for axes, gen, mem, what in (
         (middle, tr.gen_logit, tr.mem_logit, "logit W (nats)"),
         (right, tr.gen_norm, tr.mem_norm, "parameter norm P"),
     ):
         axes.plot(tr.time, gen, color=COLOURS["gen"], label="Gen")
         axes.plot(tr.time, mem, color=COLOURS["mem"], ls="--", label="Mem")
-        axes.set(ylabel=what, ylim=(0.0, 1.3 * max(gen.max(), mem.max())))
+        axes.set(ylabel=what, ylim=(0.0, 1.35 * max(gen.max(), mem.max())))
     for axes in (left, middle, right):
         axes.set(xlabel="flow time (learning rate × steps)", xscale="log", xlim=(0.1, tr.t_end))
         for event, label, style in ((tr.t_fit, "fits", ":"), (tr.t_gen, "generalises", "-.")):

@@ -13,7 +13,7 @@ from matplotlib.patches import Patch
 from toymodel import BEHAVIOURS
 from toymodel.plot import COLOURS
 
-__all__ = ["BEHAVIOUR_COLOURS", "COLOURS", "GREY", "behaviour_map", "kappa_colour", "shade", "size_colour"]
+__all__ = ["BEHAVIOUR_COLOURS", "COLOURS", "GREY", "behaviour_map", "border", "kappa_colour", "shade", "size_colour"]
 
 GREY = "0.45"
 BEHAVIOUR_COLOURS = {
@@ -23,8 +23,8 @@ BEHAVIOUR_COLOURS = {
     "semi-comprehension": "#BBCC33",
     "memorisation": "#EE8866",
     "ungrokking": "#FFAABB",
-    "confusion": "#AAAA00",
-    "unfinished": "#DDDDDD",
+    "confusion": "#888888",
+    "unfinished": "#E4E4E4",
     "failed": "#FFFFFF",
 }
 
@@ -51,14 +51,33 @@ def behaviour_map(
     return [Patch(color=BEHAVIOUR_COLOURS[name], label=name) for name in present], present
 
 
+def border(sizes: npt.ArrayLike, gen: npt.ArrayLike, mem: npt.ArrayLike) -> npt.NDArray[np.float64]:
+    """Data set size above which Gen leads, for each row of logits (rows, len(sizes)); nan where it never or always does.
+
+    Interpolated between grid points, because an exact tie at D_crit falls to either side by rounding.
+    """
+    x = np.log(np.asarray(sizes, dtype=float))
+    lead = np.log(np.asarray(gen)) - np.log(np.asarray(mem))
+    found = np.full(len(lead), np.nan)
+    for row, values in enumerate(lead):
+        # Two circuits that differ by rounding only are level.
+        trails = np.flatnonzero(values < -1e-6)
+        if trails.size and trails[-1] + 1 < x.size:
+            i = trails[-1]
+            share = np.clip(values[i] / (values[i] - values[i + 1]), 0.0, 1.0)
+            found[row] = np.exp(x[i] + share * (x[i + 1] - x[i]))
+    return found
+
+
 def kappa_colour(kappa: float) -> tuple[float, ...]:
-    """Colour of a value of κ between 1 and 2.6."""
-    return tuple(matplotlib.colormaps["plasma"](np.clip((kappa - 1.0) / 1.8, 0.0, 0.88)))
+    """Colour of a value of κ between 1 and 2.6; it jumps at 2, where the law changes."""
+    place = 0.6 * (kappa - 1.0) if kappa < 2.0 else 0.72 + 0.4 * (kappa - 2.1)
+    return tuple(matplotlib.colormaps["plasma"](np.clip(place, 0.0, 0.9)))
 
 
 def size_colour(ratio: float) -> tuple[float, ...]:
     """Colour of a data set of size ratio × D_crit, from 0.03 to 30."""
-    return tuple(matplotlib.colormaps["cividis"](np.clip(0.5 + np.log10(ratio) / 3.0, 0.0, 0.95)))
+    return tuple(matplotlib.colormaps["copper"](np.clip(0.5 + np.log10(ratio) / 2.0, 0.0, 0.95)))
 
 
 def shade(colour: str, share: float) -> tuple[float, ...]:

@@ -10,20 +10,18 @@ from matplotlib.figure import Figure
 
 import toymodel as tm
 
-from .palette import behaviour_map
+from .palette import behaviour_map, border
 
 POINTS = 256
 T_END = 1e4
 FLOOR = 1e-6
 
 CAPTION = """
-Behaviour of runs from scratch, n = {n} runs of flow time {t_end} (weight decay 0.005, 113 classes, logits of all
-inputs alike; a floor of {floor} nats on every logit, without which no circuit could start for κ > 2).  Dashed: D_crit
-= {critical_size}, where the efficiencies meet.  Solid: least size from which the run ends with W_gen > W_mem:
-{border_1_2} at κ = 1.2, {border_1_9} at κ = 1.9, {border_2_2} at κ = 2.2, {border_2_5} at κ = 2.5.  The band of
-semi-grokking around the border (between fully memorising and fully generalising) spans a factor {band_1_2} in D at κ
-= 1.2 and {band_1_9} at κ = 1.9.  Ungrokking here: the test loss was once below a tenth of chance and is not in the
-end.  Shares of the area: {shares}.
+Behaviour of runs from scratch, n = {n} runs of flow time {t_end} (weight decay 0.005, 113 classes, all inputs alike; a floor
+of {floor} nats on every logit, without which no circuit could start for κ > 2).  Dashed: D_crit = {critical_size}, where the
+efficiencies meet.  Solid: size above which the run ends with W_gen > W_mem: {border_1_2} at κ = 1.2, {border_1_9} at κ = 1.9
+(not all of these runs are finished), {border_2_2} at κ = 2.2, {border_2_5} at κ = 2.5.  The band between memorisation and
+grokking spans a factor {band_1_2} in D at κ = 1.2 and {band_1_9} at κ = 1.9.  Shares of the area: {shares}.
 """
 
 
@@ -36,9 +34,8 @@ def draw() -> tuple[Figure, dict[str, object]]:
     fig, axes = plt.subplots(figsize=(5.4, 3.1))
     behaviour = ds.behaviour.values
     entries, shares = behaviour_map(axes, kappa, critical * ratio, behaviour)
-    leads = (ds.gen_logit > ds.mem_logit).values
-    border = critical * np.array([ratio[np.argmax(column)] if column.any() else np.nan for column in leads.T])
-    border_line = axes.plot(kappa, border, color="k", lw=1.1, label=r"$W_{gen} = W_{mem}$ at the end")
+    edge = border(critical * ratio, ds.gen_logit.values.T, ds.mem_logit.values.T)
+    border_line = axes.plot(kappa, edge, color="k", lw=1.1, label=r"$W_{gen} = W_{mem}$ at the end")
     line = axes.axhline(critical, color="k", lw=0.9, ls="--", label=r"$D_{crit}$")
     axes.axvline(2.0, color="k", lw=0.6, ls=":")
     axes.text(1.98, 1.3 * critical * ratio[0], "κ < 2: one equilibrium", ha="right", va="bottom", fontsize=7)
@@ -61,7 +58,7 @@ def draw() -> tuple[Figure, dict[str, object]]:
         return float((ratio[1] / ratio[0]) ** middle.sum())
 
     numbers: dict[str, object] = {"n": POINTS**2, "t_end": T_END, "floor": FLOOR, "critical_size": critical}
-    numbers |= {f"border_{value:g}".replace(".", "_"): border[at(value)] for value in (1.2, 1.9, 2.2, 2.5)}
+    numbers |= {f"border_{value:g}".replace(".", "_"): edge[at(value)] for value in (1.2, 1.9, 2.2, 2.5)}
     numbers |= {f"band_{value:g}".replace(".", "_"): band(value) for value in (1.2, 1.9)}
     numbers["shares"] = ", ".join(f"{name} {share:.1%}" for name, share in shares.items())
     return fig, numbers

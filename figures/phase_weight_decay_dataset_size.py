@@ -10,19 +10,19 @@ from matplotlib.figure import Figure
 
 import toymodel as tm
 
-from .palette import behaviour_map
+from .palette import behaviour_map, border
 
 POINTS = 256
 T_ENDS = (1e3, 1e5)
 
 CAPTION = """
-Behaviour after flow time {t_short} (left) and {t_long} (right), n = {n} runs from scratch in all (κ = 1.2, 113
-classes).  Solid: least size at which Gen leads at the end of the run.  Circles: least size at which Gen leads in the
-steady state, from the closed equilibrium: {steady_least} to {steady_most} over the whole range, D_crit =
-{critical_size} (P3).  After {t_short} the border lies at {bent_short} for the least weight decay and at
-{straight_short} for a weight decay of 0.01; after {t_long} at {bent_long} and {straight_long}.  Unfinished
-(censored): {unfinished_short:.1%} of the runs on the left, {unfinished_long:.1%} on the right.  Strong weight decay
-keeps the network from fitting at all (confusion), and that border is not vertical.
+Behaviour after flow time {t_short} (left) and {t_long} (right), n = {n} runs from scratch in all (κ = 1.2, 113 classes).
+Solid: size above which Gen leads at the end of the run.  Circles: size above which Gen leads in the steady state,
+{steady_least} to {steady_most} over the whole range of weight decay: vertical, at D_crit = {critical_size} (P3).  The border
+at the end of the runs is at {bent_short} after {t_short} and {bent_long} after {t_long} for α = 0.0001, and at {straight_short}
+and {straight_long} for α = 0.01.  Unfinished (censored): {unfinished_short:.1%} of the runs on the left,
+{unfinished_long:.1%} on the right.  What is vertical is where Gen leads; where the test loss falls below a tenth of chance
+(grokking) moves with weight decay, and strong weight decay keeps the network from fitting at all (confusion).
 """
 
 
@@ -51,9 +51,8 @@ def draw() -> tuple[Figure, dict[str, object]]:
         ds = tm.sweep(model, t_end, weight_decay=alpha, dataset_size=sizes, progress=False)
         entries, shares = behaviour_map(axes, sizes, alpha, ds.behaviour.values)
         legend |= {str(entry.get_label()): entry for entry in entries}
-        leads = (ds.gen_logit > ds.mem_logit).values
-        border = np.array([sizes[np.argmax(row)] if row.any() else np.nan for row in leads])
-        (line,) = axes.plot(border, alpha, color="k", lw=1.1, label="Gen leads at the end, right of here")
+        edge = border(sizes, ds.gen_logit.values, ds.mem_logit.values)
+        (line,) = axes.plot(edge, alpha, color="k", lw=1.1, label="Gen leads at the end, right of here")
         (dots,) = axes.plot(steady, chosen, "o", color="k", mfc="w", ms=4, label="the same in the steady state")
         axes.set(
             xscale="log",
@@ -66,8 +65,8 @@ def draw() -> tuple[Figure, dict[str, object]]:
         legend |= {str(artist.get_label()): artist for artist in (line, dots)}
         numbers |= {
             f"t_{word}": t_end,
-            f"bent_{word}": border[0],
-            f"straight_{word}": border[np.argmin(np.abs(alpha - 0.01))],
+            f"bent_{word}": edge[np.argmin(np.abs(alpha - 1e-4))],
+            f"straight_{word}": edge[np.argmin(np.abs(alpha - 0.01))],
             f"unfinished_{word}": shares.get("unfinished", 0.0),
         }
     both[0].set(ylabel="weight decay α (1/norm²)")

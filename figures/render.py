@@ -48,7 +48,10 @@ def rounded(value: Any) -> Any:
     if isinstance(value, np.generic):
         value = value.item()
     if isinstance(value, float):
-        return float(f"{value:.{DIGITS}g}") if np.isfinite(value) else (None if np.isnan(value) else str(value))
+        if not np.isfinite(value):
+            return None if np.isnan(value) else str(value)
+        short = float(f"{value:.{DIGITS}g}")
+        return int(short) if short.is_integer() and abs(short) < 1e7 else short
     return value
 
 
