@@ -21,12 +21,13 @@ SIZES = 300
 CAPTION = """
 Left: least data set size at which Gen leads after a training time, from scratch (solid) and after grokking on 100
 D_crit (dashed); D_crit = {critical_size}; right ticks: stability limits of the pure states for κ = 2.1 and 2.5 (floor
-ε = {floor} nats; no floor for κ < 2). Middle: the gap ln(scratch / ungrokking).  It is below 0.01 from flow time
-{closes_1_2} on for κ = 1.2, {closes_1_6} for 1.6, {closes_1_9} for 1.9; at {t_end} it is {gap_2_1} for κ = 2.1 and
-{gap_2_5} for 2.5, less than the {limit_2_1} and {limit_2_5} between the stability limits, because the threshold from
-scratch lies at {scratch_share_2_1:.0%} and {scratch_share_2_5:.0%} of the limit of pure Mem.  Right: where runs that
-start in each pure state, the other circuit at its floor, leave it within {t_pure} (symbols), against the closed
-limits (lines); largest difference {largest_difference:.1%} with a grid of {spacing:.1%}.  n = {n} runs.
+ε = {floor} nats; no floor for κ < 2). Middle: the gap ln(scratch / ungrokking), from when the first grokked network
+has been lost.  It is below 0.01 from flow time {closes_1_2} on for κ = 1.2, {closes_1_6} for 1.6, {closes_1_9} for
+1.9; at {t_end} it is {gap_2_1} for κ = 2.1 and {gap_2_5} for 2.5, less than the {limit_2_1} and {limit_2_5} between
+the stability limits, because the threshold from scratch lies at {scratch_share_2_1:.0%} and {scratch_share_2_5:.0%}
+of the limit of pure Mem.  Right: where runs that start in each pure state, the other circuit at its floor, leave it
+within {t_pure} (symbols), against the closed limits (lines); largest difference {largest_difference:.1%} with a grid
+of {spacing:.1%}.  n = {n} runs.
 """
 
 
@@ -80,10 +81,11 @@ def draw() -> tuple[Figure, dict[str, object]]:
     left.plot([], [], color="k", ls="--", label="ungrokking")
     left.set(xscale="log", yscale="log", xlabel="training time (flow time)", ylabel="threshold in D (examples)")
     left.set(xlim=(TIMES[0], TIMES[-1]))
-    left.legend()
+    left.plot([], [], color=GREY, lw=2.5, label="stability limit")
+    left.legend(loc="upper right", handlelength=1.5)
     middle.set(xscale="log", yscale="log", xlabel="training time (flow time)", ylabel="gap, ln(scratch / ungrokking)")
     middle.set(xlim=(TIMES[0], TIMES[-1]), ylim=(1e-3, 20.0))
-    middle.legend(loc="lower left")
+    middle.legend(loc="lower right", borderaxespad=1.5)
 
     kappas, t_pure = np.array([2.05, 2.1, 2.2, 2.3, 2.4, 2.5, 2.6]), 1e6
     models = [tm.TwoCircuitModel(kappa=float(k), logit_floor=FLOOR) for k in kappas]
@@ -95,9 +97,9 @@ def draw() -> tuple[Figure, dict[str, object]]:
         right.plot(kappas, found[:, k], "o", color=COLOURS[which], mfc="w", label=f"pure {word}, found")
     right.axhline(1000.0, color=GREY, lw=0.6, ls=":", zorder=0)
     right.text(
-        2.3, 1000.0, "both stable", ha="center", va="center", fontsize=7, bbox={"fc": "w", "ec": "none", "pad": 1}
+        2.36, 1000.0, "both stable", ha="center", va="center", fontsize=7, bbox={"fc": "w", "ec": "none", "pad": 1}
     )
-    right.set(yscale="log", xlabel="κ", ylabel="loses stability at D (examples)", ylim=(30, 1e5))
+    right.set(yscale="log", xlabel="κ", ylabel="loses stability at D (examples)", ylim=(30, 1e5), xlim=(2.0, 2.65))
     right.legend(loc="upper left")
     numbers |= {
         "n": 2 * len((*BELOW, *ABOVE)) * SIZES + 2 * kappas.size * wide.size,

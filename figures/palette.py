@@ -13,7 +13,17 @@ from matplotlib.patches import Patch
 from toymodel import BEHAVIOURS
 from toymodel.plot import COLOURS
 
-__all__ = ["BEHAVIOUR_COLOURS", "COLOURS", "GREY", "behaviour_map", "border", "kappa_colour", "shade", "size_colour"]
+__all__ = [
+    "BEHAVIOUR_COLOURS",
+    "COLOURS",
+    "GREY",
+    "at_most",
+    "behaviour_map",
+    "border",
+    "kappa_colour",
+    "shade",
+    "size_colour",
+]
 
 GREY = "0.45"
 BEHAVIOUR_COLOURS = {
@@ -67,6 +77,11 @@ def border(sizes: npt.ArrayLike, gen: npt.ArrayLike, mem: npt.ArrayLike) -> npt.
             share = np.clip(values[i] / (values[i] - values[i + 1]), 0.0, 1.0)
             found[row] = np.exp(x[i] + share * (x[i + 1] - x[i]))
     return found
+
+
+def at_most(deviations: npt.ArrayLike) -> float:
+    """Largest absolute deviation, but never less than 1e-9: below that it is rounding, which differs between machines."""
+    return max(float(np.abs(np.asarray(deviations)).max()), 1e-9)
 
 
 def kappa_colour(kappa: float) -> tuple[float, ...]:

@@ -17,11 +17,12 @@ T_END = 1e4
 FLOOR = 1e-6
 
 CAPTION = """
-Behaviour of runs from scratch, n = {n} runs of flow time {t_end} (weight decay 0.005, 113 classes, all inputs alike; a floor
-of {floor} nats on every logit, without which no circuit could start for κ > 2).  Dashed: D_crit = {critical_size}, where the
-efficiencies meet.  Solid: size above which the run ends with W_gen > W_mem: {border_1_2} at κ = 1.2, {border_1_9} at κ = 1.9
-(not all of these runs are finished), {border_2_2} at κ = 2.2, {border_2_5} at κ = 2.5.  The band between memorisation and
-grokking spans a factor {band_1_2} in D at κ = 1.2 and {band_1_9} at κ = 1.9.  Shares of the area: {shares}.
+Behaviour of runs from scratch, n = {n} runs of flow time {t_end} (weight decay 0.005, 113 classes, all inputs alike;
+a floor of {floor} nats on every logit, without which no circuit could start for κ > 2).  Dashed: D_crit =
+{critical_size}, where the efficiencies meet.  Solid: size above which the run ends with W_gen > W_mem: {border_1_2}
+at κ = 1.2, {border_1_9} at κ = 1.9 (not all of these runs are finished), {border_2_2} at κ = 2.2, {border_2_5} at κ =
+2.5.  The band between memorisation and grokking spans a factor {band_1_2} in D at κ = 1.2 and {band_1_9} at κ = 1.9.
+Shares of the area: {shares}.
 """
 
 

@@ -16,13 +16,14 @@ POINTS = 256
 T_ENDS = (1e3, 1e5)
 
 CAPTION = """
-Behaviour after flow time {t_short} (left) and {t_long} (right), n = {n} runs from scratch in all (κ = 1.2, 113 classes).
-Solid: size above which Gen leads at the end of the run.  Circles: size above which Gen leads in the steady state,
-{steady_least} to {steady_most} over the whole range of weight decay: vertical, at D_crit = {critical_size} (P3).  The border
-at the end of the runs is at {bent_short} after {t_short} and {bent_long} after {t_long} for α = 0.0001, and at {straight_short}
-and {straight_long} for α = 0.01.  Unfinished (censored): {unfinished_short:.1%} of the runs on the left,
-{unfinished_long:.1%} on the right.  What is vertical is where Gen leads; where the test loss falls below a tenth of chance
-(grokking) moves with weight decay, and strong weight decay keeps the network from fitting at all (confusion).
+Behaviour after flow time {t_short} (left) and {t_long} (right), n = {n} runs from scratch in all (κ = 1.2, 113
+classes). Solid: size above which Gen leads at the end of the run.  Circles: size above which Gen leads in the steady
+state, {steady_least} to {steady_most} over the whole range of weight decay: vertical, at D_crit = {critical_size}
+(P3).  The border at the end of the runs is at {bent_short} after {t_short} and {bent_long} after {t_long} for α =
+0.0001, and at {straight_short} and {straight_long} for α = 0.01.  Unfinished (censored): {unfinished_short:.1%} of
+the runs on the left, {unfinished_long:.1%} on the right.  What is vertical is where Gen leads; where the test loss
+falls below a tenth of chance (grokking) moves with weight decay, and strong weight decay keeps the network from
+fitting at all (confusion).
 """
 
 

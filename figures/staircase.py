@@ -22,10 +22,12 @@ LEVEL = 0.01
 CAPTION = """
 One memorising circuit (η = 0.5, s = 1) and three generalising ones of rising efficiency (η = {eta1}, {eta2}, {eta3})
 and falling learning speed (s = {s1}, {s2}, {s3} nats^(1/2)); κ = {kappa}, weight decay 0.005, spread σ = {spread} of
-logits over inputs.  Test accuracy rests at {level0}, {level1}, {level2} and {level3}, changing by less than {within}
-over factors {length0}, {length1} and {length2} of flow time (the last to the end of the run); steps at flow times
-{step1}, {step2} and {step3}.  Below: each circuit's logit; a step is a circuit that arrives and takes its share.  A
-run that stops on a middle plateau would be called semi-grokking.  n = {n} run of gradient flow.
+logits over inputs. Test accuracy rests at {level0}, {level1}, {level2} and {level3}, within {within} over factors
+{length0}, {length1}, {length2} and (to the end of the run) {length3} of flow time; steps, where a circuit has half of
+its largest logit, at {step1}, {step2} and {step3}.  Below: each circuit's logit; a step is a circuit that arrives and
+takes its share.  The same run cut at {cut_time} is called {cut_by_curves} by its accuracy curves alone, as a measured
+run would be, and {cut_by_model} by the model, which knows its limit.  The price: learning speeds {s1} to {s3},
+because the time of a step grows only as the logarithm of the speed. n = {n} run of gradient flow.
 """
 
 
@@ -72,10 +74,17 @@ def draw() -> tuple[Figure, dict[str, object]]:
         for step in steps:
             axes.axvline(step, color=GREY, lw=0.6, ls=":", zorder=0)
     bottom.set(xscale="log", xlabel="flow time (learning rate × steps)", ylabel="logit W (nats)", xlim=(0.1, 1e5))
-    bottom.legend(loc="upper left")
+    bottom.legend(loc="upper right")
     numbers: dict[str, object] = {"n": 1, "kappa": kappa, "spread": SPREAD, "within": LEVEL, "behaviour": tr.behaviour}
     for k in range(3):
         numbers |= {f"eta{k + 1}": etas[k], f"s{k + 1}": SPEEDS[k], f"step{k + 1}": steps[k]}
+    # Cut on the last middle plateau, and judged as a measured run is: by its curves, without knowing its limit.
+    cut = tr.time <= 0.85 * steps[2]
+    numbers["cut_time"] = tr.time[cut][-1]
+    numbers["cut_by_curves"] = tm.classify_curves(
+        tr.time[cut], tr.train_accuracy[cut], tr.test_accuracy[cut], model.num_classes
+    )
+    numbers["cut_by_model"] = tm.simulate(model, float(tr.time[cut][-1])).behaviour
     for k, (level, length) in enumerate(plateaus):
         numbers |= {f"level{k}": level, f"length{k}": length}
     return fig, numbers

@@ -1,10 +1,10 @@
 """Three ingredients, less another: without a slow Gen the test loss falls from the start.
 
-Claim: with equal learning speeds (s_gen = s_mem = 1) there is no memorising plateau: the test loss falls together with
-the train loss and is never above chance.  Some delay remains, so that the vocabulary of model.md 7 still says grokking.
-Source: Varma et al. 2023, figure 2 (right) and appendix C; model.md 3.
-"""
+Claim: with equal learning speeds (s_gen = s_mem = 1) there is no memorising plateau: the test loss falls together
+with the train loss and is never above chance.  Some delay remains, so that the vocabulary of model.md 7 still says
+grokking. Source: Varma et al. 2023, figure 2 (right) and appendix C; model.md 3."""
 
+import numpy as np
 import numpy as np
 from matplotlib.figure import Figure
 
@@ -13,11 +13,12 @@ import toymodel as tm
 from .ingredients import panels
 
 CAPTION = """
-Gen learned as fast as Mem (s_gen = s_mem = 1, all else as in three_ingredients_all).  The plateau is gone: the test loss
-falls from the start and is never above chance (largest: {largest_test_loss} nats, ln 113 = 4.727).  A delay remains: the
-train loss is below a tenth of chance from flow time {t_fit} on, the test loss from {t_gen} on, {delay} times as late, so
-that by its definition (more than twice as late) this is still {behaviour}; in three_ingredients_all the factor is
-{delay_all}.  The end is the same: W_gen = {gen_logit}, W_mem = {mem_logit} nats.  n = {n} run of gradient flow.
+Gen learned as fast as Mem (s_gen = s_mem = 1, all else as in three_ingredients_all).  The plateau is gone: the test
+loss falls from the start and is never above chance (largest: {largest_test_loss} nats, ln 113 = 4.727).  A delay
+remains: the train loss is below a tenth of chance from flow time {t_fit} on, the test loss from {t_gen} on, {delay}
+times as late, so that by its definition (more than twice as late) this is still {behaviour}; in three_ingredients_all
+the factor is {delay_all}.  The end is the same: W_gen = {gen_logit}, W_mem = {mem_logit} nats.  n = {n} run of
+gradient flow.
 """
 
 
