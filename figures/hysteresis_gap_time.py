@@ -99,7 +99,7 @@ def draw() -> tuple[Figure, dict[str, object]]:
     right.text(
         2.36, 1000.0, "both stable", ha="center", va="center", fontsize=7, bbox={"fc": "w", "ec": "none", "pad": 1}
     )
-    right.set(yscale="log", xlabel="κ", ylabel="loses stability at D (examples)", ylim=(30, 1e5), xlim=(2.0, 2.65))
+    right.set(yscale="log", xlabel="κ", ylabel="loses stability at D (examples)", ylim=(30, 3e5), xlim=(2.0, 2.65))
     right.legend(loc="upper left")
     numbers |= {
         "n": 2 * len((*BELOW, *ABOVE)) * SIZES + 2 * kappas.size * wide.size,

@@ -13,7 +13,8 @@ from matplotlib.patches import Patch
 from toymodel import BEHAVIOURS
 from toymodel.plot import COLOURS
 
-__all__ = [
+__all__ = ["BEHAVIOUR_COLOURS", "COLOURS", "GREY", "at_most", "behaviour_map", "border", "kappa_colour", "shade"]
+__all__ += ["size_colour"]
     "BEHAVIOUR_COLOURS",
     "COLOURS",
     "GREY",

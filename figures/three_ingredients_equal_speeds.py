@@ -5,7 +5,6 @@ with the train loss and is never above chance.  Some delay remains, so that the 
 grokking. Source: Varma et al. 2023, figure 2 (right) and appendix C; model.md 3."""
 
 import numpy as np
-import numpy as np
 from matplotlib.figure import Figure
 
 import toymodel as tm

@@ -76,7 +76,7 @@ def draw() -> tuple[Figure, dict[str, object]]:
         )
         axes.set(xscale="log", xlabel="data set size D' (examples)", xlim=(critical / 11.0, critical * 16.0))
     middle.set(ylabel="final test accuracy", ylim=(-0.03, 1.03))
-    middle.legend(loc="lower right", handlelength=1.0, borderaxespad=0.0)
+    middle.legend(loc="lower right", handlelength=1.0, borderaxespad=0.3)
     right.set(yscale="log", ylabel="final cross-entropy (nats)")
     right.legend(loc="center left")
     return fig, numbers
