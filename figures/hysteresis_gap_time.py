@@ -3,7 +3,9 @@
 Claim: for κ < 2 the two thresholds meet at D_crit as training goes on, later as κ nears 2; for κ > 2, with a floor as
 standing seed, they stay apart for ever.  The ungrokking threshold is the stability limit of pure Gen.  The threshold
 from scratch lies *below* that of pure Mem, because Gen grows while Mem is still learning, and that head start is
-above the floor. Source: model.md (4.3), (6.3); **beyond** the paper."""
+above the floor.
+Source: model.md (4.3), (6.3); **beyond** the paper.
+"""
 
 import matplotlib.pyplot as plt
 import numpy as np

@@ -1,7 +1,8 @@
 """One colour, one meaning, in every figure; all of it can be told apart by colour-blind readers.
 
 Circuits and data sets have the saturated colours of `toymodel.plot` (Okabe and Ito), behaviours the pale ones of
-filled areas (Paul Tol's "light" scheme), and a parameter that takes several values a sequential map of its own."""
+filled areas (Paul Tol's "light" scheme), and a parameter that takes several values a sequential map of its own.
+"""
 
 import matplotlib
 import numpy as np
@@ -13,8 +14,7 @@ from matplotlib.patches import Patch
 from toymodel import BEHAVIOURS
 from toymodel.plot import COLOURS
 
-__all__ = ["BEHAVIOUR_COLOURS", "COLOURS", "GREY", "at_most", "behaviour_map", "border", "kappa_colour", "shade"]
-__all__ += ["size_colour"]
+__all__ = [
     "BEHAVIOUR_COLOURS",
     "COLOURS",
     "GREY",

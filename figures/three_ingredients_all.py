@@ -1,7 +1,9 @@
 """Three ingredients, all present: the toy model groks.
 
 Claim: with a generalising circuit that is more efficient and learned more slowly than the memorising one, training
-fits first and generalises much later.  Source: Varma et al. 2023, figure 2 (left) and appendix C; model.md 2 and 3."""
+fits first and generalises much later.
+Source: Varma et al. 2023, figure 2 (left) and appendix C; model.md 2 and 3.
+"""
 
 from matplotlib.figure import Figure
 

@@ -2,7 +2,9 @@
 
 Claim: with equal learning speeds (s_gen = s_mem = 1) there is no memorising plateau: the test loss falls together
 with the train loss and is never above chance.  Some delay remains, so that the vocabulary of model.md 7 still says
-grokking. Source: Varma et al. 2023, figure 2 (right) and appendix C; model.md 3."""
+grokking.
+Source: Varma et al. 2023, figure 2 (right) and appendix C; model.md 3.
+"""
 
 import numpy as np
 from matplotlib.figure import Figure

@@ -202,7 +202,8 @@ def test_an_unknown_name_is_refused_with_the_nearest_one(capsys: pytest.CaptureF
 
 def test_figures_need_no_torch_and_no_sibling_but_toymodel() -> None:
     code = (
-        "import sys, figures.tasks, figures.catalogue as c, figures.render as r; from figures.paths import Paths; p = Paths()\n"
+        "import sys, figures.tasks, figures.catalogue as c, figures.render as r\n"
+        "p = figures.paths.Paths()\n"
         "[r.load(p, name) for name in c.names(p)]\n"
         "bad = {'torch', 'realnet', 'validate'} & set(sys.modules); sys.exit(str(bad) if bad else 0)"
     )
