@@ -24,12 +24,13 @@ CAPTION = """
 Left: least data set size at which Gen leads after a training time, from scratch (solid) and after grokking on 100
 D_crit (dashed); D_crit = {critical_size}; right ticks: stability limits of the pure states for κ = 2.1 and 2.5 (floor
 ε = {floor} nats; no floor for κ < 2). Middle: the gap ln(scratch / ungrokking), from when the first grokked network
-has been lost.  It is below 0.01 from flow time {closes_1_2} on for κ = 1.2, {closes_1_6} for 1.6, {closes_1_9} for
-1.9; at {t_end} it is {gap_2_1} for κ = 2.1 and {gap_2_5} for 2.5, less than the {limit_2_1} and {limit_2_5} between
-the stability limits, because the threshold from scratch lies at {scratch_share_2_1:.0%} and {scratch_share_2_5:.0%}
-of the limit of pure Mem.  Right: where runs that start in each pure state, the other circuit at its floor, leave it
-within {t_pure} (symbols), against the closed limits (lines); largest difference {largest_difference:.1%} with a grid
-of {spacing:.1%}.  n = {n} runs.
+has been lost.  It is below {gap_spacing}, the spacing of the sizes tried, from flow time {closes_1_2} on for κ = 1.2,
+{closes_1_6} for 1.6, {closes_1_9} for 1.9; at {t_end} it is {gap_2_1} for κ = 2.1 and {gap_2_5} for 2.5, less than
+the {limit_2_1} and {limit_2_5} between the stability limits, because the threshold from scratch lies at
+{scratch_share_2_1:.0%} and {scratch_share_2_5:.0%} of the limit of pure Mem (just below it, at κ = 2.5, Gen rises to
+{head_start} times its floor while Mem is still learning, and is then lost).  Right: where runs that start in each
+pure state, the other circuit at its floor, leave it within {t_pure} (symbols), against the closed limits (lines);
+largest difference {largest_difference:.1%} with a grid of {spacing:.1%}.  n = {n} runs.
 """
 
 
@@ -51,7 +52,8 @@ def draw() -> tuple[Figure, dict[str, object]]:
     """Thresholds, gap, and stability of the pure states."""
     fig, (left, middle, right) = plt.subplots(1, 3, figsize=(7.0, 3.0))
     sizes = 1000.0 * np.geomspace(0.03, 100.0, SIZES)
-    numbers: dict[str, object] = {"floor": FLOOR, "t_end": TIMES[-1], "critical_size": 1000.0}
+    spacing = float(np.log(sizes[1] / sizes[0]))
+    numbers: dict[str, object] = {"floor": FLOOR, "t_end": TIMES[-1], "critical_size": 1000.0, "gap_spacing": spacing}
     for kappa in (*BELOW, *ABOVE):
         model = tm.TwoCircuitModel(kappa=kappa, logit_floor=FLOOR if kappa > 2 else 0.0)
         gap, colour, name = (
@@ -61,8 +63,8 @@ def draw() -> tuple[Figure, dict[str, object]]:
         )
         left.plot(TIMES, gap.from_scratch, color=colour)
         left.plot(TIMES, gap.ungrokking, color=colour, ls="--")
-        middle.plot(TIMES, np.maximum(gap.gap.values, 1e-4), color=colour, label=f"κ = {kappa:g}")
-        open_ = np.flatnonzero(~(gap.gap.values < 0.01))
+        middle.plot(TIMES, np.maximum(gap.gap.values, 1e-3), color=colour, label=f"κ = {kappa:g}")
+        open_ = np.flatnonzero(~(gap.gap.values < spacing))
         if kappa < 2:
             numbers[f"closes_{name}"] = TIMES[open_[-1] + 1] if open_[-1] + 1 < TIMES.size else np.nan
             continue
@@ -78,6 +80,9 @@ def draw() -> tuple[Figure, dict[str, object]]:
             f"scratch_share_{name}": gap.from_scratch.values[-1] / limits.mem_above,
             f"ungrokking_share_{name}": gap.ungrokking.values[-1] / limits.gen_below,
         }
+    # The last model, κ = 2.5, just below its threshold from scratch: Gen is lost, but how far did it get?
+    lost = tm.simulate(model.at_dataset_size(0.98 * float(gap.from_scratch[-1])), 1e4)
+    numbers |= {"head_start": lost.gen_logit.max() / FLOOR, "lost_gen_logit": lost.gen_logit[-1] / FLOOR}
     left.axhline(1000.0, color=GREY, lw=0.6, ls=":", zorder=0)
     left.plot([], [], color="k", label="from scratch")
     left.plot([], [], color="k", ls="--", label="ungrokking")
@@ -86,7 +91,7 @@ def draw() -> tuple[Figure, dict[str, object]]:
     left.plot([], [], color=GREY, lw=2.5, label="stability limit")
     left.legend(loc="upper right", handlelength=1.5)
     middle.set(xscale="log", yscale="log", xlabel="training time (flow time)", ylabel="gap, ln(scratch / ungrokking)")
-    middle.set(xlim=(TIMES[0], TIMES[-1]), ylim=(1e-3, 20.0))
+    middle.set(xlim=(TIMES[0], TIMES[-1]), ylim=(0.02, 20.0))
     middle.legend(loc="lower right", borderaxespad=1.5)
 
     kappas, t_pure = np.array([2.05, 2.1, 2.2, 2.3, 2.4, 2.5, 2.6]), 1e6

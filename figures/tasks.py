@@ -1,13 +1,13 @@
 """What is stale, by content.  One doit task a figure; doit keeps the record and skips what is up to date."""
 
 import json
-import sys
 import time
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 from doit.cmd_base import ModuleTaskLoader
 from doit.doit_cmd import DoitMain
+from doit.exceptions import TaskFailed
 from doit.tools import config_changed
 
 from .catalogue import chosen, fingerprint, names
@@ -22,9 +22,16 @@ def task(paths: Paths, name: str) -> dict[str, Any]:
         # A picture that came with another checkout is not the one that was built.
         return all(values.get(kind) == digest(file) for kind, file in paths.targets(name).items())
 
+    def draw() -> dict[str, str] | TaskFailed:
+        try:
+            return render(paths, name)
+        except FileNotFoundError as error:
+            # The message says what to do; where it came up is of no interest.
+            return TaskFailed(str(error))
+
     return {
         "basename": name,
-        "actions": [(render, [paths, name])],
+        "actions": [draw],
         "targets": [str(file) for file in paths.targets(name).values()],
         "uptodate": [config_changed(f"{package_version()} {fingerprint(paths, name)}"), as_written],
     }
@@ -36,7 +43,8 @@ class Reporter:
     desc = "one line a figure"
 
     def __init__(self, outstream: Any, options: dict[str, Any]) -> None:
-        self.out, self.started = outstream, 0.0
+        # doit holds on to the stdout of its import; print() finds the one of now.
+        self.started = 0.0
         self.drawn, self.fresh, self.failed = 0, 0, 0
 
     def execute_task(self, task: Any) -> None:
@@ -44,26 +52,26 @@ class Reporter:
 
     def add_success(self, task: Any) -> None:
         self.drawn += 1
-        self.out.write(f"drew {task.name} ({time.perf_counter() - self.started:.1f} s)\n")
+        print(f"drew {task.name} ({time.perf_counter() - self.started:.1f} s)", flush=True)
 
     def skip_uptodate(self, task: Any) -> None:
         self.fresh += 1
 
     def add_failure(self, task: Any, failure: Any) -> None:
         self.failed += 1
-        self.out.write(f"could not draw {task.name}\n{failure.get_msg()}\n")
+        print(f"could not draw {task.name}\n{failure.get_msg()}", flush=True)
 
     def runtime_error(self, message: str) -> None:
         self.failed += 1
-        self.out.write(f"{message}\n")
+        print(f"{message}", flush=True)
 
     def complete_run(self) -> None:
         total = self.drawn + self.fresh + self.failed
         if self.fresh == total > 0:
-            self.out.write(f"nothing to do: {total} of {total} figures up to date\n")
+            print(f"nothing to do: {total} of {total} figures up to date", flush=True)
         else:
             failed = f", {self.failed} failed" if self.failed else ""
-            self.out.write(f"{self.drawn} drawn, {self.fresh} up to date{failed}\n")
+            print(f"{self.drawn} drawn, {self.fresh} up to date{failed}", flush=True)
 
     def _ignore(self, *_: Any) -> None:
         """Nothing to say."""
@@ -106,5 +114,4 @@ def build(wanted: Sequence[str] = (), *, force: bool = False, paths: Paths | Non
     main = DoitMain(ModuleTaskLoader({"DOIT_CONFIG": config, "task_figures": task_figures}), config_filenames=())
     arguments = ["run", *(["--always-execute"] if force else []), *selected]
     code = main.run(arguments)
-    sys.stdout.flush()
     return int(code or 0)
