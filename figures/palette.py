@@ -1,0 +1,102 @@
+"""One colour, one meaning, in every figure; all of it can be told apart by colour-blind readers.
+
+Circuits and data sets have the saturated colours of `toymodel.plot` (Okabe and Ito), behaviours the pale ones of
+filled areas (Paul Tol's "light" scheme), and a parameter that takes several values a sequential map of its own.
+"""
+
+import matplotlib
+import numpy as np
+import numpy.typing as npt
+from matplotlib.axes import Axes
+from matplotlib.colors import ListedColormap
+from matplotlib.patches import Patch
+
+from toymodel import BEHAVIOURS
+from toymodel.plot import COLOURS
+
+__all__ = [
+    "BEHAVIOUR_COLOURS",
+    "COLOURS",
+    "GREY",
+    "at_most",
+    "behaviour_map",
+    "border",
+    "kappa_colour",
+    "shade",
+    "size_colour",
+]
+
+GREY = "0.45"
+BEHAVIOUR_COLOURS = {
+    "comprehension": "#44BB99",
+    "grokking": "#77AADD",
+    "semi-grokking": "#EEDD88",
+    "semi-comprehension": "#BBCC33",
+    "memorisation": "#EE8866",
+    "ungrokking": "#FFAABB",
+    "confusion": "#888888",
+    "unfinished": "#E4E4E4",
+    "failed": "#FFFFFF",
+}
+
+
+def behaviour_map(
+    axes: Axes, x: npt.ArrayLike, y: npt.ArrayLike, behaviour: npt.NDArray[np.str_]
+) -> tuple[list[Patch], dict[str, float]]:
+    """Fills `axes` with behaviours (len(y), len(x)); legend entries and the share of the area of those that occur."""
+    codes = np.zeros(behaviour.shape, dtype=int)
+    for code, name in enumerate(BEHAVIOURS):
+        codes[behaviour == name] = code
+    axes.pcolormesh(
+        x,
+        y,
+        codes,
+        cmap=ListedColormap([BEHAVIOUR_COLOURS[name] for name in BEHAVIOURS]),
+        vmin=-0.5,
+        vmax=len(BEHAVIOURS) - 0.5,
+        shading="nearest",
+        rasterized=True,
+    )
+    shares = {name: float(np.mean(behaviour == name)) for name in BEHAVIOURS}
+    present = {name: share for name, share in shares.items() if share > 0.0}
+    return [Patch(color=BEHAVIOUR_COLOURS[name], label=name) for name in present], present
+
+
+def border(sizes: npt.ArrayLike, gen: npt.ArrayLike, mem: npt.ArrayLike) -> npt.NDArray[np.float64]:
+    """Data set size above which Gen leads, for each row of logits (rows, len(sizes)); nan where it never or always does.
+
+    Interpolated between grid points, because an exact tie at D_crit falls to either side by rounding.
+    """
+    x = np.log(np.asarray(sizes, dtype=float))
+    lead = np.log(np.asarray(gen)) - np.log(np.asarray(mem))
+    found = np.full(len(lead), np.nan)
+    for row, values in enumerate(lead):
+        # Two circuits that differ by rounding only are level.
+        trails = np.flatnonzero(values < -1e-6)
+        if trails.size and trails[-1] + 1 < x.size:
+            i = trails[-1]
+            share = np.clip(values[i] / (values[i] - values[i + 1]), 0.0, 1.0)
+            found[row] = np.exp(x[i] + share * (x[i + 1] - x[i]))
+    return found
+
+
+def at_most(deviations: npt.ArrayLike) -> float:
+    """Largest absolute deviation, but never less than 1e-9: below that it is rounding, which differs between machines."""
+    return max(float(np.abs(np.asarray(deviations)).max()), 1e-9)
+
+
+def kappa_colour(kappa: float) -> tuple[float, ...]:
+    """Colour of a value of κ between 1 and 2.6; it jumps at 2, where the law changes."""
+    place = 0.6 * (kappa - 1.0) if kappa < 2.0 else 0.72 + 0.4 * (kappa - 2.1)
+    return tuple(matplotlib.colormaps["plasma"](np.clip(place, 0.0, 0.9)))
+
+
+def size_colour(ratio: float) -> tuple[float, ...]:
+    """Colour of a data set of size ratio × D_crit, from 0.03 to 30."""
+    return tuple(matplotlib.colormaps["copper"](np.clip(0.5 + np.log10(ratio) / 2.0, 0.0, 0.95)))
+
+
+def shade(colour: str, share: float) -> tuple[float, ...]:
+    """`colour` mixed with white; share 1 is the colour itself."""
+    rgb = np.array(matplotlib.colors.to_rgb(colour))
+    return tuple(1.0 - share * (1.0 - rgb))

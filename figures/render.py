@@ -1,0 +1,120 @@
+"""One figure to its files: PNG, SVG and caption.  The same inputs give the same bytes, and a kill leaves the old files."""
+
+import hashlib
+import importlib.util
+import io
+import json
+import os
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import matplotlib
+import numpy as np
+from matplotlib.figure import Figure
+
+from .catalogue import data_files, title
+from .paths import Paths
+
+# Enough to check a claim by, few enough to be the same on every machine.
+DIGITS = 4
+
+
+def package_version() -> str:
+    """Version of two-circuits."""
+    try:
+        return version("two-circuits")
+    except PackageNotFoundError:
+        return "not installed"
+
+
+def load(paths: Paths, name: str) -> ModuleType:
+    """The figure's module, read anew from its file."""
+    spec = importlib.util.spec_from_file_location(f"figures.{name}", paths.source / f"{name}.py")
+    if spec is None or spec.loader is None:
+        raise ImportError(f"figure {name} must be a Python file in {paths.source.name}/, and is not. Look at its name.")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def rounded(value: Any) -> Any:
+    """`value` as plain JSON: numbers to DIGITS significant digits, nan as null (missing is missing, not 0)."""
+    if isinstance(value, dict):
+        return {str(key): rounded(part) for key, part in value.items()}
+    if isinstance(value, list | tuple | np.ndarray):
+        return [rounded(part) for part in value]
+    if isinstance(value, np.generic):
+        value = value.item()
+    if isinstance(value, float):
+        if not np.isfinite(value):
+            return None if np.isnan(value) else str(value)
+        short = float(f"{value:.{DIGITS}g}")
+        return int(short) if short.is_integer() and abs(short) < 1e7 else short
+    return value
+
+
+def caption(name: str, heading: str, template: str, numbers: dict[str, Any]) -> bytes:
+    """The caption file: text with the computed numbers in it, the numbers, how many runs, which versions."""
+    values = rounded(numbers)
+    content = {
+        "figure": name,
+        "title": heading,
+        "caption": " ".join(template.format(**values).split()),
+        "numbers": values,
+        "two_circuits_version": package_version(),
+        "matplotlib_version": matplotlib.__version__,
+        "numpy_version": np.__version__,
+    }
+    return (json.dumps(content, indent=2, ensure_ascii=False) + "\n").encode()
+
+
+def picture(fig: Figure, kind: str) -> bytes:
+    """The figure as bytes of a PNG or SVG, free of dates and of the names of programs."""
+    buffer = io.BytesIO()
+    metadata = {"png": {"Software": None}, "svg": {"Date": None, "Creator": None}}[kind]
+    fig.savefig(buffer, format=kind, metadata=metadata)
+    return buffer.getvalue()
+
+
+def write_whole(file: Path, content: bytes) -> None:
+    """Writes under a temporary name and renames, so that a kill leaves the old file or the new one."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    temporary = file.with_name(f".{file.name}.part")
+    temporary.write_bytes(content)
+    os.replace(temporary, file)
+
+
+def digest(file: Path) -> str:
+    """Hash of a file's content, "" if there is none."""
+    return hashlib.sha256(file.read_bytes()).hexdigest() if file.exists() else ""
+
+
+def render(paths: Paths, name: str) -> dict[str, str]:
+    """Draws figure `name` and writes all its files; hashes of them by kind.
+
+    FileNotFoundError for a missing saved result, with the command that makes it.  ValueError if the figure does not say
+    how many runs it shows.
+    """
+    import matplotlib.pyplot as plt
+
+    for file, command in data_files(paths, name).items():
+        if not file.exists():
+            raise FileNotFoundError(
+                f"figure {name} needs {file.name}, which is not in {file.parent.name}/. Make it: {command}"
+            )
+    with plt.rc_context(fname=paths.style):
+        module = load(paths, name)
+        fig, numbers = module.draw()
+        if "n" not in numbers:
+            raise ValueError(f"draw() of figure {name} must return how many runs it shows as n, got {sorted(numbers)}.")
+        try:
+            content = {kind: picture(fig, kind) for kind in ("png", "svg")}
+        finally:
+            plt.close(fig)
+    content["json"] = caption(name, title(paths, name), module.CAPTION, numbers)
+    # All is drawn before anything is written: the three files of a figure belong together.
+    for kind, file in paths.targets(name).items():
+        write_whole(file, content[kind])
+    return {kind: digest(file) for kind, file in paths.targets(name).items()}
