@@ -37,6 +37,7 @@ figures: $(READY)
 
 bench: $(READY)
 	$(BIN)/python -m tests.benchmarks
+	$(BIN)/python -m figures.readme
 
 clean:
 	rm -rf .venv build dist .doit.db*

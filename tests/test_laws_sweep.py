@@ -123,3 +123,12 @@ def test_a_failed_point_claims_nothing() -> None:
         assert np.isnan(bad.t_gen.item())
     assert bad.behaviour.item() in ("failed", "unfinished", "confusion")
     assert ds.behaviour.values[0, 1] == "grokking"
+
+
+@pytest.mark.parametrize("t_end", [1e3, 1e4, 1e6])
+@pytest.mark.parametrize("kappa", [1.8, 1.9, 1.95, 1.99])
+def test_every_point_succeeds_where_a_circuit_vanishes_below_the_tolerance(kappa: float, t_end: float) -> None:
+    model = tm.TwoCircuitModel(kappa=kappa)
+    found = tm.sweep(model, t_end, dataset_size=np.geomspace(1.0, 1e5, 1000), progress=False)
+    assert not np.any(found.behaviour == "failed")
+    assert found.num_steps.max() < 1000

@@ -11,6 +11,7 @@ import os
 import shutil
 import sys
 import tempfile
+import threading
 from functools import cache
 from pathlib import Path
 from types import ModuleType
@@ -53,9 +54,17 @@ def _copy(folder: Path) -> None:
         shutil.rmtree(scratch, ignore_errors=True)
 
 
-@cache
+_one_at_a_time = threading.Lock()
+
+
 def compiled() -> ModuleType:
     """`kernel.points` compiled by numba.  The first call on a machine compiles and caches; later ones load."""
+    with _one_at_a_time:
+        return _load()
+
+
+@cache
+def _load() -> ModuleType:
     folder = cache_folder()
     name = f"{__package__}.compiled"
     spec = importlib.util.spec_from_file_location(

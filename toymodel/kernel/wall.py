@@ -19,7 +19,7 @@ def edge_of(invariant: float, floor: float, tol: float) -> float:
     """Mirror coordinate at and below which a circuit may be parked."""
     if floor > 0.0:
         return mirror_of(floor, invariant)
-    return 0.1 * tol / max(1.0, invariant)
+    return tol / max(1.0, invariant)
 
 
 @jit
@@ -75,13 +75,13 @@ def park(
         # push is infinite on the wall, and a circuit may start just off it.
         ground = floor
         if floor == 0.0 and r > 1.0:
-            ground = 10.0 * invariant[j] * edge[j]
+            ground = 2.0 * invariant[j] * edge[j]
         elif floor == 0.0 and r < 1.0 and parked[j] == 0.0 and theta[j] > 0.0:
             ground = invariant[j] * edge[j]
         push = push_at(ground, slope[j], r, p)
         if parked[j] > 0.0 and push < 0.0:
             parked[j] = 0.0
-            theta[j] = edge[j] if floor > 0.0 or r <= 1.0 else 10.0 * edge[j]
+            theta[j] = edge[j] if floor > 0.0 or r <= 1.0 else 2.0 * edge[j]
             least[j] = floor
             changed = True
         elif parked[j] == 0.0 and push > 0.0:
