@@ -1,7 +1,7 @@
 # make demo    sets up .venv and runs the main job        make test    sets up .venv and runs the tests
 # make figures redraws what is stale                      make bench   measures speed, writes JSON
 PYTHON ?= python3
-EXTRAS ?= dev
+EXTRAS ?= realnet,dev
 BIN    := .venv/bin
 READY  := .venv/.ready
 
