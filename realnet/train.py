@@ -1,0 +1,347 @@
+"""Train runs and return them as one labelled data set; stop and go on at any moment.
+
+A run goes from event to event: light measurements on an even grid of steps, full ones on a log-spaced grid,
+starts of phases. Between events only optimizer steps are taken. Checkpoints are written at events, so that a
+resumed run repeats the uninterrupted one exactly. Sections 1 and 2 of experiments.md.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import sys
+import tempfile
+import threading
+import time
+from collections import deque
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
+from contextlib import ExitStack
+from pathlib import Path
+
+import numpy as np
+import torch
+import xarray as xr
+from threadpoolctl import threadpool_limits
+from tqdm.auto import tqdm
+
+from realnet import metrics
+from realnet.config import RunConfig, require
+from realnet.ensemble import Stack, choose_device, memory, plan
+from realnet.metrics import Callback, Snapshot
+from realnet.records import Folder, Record, environment
+from realnet.results import dataset, write_netcdf
+
+__all__ = ["load", "measured_steps", "train"]
+
+OUT_OF_MEMORY = ("can't allocate memory", "out of memory", "Unable to allocate")
+
+
+def measured_steps(config: RunConfig) -> list[int]:
+    """Steps of full measurements: 0, then log-spaced from the start of each phase, and each phase's end."""
+    steps = {0}
+    for stage in config.stages:
+        length = stage.stop - stage.start
+        count = math.ceil(config.points_per_decade * math.log10(length)) + 1 if length > 1 else 1
+        steps |= {stage.start + round(float(x)) for x in np.geomspace(1, length, count)}
+    return sorted(steps)
+
+
+def load(out: str | os.PathLike[str]) -> xr.Dataset:
+    """The runs in folder `out` as one data set, also while they are being trained.
+
+    Errors: FileNotFoundError if `out` is not an experiment's folder. Warns about damaged checkpoints.
+    """
+    folder = Folder(out, create=False)
+    configs = folder.configs()
+    return dataset(configs, {c: r for c in configs if (r := folder.read(c)) is not None})
+
+
+def train(
+    runs: RunConfig | Iterable[RunConfig],
+    device: str = "auto",
+    out: str | os.PathLike[str] | None = None,
+    *,
+    callbacks: Sequence[Callback] = (),
+    checkpoint_seconds: float = 60.0,
+    stack_size: int | None = None,
+    workers: int | None = None,
+    progress: bool = True,
+) -> xr.Dataset:
+    """Train every run that is not finished yet and return all of them, dataset_size × weight_decay × seed × step.
+
+    Arguments:
+        runs: configs, one by one or from `grid`. Runs they start from are trained first, into the same folder.
+        device: "auto", "cpu", "cuda", ...; on a GPU float32 products follow torch's own TF32 setting.
+        out: folder of checkpoints and results; without one nothing outlives the call.
+        callbacks: measurements of your own, called at every measured step.
+        checkpoint_seconds: a kill loses at most this much work and the way to the next event.
+        stack_size: runs in a stack; default 1 on a CPU, what fits the memory on a GPU.
+        workers: threads that each train a stack; default one a core on a CPU, 1 on a GPU.
+        progress: a line before (runs, steps, memory, estimated time) and a bar while training, on stderr.
+
+    Errors: ConfigError, RuntimeError for a device that is not there, StorageError for a full disk.
+    """
+    configs = [runs] if isinstance(runs, RunConfig) else list(runs)
+    good = bool(configs) and all(isinstance(c, RunConfig) for c in configs)
+    require(good, "runs must be at least one RunConfig", configs, "Make them with RunConfig or grid.")
+    chosen = choose_device(device)
+    with ExitStack() as context:
+        if out is None:
+            out = context.enter_context(tempfile.TemporaryDirectory(prefix="realnet-"))
+        folder = Folder(out)
+        folder.add(configs)
+        _Trainer(folder, chosen, tuple(callbacks), checkpoint_seconds, stack_size, workers, progress).run(configs)
+        ds = dataset(configs, {c: r for c in configs if (r := folder.read(c)) is not None})
+        write_netcdf(load(out), folder.path / "results.nc")
+    return ds
+
+
+class _Trainer:
+    def __init__(
+        self,
+        folder: Folder,
+        device: torch.device,
+        callbacks: tuple[Callback, ...],
+        checkpoint_seconds: float,
+        stack_size: int | None,
+        workers: int | None,
+        progress: bool,
+    ) -> None:
+        self.folder, self.device, self.callbacks = folder, device, callbacks
+        self.checkpoint_seconds, self.stack_size, self.progress = checkpoint_seconds, stack_size, progress
+        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        self.workers = workers or (cores if device.type == "cpu" else 1)
+        self.stop = threading.Event()
+        self.provenance = environment(_describe(device))
+
+    def run(self, configs: Sequence[RunConfig]) -> None:
+        """Train generation by generation: first the runs that others start from."""
+        generations: list[list[RunConfig]] = []
+        ahead = list(dict.fromkeys(configs))
+        while ahead:
+            generations.insert(0, ahead)
+            ahead = list(dict.fromkeys(c.start_from for c in ahead if c.start_from is not None))
+        seen: set[RunConfig] = set()
+        threads = torch.get_num_threads()
+        try:
+            # One thread a run: numbers then depend neither on the machine's load nor on its cores.
+            if self.device.type == "cpu":
+                torch.set_num_threads(1)
+            with threadpool_limits(1, "blas"):
+                for generation in generations:
+                    self._train_all([c for c in generation if c not in seen])
+                    seen |= set(generation)
+        finally:
+            torch.set_num_threads(threads)
+
+    def _train_all(self, configs: list[RunConfig]) -> None:
+        while True:
+            left = {c: self.folder.read(c) for c in configs}
+            left = {c: r for c, r in left.items() if r is None or not r.done}
+            if not left:
+                return
+            by_step: dict[int, list[RunConfig]] = {}
+            for c, r in left.items():
+                by_step.setdefault(r.step if r else 0, []).append(c)
+            stacks = deque(s for g in by_step.values() for s in plan(g, self.device, self.stack_size))
+            total = sum(c.steps - (r.step if r else 0) for c, r in left.items())
+            if self.progress:
+                print(self._preflight(list(left), total, stacks), file=sys.stderr)
+            with tqdm(total=total, unit="run-step", disable=not self.progress, smoothing=0.05) as bar:
+                trained = self._work(stacks, bar)
+            if not trained:
+                time.sleep(0.5)  # the rest is in the hands of another process
+
+    def _work(self, stacks: deque[list[RunConfig]], bar: tqdm[None]) -> int:
+        """Let the workers empty the queue; returns how many runs this process could claim."""
+
+        def work() -> int:
+            claimed = 0
+            while not self.stop.is_set():
+                try:
+                    stack = stacks.popleft()
+                except IndexError:
+                    return claimed
+                claimed += self._train_stack(stack, stacks, bar)
+            return claimed
+
+        with ThreadPoolExecutor(self.workers) as pool:
+            jobs = [pool.submit(work) for _ in range(min(self.workers, len(stacks)))]
+            try:
+                for job in jobs:
+                    while not wait([job], timeout=0.2).done:
+                        failed = [j for j in jobs if j.done() and j.exception()]
+                        if failed:
+                            failed[0].result()
+                return sum(job.result() for job in jobs)
+            except BaseException:
+                self.stop.set()  # the others save a checkpoint and leave
+                raise
+
+    def _train_stack(self, configs: list[RunConfig], stacks: deque[list[RunConfig]], bar: tqdm[None]) -> int:
+        with ExitStack() as claims:
+            mine = [c for c in configs if claims.enter_context(self.folder.claim(c))]
+            # Another process may have gone on with a run since the queue was made.
+            records = {c: self.folder.read(c) for c in mine}
+            steps = {c: (r.step if r else 0) for c, r in records.items() if r is None or not r.done}
+            together = [c for c in steps if steps[c] == min(steps.values())]
+            if not together:
+                return 0
+            try:
+                _Job(self, together, records, bar).run()
+            except (RuntimeError, MemoryError) as error:
+                memory_gone = isinstance(error, (MemoryError, torch.OutOfMemoryError))
+                if not (memory_gone or any(x in str(error) for x in OUT_OF_MEMORY)):
+                    raise
+                if len(together) == 1:
+                    need = memory(together[0]) / 2**20
+                    raise MemoryError(
+                        f"a single run must fit in memory; it needs about {need:.0f} MiB on {self.device}. "
+                        "Choose a smaller net or data set, or another device."
+                    ) from error
+                half = len(together) // 2
+                stacks.extendleft([together[half:], together[:half]])
+            else:
+                return len(together)
+        if self.device.type == "cuda":
+            torch.cuda.empty_cache()
+        return len(together)
+
+    def _preflight(self, configs: list[RunConfig], total: int, stacks: Sequence[list[RunConfig]]) -> str:
+        """What is about to be done, with a time estimated from a few measured steps of each kind of run."""
+        seconds = 0.0
+        timed: dict[tuple[object, ...], float] = {}
+        for stack in stacks:
+            first = stack[0]
+            kind = (first.d_model, first.d_mlp, first.n_layers, first.p, first.dtype, first.architecture)
+            size = sum(c.dataset_size for c in stack)
+            if kind not in timed:
+                probe = Stack(stack[:1] if self.device.type == "cpu" else stack, self.device)
+                probe.advance(2)
+                start = time.perf_counter()
+                probe.advance(4)
+                probe.weights.sum().item()  # waits for a GPU
+                timed[kind] = (time.perf_counter() - start) / 4 / sum(c.dataset_size for c in probe.configs)
+            seconds += timed[kind] * size * first.steps
+        seconds *= total / max(1, sum(c.steps for c in configs)) / min(self.workers, len(stacks))
+        held = sum(memory(c) for c in sorted(configs, key=memory)[-self.workers * len(stacks[0]) :])
+        return (
+            f"{len(configs)} runs, {total:,} run-steps in {len(stacks)} stacks, {held / 2**20:.0f} MiB, "
+            f"about {_duration(seconds)} on {_describe(self.device)} with {self.workers} workers"
+        )
+
+
+class _Job:
+    """One stack from its last checkpoint to its end."""
+
+    def __init__(
+        self, trainer: _Trainer, configs: list[RunConfig], records: dict[RunConfig, Record | None], bar: tqdm[None]
+    ) -> None:
+        self.trainer, self.configs, self.bar = trainer, configs, bar
+        self.stack = Stack(configs, trainer.device)
+        self.curves: list[dict[str, list[object]]] = [{} for _ in configs]
+        self.diverged = [False] * len(configs)
+        self.wall = [0.0] * len(configs)
+        self.started = self.saved = time.monotonic()
+        for i, config in enumerate(configs):
+            record = records[config]
+            if record is not None:
+                self._restore(i, record.tensors)
+                self.stack.step, self.wall[i] = record.step, record.wall_time
+                self.curves[i] = {k: list(v) for k, v in record.curves.items()}
+            elif config.start_from is not None:
+                self._inherit(i, config)
+        self.fresh = self.stack.step == 0
+
+    def _restore(self, i: int, tensors: dict[str, np.ndarray]) -> None:
+        stack = self.stack
+        places = {"weights": stack.weights, "norm": stack.norm, "first": stack.state.first}
+        places |= {"second": stack.state.second, "count": stack.state.count}
+        for name, array in tensors.items():
+            places[name][i] = torch.from_numpy(array).to(places[name])
+
+    def _inherit(self, i: int, config: RunConfig) -> None:
+        assert config.start_from is not None
+        parent = self.trainer.folder.read(config.start_from)
+        if parent is None or parent.status != "finished":
+            status = parent.status if parent else "missing"
+            raise RuntimeError(
+                f"start_from must be a run that finished; run {config.start_from.key} is {status}. "
+                "Look at its curves with `show`, and choose a parent that trains."
+            )
+        names = ("weights", "first", "second", "count") if config.keep_optimizer else ("weights",)
+        self._restore(i, {k: parent.tensors[k] for k in names})
+        self.stack.norm[i] = self.stack.weights[i].norm()
+
+    def run(self) -> None:
+        config, stack, trainer = self.configs[0], self.stack, self.trainer
+        stages = config.stages
+        full = set(measured_steps(config))
+        even = set(range(0, config.steps + 1, config.light_every)) | {config.steps}
+        events = sorted(full | even | {s.stop for s in stages})
+        now = next((i for i, s in enumerate(stages) if stack.step < s.stop), len(stages) - 1)
+        stack.enter_stage(now)
+        if self.fresh:
+            self._measure(0 in full, True)
+        for event in (e for e in events if e > stack.step):
+            steps = event - stack.step
+            stack.advance(steps)
+            self._measure(event in full, event in even)
+            self.bar.update(steps * len(self.configs))
+            if event == stages[stack.stage].stop and event < config.steps:
+                stack.enter_stage(stack.stage + 1)
+            if event == config.steps or all(self.diverged):
+                break
+            if trainer.stop.is_set() or time.monotonic() - self.saved >= trainer.checkpoint_seconds:
+                self._save("running")
+                if trainer.stop.is_set():
+                    return
+        self.bar.update((config.steps - stack.step) * len(self.configs))
+        self._save("finished")
+
+    def _measure(self, full: bool, even: bool) -> None:
+        stack = self.stack
+        if full:
+            stack.gradient()
+        for i, config in enumerate(self.configs):
+            if self.diverged[i]:
+                continue
+            logits = stack.table_logits(i)
+            found: dict[str, object] = {}
+            if even:
+                found |= {f"light_{k}": v for k, v in metrics.light(logits, stack.data[i]).items()}
+                found |= {"light_step": stack.step, "light_norm": stack.weights[i].double().norm().item()}
+            if full:
+                views = (stack.layout.views(z[i]) for z in (stack.weights, stack.grads))
+                snapshot = Snapshot(config, stack.step, stack.data[i], logits, *views)
+                found |= metrics.measure(snapshot) | {"step": stack.step}
+                for callback in self.trainer.callbacks:
+                    found |= callback(snapshot)
+            for name, value in found.items():
+                self.curves[i].setdefault(name, []).append(value)
+            self.diverged[i] = not bool(torch.isfinite(stack.weights[i]).all() & torch.isfinite(logits).all())
+
+    def _save(self, status: str) -> None:
+        """Checkpoint every run of the stack. Errors: StorageError."""
+        stack = self.stack
+        spent = time.monotonic() - self.started
+        self.saved = time.monotonic()
+        for i, config in enumerate(self.configs):
+            tensors = {"weights": stack.weights[i], "norm": stack.norm[i], "count": stack.state.count[i]}
+            tensors |= {"first": stack.state.first[i], "second": stack.state.second[i]}
+            arrays = {k: v.cpu().numpy().copy() for k, v in tensors.items()}
+            curves = {k: np.array(v, np.int64 if k.endswith("step") else np.float64) for k, v in self.curves[i].items()}
+            state = "diverged" if self.diverged[i] else status
+            wall = self.wall[i] + spent / len(self.configs)
+            provenance = self.trainer.provenance | {"engine": "compiled" if stack.compiled else "stacked"}
+            self.trainer.folder.write(Record(config, state, stack.step, arrays, curves, wall, provenance))
+
+
+def _describe(device: torch.device) -> str:
+    return f"cuda: {torch.cuda.get_device_name(device)}" if device.type == "cuda" else device.type
+
+
+def _duration(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes // 60} h {minutes % 60:02d} min" if minutes >= 60 else f"{minutes} min {rest:02d} s"
