@@ -19,7 +19,17 @@ if TYPE_CHECKING:
     from realnet.records import StorageError
     from realnet.train import load, train
 
-__all__ = ["Callback", "ConfigError", "Phase", "RunConfig", "Snapshot", "StorageError", "grid", "load", "train"]
+__all__ = [
+    "Callback",
+    "ConfigError",
+    "Phase",
+    "RunConfig",
+    "Snapshot",
+    "StorageError",
+    "grid",
+    "load",
+    "train",
+]
 
 _LATER = {
     "Callback": "realnet.metrics",

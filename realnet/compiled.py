@@ -19,15 +19,12 @@ cannot depend on its neighbours. Works in float32 and float64.
 from __future__ import annotations
 
 import math
-import os
 from typing import Any, NamedTuple
 
 import numpy as np
 
-# OpenBLAS falls back to AVX2 on processors newer than itself, at half the speed. Works if said before SciPy loads it.
-if np._core._multiarray_umath.__cpu_features__.get("AVX512_SKX"):  # type: ignore[attr-defined]
-    os.environ.setdefault("OPENBLAS_CORETYPE", "SkylakeX")
-
+# Numba calls SciPy's BLAS, which must be in place before its threads can be limited.
+import scipy.linalg.cython_blas  # noqa: E402, F401
 from numba import njit, types  # noqa: E402
 from numba.extending import overload  # noqa: E402
 
@@ -216,7 +213,9 @@ def _add_rows(out: Array, base: Array, T: Array, mix: Array, a: int, b: int, sta
 
 
 @jit
-def _add_rows_back(g: Array, T: Array, dT: Array, mix: Array, dmix: Array, a: int, b: int, start: int) -> None:
+def _add_rows_back(
+    g: Array, T: Array, dT: Array, mix: Array, dmix: Array, a: int, b: int, start: int
+) -> None:
     n = g.shape[0]
     for h in range(T.shape[0]):
         u, v = mix[h, 0], mix[h, 1]

@@ -42,7 +42,9 @@ def _number(name: str, value: object, *, minimum: float, above: bool = False, in
     assert isinstance(value, (int, float))
     inside = minimum < value < float("inf") if above else minimum <= value < float("inf")
     bound = "greater than" if above else "at least"
-    require(inside, f"{name} must be finite and {bound} {minimum:g}", value, f"Choose {name} {bound} {minimum:g}.")
+    require(
+        inside, f"{name} must be finite and {bound} {minimum:g}", value, f"Choose {name} {bound} {minimum:g}."
+    )
 
 
 @dataclass(frozen=True)
@@ -149,7 +151,12 @@ class RunConfig:
         one_of = {"task": TASKS, "architecture": ARCHITECTURES, "activation": ACTIVATIONS}
         for name, known in (one_of | {"optimizer": OPTIMIZERS, "dtype": DTYPES}).items():
             value = getattr(self, name)
-            require(value in known, f"{name} must be one of {', '.join(known)}", value, f"Choose a {name} of these.")
+            require(
+                value in known,
+                f"{name} must be one of {', '.join(known)}",
+                value,
+                f"Choose a {name} of these.",
+            )
         phases = tuple(Phase(**x) if isinstance(x, Mapping) else x for x in self.phases)
         start = from_dict(self.start_from) if isinstance(self.start_from, Mapping) else self.start_from
         fixed: dict[str, Any] = {"phases": phases, "start_from": start, "betas": tuple(self.betas)}
@@ -190,12 +197,25 @@ class RunConfig:
             if task.startswith("s5"):
                 require(self.p == 120, f"task {task!r} has p = 120 symbols", self.p, "Leave p out.")
             same = table_size(task, self.p) == table_size(self.task, self.p)
-            require(same, f"a phase's task must have the pairs of task {self.task!r}", task, "Start a new run.")
+            require(
+                same, f"a phase's task must have the pairs of task {self.task!r}", task, "Start a new run."
+            )
         total, size = self.table_size, None
         if self.start_from is not None:
             parent = self.start_from
-            require(isinstance(parent, RunConfig), "start_from must be a RunConfig", parent, "Pass the parent's.")
-            for name in ("p", "d_model", "n_heads", "d_mlp", "n_layers", "architecture", "layer_norm", "biases"):
+            require(
+                isinstance(parent, RunConfig), "start_from must be a RunConfig", parent, "Pass the parent's."
+            )
+            for name in (
+                "p",
+                "d_model",
+                "n_heads",
+                "d_mlp",
+                "n_layers",
+                "architecture",
+                "layer_norm",
+                "biases",
+            ):
                 a, b = getattr(self, name), getattr(parent, name)
                 require(a == b, f"{name} must be that of start_from ({b!r})", a, "The weights must fit.")
             if self.nested:
@@ -205,13 +225,19 @@ class RunConfig:
                 size = parent.stages[-1].dataset_size
         for where, want, nested in self._sizes():
             remedy = f"Choose at most {total}."
-            require(want <= total, f"{where} must not exceed the {total} pairs of the task's table", want, remedy)
+            require(
+                want <= total, f"{where} must not exceed the {total} pairs of the task's table", want, remedy
+            )
             if nested and size is not None:
                 remedy = "Choose a smaller one, or set nested=False to let it grow."
-                require(want <= size, f"{where} is nested and must not exceed the {size} before it", want, remedy)
+                require(
+                    want <= size, f"{where} is nested and must not exceed the {size} before it", want, remedy
+                )
             size = want
         for share in [self.corrupted] + [x.corrupted for x in self.phases if x.corrupted is not None]:
-            require(0 <= share <= 1, "corrupted is a share of the labels, in [0, 1]", share, "Choose a share.")
+            require(
+                0 <= share <= 1, "corrupted is a share of the labels, in [0, 1]", share, "Choose a share."
+            )
 
     def _sizes(self) -> Iterator[tuple[str, int, bool]]:
         yield "dataset_size", self.dataset_size, self.nested
@@ -279,7 +305,9 @@ def grid(base: RunConfig, **axes: Iterable[Any] | Callable[[RunConfig], Any]) ->
     for name in axes:
         known = ", ".join(sorted(fields | final))
         require(name in fields | final, f"an axis must be one of {known}", name, "Correct the spelling.")
-    values = {n: [x.item() if hasattr(x, "item") else x for x in v] for n, v in axes.items() if not callable(v)}
+    values = {
+        n: [x.item() if hasattr(x, "item") else x for x in v] for n, v in axes.items() if not callable(v)
+    }
     derived = {n: v for n, v in axes.items() if callable(v)}
     runs = []
     for point in itertools.product(*values.values()):

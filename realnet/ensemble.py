@@ -95,7 +95,15 @@ def stackable(config: RunConfig) -> tuple[object, ...]:
     schedule = tuple((s.start, s.stop, s.keep_optimizer) for s in config.stages)
     net = (config.architecture, config.activation, config.layer_norm, config.biases, config.embedding)
     shape = (config.p, config.d_model, config.n_heads, config.d_mlp, config.n_layers)
-    return (*net, *shape, config.optimizer, config.dtype, schedule, config.points_per_decade, config.light_every)
+    return (
+        *net,
+        *shape,
+        config.optimizer,
+        config.dtype,
+        schedule,
+        config.points_per_decade,
+        config.light_every,
+    )
 
 
 def memory(config: RunConfig) -> int:
@@ -103,7 +111,11 @@ def memory(config: RunConfig) -> int:
     assert config.p is not None
     per_example = 4 * config.d_mlp * config.n_layers + 6 * config.p
     if config.architecture == "transformer":
-        per_example += 3 * config.d_model * (4 if config.n_layers == 1 and not config.layer_norm else 16 * config.n_layers)
+        per_example += (
+            3
+            * config.d_model
+            * (4 if config.n_layers == 1 and not config.layer_norm else 16 * config.n_layers)
+        )
     numbers = 6 * layout(config).size + per_example * max(s.dataset_size for s in config.stages)
     return numbers * (8 if config.dtype == "float64" else 4)
 
@@ -115,14 +127,18 @@ def free_memory(device: torch.device) -> int:
     return 4 * 2**30
 
 
-def plan(configs: Sequence[RunConfig], device: torch.device, stack_size: int | None = None) -> list[list[RunConfig]]:
+def plan(
+    configs: Sequence[RunConfig], device: torch.device, stack_size: int | None = None
+) -> list[list[RunConfig]]:
     """Which runs share a stack. On a CPU each is alone unless `stack_size` asks otherwise."""
     groups: dict[tuple[object, ...], list[RunConfig]] = {}
     for config in configs:
         groups.setdefault(stackable(config), []).append(config)
     stacks = []
     for group in groups.values():
-        group.sort(key=lambda c: -max(s.dataset_size for s in c.stages))  # like sizes together: little padding
+        group.sort(
+            key=lambda c: -max(s.dataset_size for s in c.stages)
+        )  # like sizes together: little padding
         alone = 1 if device.type == "cpu" else max(1, free_memory(device) // memory(group[0]))
         size = stack_size or alone
         stacks += [group[i : i + size] for i in range(0, len(group), size)]
@@ -232,7 +248,9 @@ class Stack:
             compiled.logits(self._arrays(self.weights[index]), pairs, self._buffers(), out)
             return torch.from_numpy(out)
         x, y, label = (torch.from_numpy(z.astype(np.int64)) for z in pairs)
-        batch = stacked.stack_batches([(x, y, label)], config.p, self.weights.dtype, self.device, backward=False)
+        batch = stacked.stack_batches(
+            [(x, y, label)], config.p, self.weights.dtype, self.device, backward=False
+        )
         with torch.no_grad():
             return stacked.forward(config, self.layout.views(self.weights[index : index + 1]), batch)[0]
 
@@ -252,4 +270,6 @@ class Stack:
 @functools.lru_cache(maxsize=4)
 def _whole_table(task: str, p: int) -> compiled.Examples:
     pairs = table(task, p)
-    return compiled.Examples(*(np.ascontiguousarray(z, np.int32) for z in (pairs.x, pairs.y, np.zeros_like(pairs.x))))
+    return compiled.Examples(
+        *(np.ascontiguousarray(z, np.int32) for z in (pairs.x, pairs.y, np.zeros_like(pairs.x)))
+    )

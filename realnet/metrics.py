@@ -20,7 +20,16 @@ from realnet.config import RunConfig
 from realnet.ensemble import StageData
 from realnet.tasks import discrete_log, labels
 
-__all__ = ["UNITS", "Callback", "Snapshot", "equivalent_logit", "examples", "homogeneity", "measure", "trigonometric"]
+__all__ = [
+    "UNITS",
+    "Callback",
+    "Snapshot",
+    "equivalent_logit",
+    "examples",
+    "homogeneity",
+    "measure",
+    "trigonometric",
+]
 
 SPLITS = ("train", "unseen", "removed")
 UNITS = {
@@ -153,7 +162,11 @@ def measure(snapshot: Snapshot) -> dict[str, float | np.ndarray]:
         rows = torch.from_numpy(getattr(data, name)).to(device)
         loss, right, margin = examples(logits[rows], (label if name == "train" else truth)[rows])
         mean = loss.mean().item()
-        found |= {f"{name}_loss": mean, f"{name}_accuracy": right.mean().item(), f"{name}_margin": margin.mean().item()}
+        found |= {
+            f"{name}_loss": mean,
+            f"{name}_accuracy": right.mean().item(),
+            f"{name}_margin": margin.mean().item(),
+        }
         found[f"{name}_logit"] = equivalent_logit(mean, q)
     squared = sum((w.double() ** 2).sum().item() for w in snapshot.weights.values())
     slope = sum((g.double() ** 2).sum().item() for g in snapshot.gradients.values())
@@ -178,7 +191,11 @@ def _circuits(snapshot: Snapshot) -> dict[str, float | np.ndarray]:
     assert group is not None
     inside = torch.from_numpy(np.flatnonzero(np.isin(group[0], rows))).to(by_offset.device)
     residual = (by_offset[inside, 0] - gen[0]).mean().item()
-    found: dict[str, float | np.ndarray] = {"gen_logit": gen[0].item(), "mem_logit": residual, "gen_share": share}
+    found: dict[str, float | np.ndarray] = {
+        "gen_logit": gen[0].item(),
+        "mem_logit": residual,
+        "gen_share": share,
+    }
     found["frequency_share"] = frequencies.cpu().numpy()
     if "W_E" in snapshot.weights:
         spectrum = embedding_spectrum(snapshot.weights["W_E"], task, config.p)

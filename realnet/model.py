@@ -65,7 +65,12 @@ def _shapes(config: RunConfig) -> dict[str, tuple[int, ...]]:
     for i in range(config.n_layers):
         block = f"blocks.{i}."
         if config.layer_norm:
-            shapes |= {block + "ln1.g": (d,), block + "ln1.b": (d,), block + "ln2.g": (d,), block + "ln2.b": (d,)}
+            shapes |= {
+                block + "ln1.g": (d,),
+                block + "ln1.b": (d,),
+                block + "ln2.g": (d,),
+                block + "ln2.b": (d,),
+            }
         shapes |= {block + name: (h, d, d // h) for name in ("W_Q", "W_K", "W_V")}
         shapes |= {block + "W_O": (h, d // h, d), block + "W_in": (d, m), block + "W_out": (m, d)}
         if config.biases:

@@ -30,6 +30,7 @@ from typing import Any
 import numpy as np
 import safetensors.numpy
 from filelock import FileLock, Timeout
+from threadpoolctl import threadpool_info
 
 from realnet.config import RunConfig, from_dict, from_json
 
@@ -64,7 +65,10 @@ class Record:
         arrays = {f"state.{k}": np.ascontiguousarray(v) for k, v in self.tensors.items()}
         arrays |= {f"curve.{k}": np.ascontiguousarray(v) for k, v in self.curves.items()}
         about = {"config": self.config.to_json(), "status": self.status, "step": str(self.step)}
-        about |= {"wall_time": repr(self.wall_time), "provenance": json.dumps(self.provenance, sort_keys=True)}
+        about |= {
+            "wall_time": repr(self.wall_time),
+            "provenance": json.dumps(self.provenance, sort_keys=True),
+        }
         content: bytes = safetensors.numpy.save(arrays, about | {"sha256": _digest(arrays, about)})
         return content
 
@@ -86,7 +90,9 @@ class Record:
             split[kind][rest] = array
         config, provenance = from_json(about["config"]), json.loads(about["provenance"])
         wall = float(about["wall_time"])
-        return cls(config, about["status"], int(about["step"]), split["state"], split["curve"], wall, provenance)
+        return cls(
+            config, about["status"], int(about["step"]), split["state"], split["curve"], wall, provenance
+        )
 
 
 def _digest(arrays: dict[str, np.ndarray], about: dict[str, str]) -> str:
@@ -146,7 +152,9 @@ class Folder:
             for name in ("runs", "locks") if create else ():
                 (self.path / name).mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise StorageError(error.errno, f"out must be a folder that can be made; {error}. Choose another") from error
+            raise StorageError(
+                error.errno, f"out must be a folder that can be made; {error}. Choose another"
+            ) from error
 
     def file(self, config: RunConfig) -> Path:
         """The run's checkpoint."""
@@ -165,12 +173,16 @@ class Folder:
                         return record
                     raise ValueError("it belongs to another config")
                 except ValueError as error:
-                    warnings.warn(f"{path} is damaged ({error}); using the checkpoint before it", stacklevel=2)
+                    warnings.warn(
+                        f"{path} is damaged ({error}); using the checkpoint before it", stacklevel=2
+                    )
         return None
 
     def write(self, record: Record) -> None:
         """Save a checkpoint, keeping the one before unless the run is done. Errors: StorageError."""
-        write_atomically(self.file(record.config), _write_bytes(record.to_bytes()), self._previous(record.config))
+        write_atomically(
+            self.file(record.config), _write_bytes(record.to_bytes()), self._previous(record.config)
+        )
         if record.done:
             self._previous(record.config).unlink(missing_ok=True)
 
@@ -211,7 +223,7 @@ def environment(device: str) -> dict[str, str]:
         except metadata.PackageNotFoundError:
             packages[name] = "not installed"
     return {"commit": _commit(), "versions": json.dumps(packages), "python": platform.python_version(),
-            "platform": platform.platform(), "processor": _processor(), "device": device}  # fmt: skip
+            "platform": platform.platform(), "processor": _processor(), "blas": _blas(), "device": device}  # fmt: skip
 
 
 def _commit() -> str:
@@ -220,10 +232,20 @@ def _commit() -> str:
         root = str(Path(__file__).parent)
         run: dict[str, Any] = {"capture_output": True, "text": True, "check": True, "timeout": 10}
         head = subprocess.run(["git", "-C", root, "rev-parse", "HEAD"], **run).stdout.strip()
-        changed = subprocess.run(["git", "-C", root, "status", "--porcelain", "--", root], **run).stdout.strip()
+        changed = subprocess.run(
+            ["git", "-C", root, "status", "--porcelain", "--", root], **run
+        ).stdout.strip()
         return head + ("+" if changed else "")
     except (OSError, subprocess.SubprocessError):
         return "unknown"
+
+
+def _blas() -> str:
+    """Which kernels the matrix products run; the same bits are promised for the same ones."""
+    infos = [i for i in threadpool_info() if i["user_api"] == "blas"]
+    return ", ".join(
+        sorted({f"{i['internal_api']} {i['version']} {i.get('architecture', '')}" for i in infos})
+    )
 
 
 def _processor() -> str:

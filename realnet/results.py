@@ -40,11 +40,18 @@ def _axes(configs: Sequence[RunConfig]) -> dict[str, list[Any]]:
     free = [n for n in fields if n not in (*ALWAYS, "phases", "start_from")]
     free += ["final_" + f.name for f in dataclasses.fields(Phase)] if any(c.phases for c in configs) else []
     names = [n for n in free if len({_field(c, n) for c in configs}) > 1]
+
+    def told_apart(by: list[str]) -> bool:
+        return len({tuple(_field(c, n) for n in by) for c in configs}) == len(configs)
+
+    # Fields that vary only along with others (a parent with its seed) would make a mostly empty grid.
+    for name in list(names):
+        if told_apart([n for n in (*names, *ALWAYS) if n != name]):
+            names.remove(name)
     names += ALWAYS
-    if len({tuple(_field(c, n) for n in names) for c in configs}) < len(set(configs)):
-        names.insert(0, "start_from")
-    if len({tuple(_field(c, n) for n in names) for c in configs}) < len(set(configs)):
-        names.insert(0, "key")  # nothing shorter names them
+    for name in ("start_from", "key"):  # nothing shorter names them
+        if not told_apart(names):
+            names.insert(0, name)
     axes = {}
     for name in names:
         values = list(dict.fromkeys(_field(c, name) for c in configs))
@@ -120,13 +127,18 @@ def _describe(ds: xr.Dataset, configs: list[RunConfig], found: list[Record]) -> 
     ds["steps_done"].attrs["units"] = "optimizer steps"
     units = {"dataset_size": "pairs", "weight_decay": "1", "seed": "1"}
     for name in ds.coords:
-        ds[name].attrs["units"] = units.get(str(name), "optimizer steps" if str(name).endswith("step") else "1")
+        ds[name].attrs["units"] = units.get(
+            str(name), "optimizer steps" if str(name).endswith("step") else "1"
+        )
     shared = [r.provenance for r in found]
     ds.attrs = {
         "configs": json.dumps({c.key: json.loads(c.to_json()) for c in configs}),
         "seeds": json.dumps(sorted({c.seed for c in configs})),
         "dtype": ", ".join(sorted({c.dtype for c in configs})),
-        **{k: " | ".join(sorted({p[k] for p in shared if k in p})) for k in sorted({k for p in shared for k in p})},
+        **{
+            k: " | ".join(sorted({p[k] for p in shared if k in p}))
+            for k in sorted({k for p in shared for k in p})
+        },
     }
     return ds
 

@@ -99,7 +99,9 @@ def forward_by_lookup(config: RunConfig, w: Mapping[str, Tensor], b: Batch) -> T
     scores = places @ torch.einsum("nhde,nhe->ndh", block["W_K"], query)  # [n, 2p + 1, h]
     values = places @ block["W_V"].transpose(1, 2).reshape(n, config.d_model, config.d_model)
     table = torch.cat([values, scores], dim=-1)  # one look-up brings both
-    rows = torch.stack([_Rows.apply(table[:, :p], b.x, b.x_slots), _Rows.apply(table[:, p:-1], b.y, b.y_slots)])
+    rows = torch.stack(
+        [_Rows.apply(table[:, :p], b.x, b.x_slots), _Rows.apply(table[:, p:-1], b.y, b.y_slots)]
+    )
     rows = torch.cat([rows, table[:, -1:].expand_as(rows[0])[None]])  # [3, n, D, d + h]
     mix = rows[..., -heads:].softmax(0)
     z = (rows[..., :-heads].unflatten(-1, (heads, width)) * mix[..., None]).sum(0).flatten(-2)
@@ -142,7 +144,10 @@ def _transformer(config: RunConfig, w: Mapping[str, Tensor], b: Batch) -> Tensor
         r = r + (mixed @ w[block + "W_O"].flatten(1, 2)).view_as(r)
         pre = _norm(config, r, w, block + "ln2").flatten(1, 2) @ w[block + "W_in"]
         if config.biases:
-            out = activate(pre + w[block + "b_in"][:, None], config) @ w[block + "W_out"] + w[block + "b_out"][:, None]
+            out = (
+                activate(pre + w[block + "b_in"][:, None], config) @ w[block + "W_out"]
+                + w[block + "b_out"][:, None]
+            )
         else:
             out = activate(pre, config) @ w[block + "W_out"]
         r = r + out.view_as(r)

@@ -91,7 +91,9 @@ def train(
             out = context.enter_context(tempfile.TemporaryDirectory(prefix="realnet-"))
         folder = Folder(out)
         folder.add(configs)
-        _Trainer(folder, chosen, tuple(callbacks), checkpoint_seconds, stack_size, workers, progress).run(configs)
+        _Trainer(folder, chosen, tuple(callbacks), checkpoint_seconds, stack_size, workers, progress).run(
+            configs
+        )
         ds = dataset(configs, {c: r for c in configs if (r := folder.read(c)) is not None})
         write_netcdf(load(out), folder.path / "results.nc")
     return ds
@@ -236,7 +238,11 @@ class _Job:
     """One stack from its last checkpoint to its end."""
 
     def __init__(
-        self, trainer: _Trainer, configs: list[RunConfig], records: dict[RunConfig, Record | None], bar: tqdm[None]
+        self,
+        trainer: _Trainer,
+        configs: list[RunConfig],
+        records: dict[RunConfig, Record | None],
+        bar: tqdm[None],
     ) -> None:
         self.trainer, self.configs, self.bar = trainer, configs, bar
         self.stack = Stack(configs, trainer.device)
@@ -331,7 +337,10 @@ class _Job:
             tensors = {"weights": stack.weights[i], "norm": stack.norm[i], "count": stack.state.count[i]}
             tensors |= {"first": stack.state.first[i], "second": stack.state.second[i]}
             arrays = {k: v.cpu().numpy().copy() for k, v in tensors.items()}
-            curves = {k: np.array(v, np.int64 if k.endswith("step") else np.float64) for k, v in self.curves[i].items()}
+            curves = {
+                k: np.array(v, np.int64 if k.endswith("step") else np.float64)
+                for k, v in self.curves[i].items()
+            }
             state = "diverged" if self.diverged[i] else status
             wall = self.wall[i] + spent / len(self.configs)
             provenance = self.trainer.provenance | {"engine": "compiled" if stack.compiled else "stacked"}
