@@ -24,16 +24,16 @@ from typing import Any, NamedTuple
 import numpy as np
 
 # Numba calls SciPy's BLAS, which must be in place before its threads can be limited.
-import scipy.linalg.cython_blas  # noqa: E402, F401
-from numba import njit, types  # noqa: E402
-from numba.extending import overload  # noqa: E402
+import scipy.linalg.cython_blas  # noqa: F401
+from numba import njit, types
+from numba.extending import overload
 
 __all__ = ["Examples", "Scratch", "Weights", "gradient", "logits", "make_scratch"]
 
 Array = np.ndarray
 ROWS = 192  # examples in a block: two blocks of neurons fit in 1 MiB at the paper's width
 SPREAD = 60.0  # widest range of scores whose exponentials are safe in float32
-# Reassociation lets sums run in vector lanes; NaN and infinity keep their meaning, so that divergence is seen.
+# Reassociation lets sums run in vector lanes; NaN and infinity keep their meaning: divergence is seen.
 FAST = {"reassoc", "contract", "nsz"}
 jit: Any = njit(nogil=True, cache=True, fastmath=FAST, error_model="numpy")
 
@@ -63,7 +63,7 @@ class Examples(NamedTuple):
 
 
 class Scratch(NamedTuple):
-    """Buffers of one worker, overwritten by every call; A = 2 p + 1 table rows, C = d_mlp + padded classes."""
+    """Buffers of one worker, overwritten by each call; A = 2 p + 1 rows, C = d_mlp + padded classes."""
 
     X: Array  # [A, d_model] what each symbol brings at each position
     S: Array  # [A, H] scores
@@ -99,14 +99,15 @@ def make_scratch(p: int, d: int, m: int, heads: int, size: int, dtype: np.dtype[
     """Buffers for p symbols, d_model d, d_mlp m and data sets of up to `size` examples."""
     rows, width, classes = 2 * p + 1, d // heads, math.ceil(p / 16) * 16
     columns = m + classes
+    table, sums = (heads, rows, columns), (m, classes)
     shapes: dict[str, tuple[int, ...]] = {
         "X": (rows, d), "S": (rows, heads), "U": (heads, d), "query": (heads, width), "F": (d, columns),
-        "V": (heads, rows, width), "M": (heads, width, columns), "T": (heads, rows, columns), "base": (columns,),
-        "fold": (m, classes), "mix": (size, heads, 2), "dmix": (size, heads, 2), "hidden": (ROWS, m),
-        "dhidden": (ROWS, m), "out": (ROWS, classes), "product": (ROWS, classes), "power": (classes,),
-        "dfold": (m, classes), "dfold_part": (m, classes), "dT": (heads, rows, columns), "dbase": (columns,),
-        "dF": (d, columns), "dM": (width, columns), "dV": (rows, width), "dX": (rows, d), "dX_part": (rows, d),
-        "dS": (rows, heads), "dF_part": (d, columns),
+        "V": (heads, rows, width), "M": (heads, width, columns), "T": table, "base": (columns,), "fold": sums,
+        "mix": (size, heads, 2), "dmix": (size, heads, 2), "hidden": (ROWS, m), "dhidden": (ROWS, m),
+        "out": (ROWS, classes), "product": (ROWS, classes), "power": (classes,), "dfold": sums,
+        "dfold_part": sums, "dT": table, "dbase": (columns,), "dF": (d, columns), "dM": (width, columns),
+        "dV": (rows, width), "dX": (rows, d), "dX_part": (rows, d), "dS": (rows, heads),
+        "dF_part": (d, columns),
     }  # fmt: skip
     return Scratch(**{n: np.zeros(s, np.int32 if n == "power" else dtype) for n, s in shapes.items()})
 

@@ -99,10 +99,10 @@ class RunConfig:
     """
 
     task: str = "add"
-    p: int | None = None
+    p: int = None  # type: ignore[assignment]  # an int once made
     """number of symbols; default 113 for modular tasks, 120 (the elements of S5) for the compositions"""
-    dataset_size: int = 3000
-    """number of training pairs D"""
+    dataset_size: int = None  # type: ignore[assignment]  # an int once made
+    """number of training pairs D; default 30 % of all pairs"""
     weight_decay: float = 1.0
     learning_rate: float = 1e-3
     seed: int = 0
@@ -160,7 +160,10 @@ class RunConfig:
         phases = tuple(Phase(**x) if isinstance(x, Mapping) else x for x in self.phases)
         start = from_dict(self.start_from) if isinstance(self.start_from, Mapping) else self.start_from
         fixed: dict[str, Any] = {"phases": phases, "start_from": start, "betas": tuple(self.betas)}
-        fixed["p"] = self.p if self.p is not None else symbols(self.task, 113)
+        fixed["p"] = p = self.p if self.p is not None else symbols(self.task, 113)
+        if self.dataset_size is None:
+            _number("p", p, minimum=2, integer=True)
+            fixed["dataset_size"] = max(1, round(0.3 * table_size(self.task, p)))
         if phases:
             fixed["steps"] = sum(phase.steps for phase in phases)
         for name, value in fixed.items():
@@ -188,7 +191,6 @@ class RunConfig:
             require(divides, "n_heads must divide d_model", received, "Change one of the two.")
 
     def _check_data(self) -> None:
-        assert self.p is not None
         for task in {self.task} | {phase.task for phase in self.phases if phase.task is not None}:
             require(task in TASKS, f"task must be one of {', '.join(TASKS)}", task, "Choose one of these.")
             if task in ("div", "div_odd"):
@@ -248,7 +250,6 @@ class RunConfig:
     @property
     def table_size(self) -> int:
         """Number of all pairs of the task."""
-        assert self.p is not None
         return table_size(self.task, self.p)
 
     @property

@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from realnet import compiled, stacked
-from realnet.config import RunConfig, Stage
+from realnet.config import RunConfig
 from realnet.model import layout, starting_weights
 from realnet.optimizer import OptimizerState, project, rates, update
 from realnet.tasks import data_order, labels, table
@@ -42,7 +42,6 @@ class StageData:
 
 def stage_data(config: RunConfig, stage: int) -> StageData:
     """The examples of `config` in its stage number `stage`."""
-    assert config.p is not None
     seen = np.zeros(config.table_size, bool)
     ancestor, train = config.start_from, np.empty(0, int)
     while ancestor is not None:
@@ -57,17 +56,17 @@ def stage_data(config: RunConfig, stage: int) -> StageData:
     now[train] = True
     task, corrupted = config.stages[stage].task, config.stages[stage].corrupted
     noisy, truth = labels(task, config.p, config.split_seed, corrupted)
-    return StageData(*(np.flatnonzero(part) for part in (now, seen & ~now, ~seen)), noisy, truth)
+    removed, unseen = np.flatnonzero(seen & ~now), np.flatnonzero(~seen)
+    return StageData(np.flatnonzero(now), removed, unseen, labels=noisy, truth=truth)
 
 
 def _rows(config: RunConfig, stage: int) -> np.ndarray:
-    assert config.p is not None
     order = data_order(config.task, config.p, config.split_seed)
     return order[: config.stages[stage].dataset_size]
 
 
 def choose_device(name: str) -> torch.device:
-    """The device called `name`; "auto" takes a GPU if there is one. Errors: RuntimeError if it is not there."""
+    """The device called `name`; "auto" prefers a GPU. Errors: RuntimeError if it is not there."""
     if name == "auto":
         for kind in ("cuda", "xpu", "mps"):
             if hasattr(torch, kind) and getattr(torch, kind).is_available():
@@ -108,7 +107,6 @@ def stackable(config: RunConfig) -> tuple[object, ...]:
 
 def memory(config: RunConfig) -> int:
     """Bytes that one run takes in a stack: weights, gradient, moments, and what a step keeps per example."""
-    assert config.p is not None
     per_example = 4 * config.d_mlp * config.n_layers + 6 * config.p
     if config.architecture == "transformer":
         per_example += (
@@ -178,7 +176,6 @@ class Stack:
     def enter_stage(self, stage: int) -> None:
         """Take the data and rates of stage number `stage`."""
         config, self.stage, self._graph = self.configs[0], stage, None
-        assert config.p is not None
         now = [c.stages[stage] for c in self.configs]
         self.data = [stage_data(c, stage) for c in self.configs]
         self.rates = rates(self.configs, now, self.device)
@@ -220,7 +217,7 @@ class Stack:
         done += 1
 
     def _replay(self, steps: int, done: Tensor) -> None:
-        """On CUDA a step is hundreds of small kernels: record them once and replay, to save their launches."""
+        """On CUDA a step is hundreds of small kernels: record them once and replay them."""
         if self._graph is None:
             self._done = done.clone()
             side = torch.cuda.Stream()
@@ -241,7 +238,6 @@ class Stack:
     def table_logits(self, index: int) -> Tensor:
         """[n_pairs, q] logits of run `index` on the whole table of its task."""
         config = self.configs[index]
-        assert config.p is not None
         pairs = _whole_table(config.task, config.p)
         if self.compiled:
             out = np.empty((len(pairs.x), config.p), np.dtype(config.dtype))
@@ -256,7 +252,6 @@ class Stack:
 
     def _buffers(self) -> compiled.Scratch:
         c = self.configs[0]
-        assert c.p is not None
         return _scratch(c.p, c.d_model, c.d_mlp, c.n_heads, c.table_size, c.dtype)
 
     def _arrays(self, flat: Tensor) -> compiled.Weights:

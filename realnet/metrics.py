@@ -33,7 +33,8 @@ __all__ = [
 
 SPLITS = ("train", "unseen", "removed")
 UNITS = {
-    "loss": "nats", "accuracy": "1", "logit": "nats", "margin": "nats", "norm": "norm", "gradient_norm": "nats/norm",
+    "loss": "nats", "accuracy": "1", "logit": "nats", "margin": "nats", "norm": "norm",
+    "gradient_norm": "nats/norm",
     "effective_weight_decay": "nats/norm^2", "homogeneity": "1", "gen_logit": "nats", "mem_logit": "nats",
     "gen_share": "1", "frequency_share": "1", "embedding_share": "1", "key_frequency_share": "1",
 }  # fmt: skip
@@ -56,13 +57,13 @@ class Snapshot:
 
 
 class Callback(Protocol):
-    """A user's own measurement: called at every measured step, returns numbers by name, the same names always."""
+    """A measurement of your own: called at every measured step; returns numbers, always of the same names."""
 
     def __call__(self, snapshot: Snapshot) -> Mapping[str, float]: ...
 
 
 def equivalent_logit(loss: float, q: int) -> float:
-    """s = ln((q - 1) / (e^loss - 1)), the toy weight with this cross-entropy (experiments.md 2); inf at loss 0."""
+    """s = ln((q - 1) / (e^loss - 1)), the toy weight with this cross-entropy; inf at loss 0."""
     if loss <= 0:
         return math.inf if loss == 0 else math.nan
     # ln(e^L - 1) = L + ln(1 - e^-L) stays finite for large L.
@@ -92,7 +93,7 @@ def examples(logits: Tensor, label: Tensor) -> tuple[Tensor, Tensor, Tensor]:
 
 @functools.lru_cache(maxsize=16)
 def _cyclic(task: str, p: int) -> tuple[np.ndarray, np.ndarray, np.ndarray] | None:
-    """Rows, their labels as exponents of a cyclic group, and the classes in the group's order; None without one."""
+    """Rows, their labels as exponents of a cyclic group, the classes in its order; None without one."""
     if task in ("add", "sub"):
         truth = labels(task, p, 0)[1]
         return np.arange(len(truth)), truth, np.arange(p)
@@ -104,7 +105,7 @@ def _cyclic(task: str, p: int) -> tuple[np.ndarray, np.ndarray, np.ndarray] | No
 
 
 def trigonometric(logits: Tensor, task: str, p: int) -> tuple[Tensor, Tensor, float, Tensor] | None:
-    """Projection of the logits onto cos(2 pi k u / n), u = label - class in the task's cyclic group of order n.
+    """Projection of the logits onto cos(2 pi k u / n), u = label - class in a cyclic group of order n.
 
     Returns the generalising circuit's logit for each u [n], the logits less their mean over classes
     [rows, n] by u, the projection's share of their squared norm, and its parts by frequency k = 1 .. n // 2
@@ -143,7 +144,7 @@ def light(logits: Tensor, data: StageData) -> dict[str, float]:
     """Loss and accuracy on each split."""
     label = torch.from_numpy(data.labels).to(logits.device)
     truth = torch.from_numpy(data.truth).to(logits.device)
-    results = {}
+    results: dict[str, float] = {}
     for name in SPLITS:
         rows = torch.from_numpy(getattr(data, name)).to(logits.device)
         loss, right, _ = examples(logits[rows], (label if name == "train" else truth)[rows])
@@ -154,7 +155,6 @@ def light(logits: Tensor, data: StageData) -> dict[str, float]:
 def measure(snapshot: Snapshot) -> dict[str, float | np.ndarray]:
     """Everything of experiments.md 2; values are numbers, or arrays [n_frequencies]."""
     config, data, logits = snapshot.config, snapshot.data, snapshot.logits
-    assert config.p is not None
     q, device = config.p, logits.device
     label, truth = (torch.from_numpy(z).to(device) for z in (data.labels, data.truth))
     found: dict[str, float | np.ndarray] = {}
@@ -181,7 +181,6 @@ def measure(snapshot: Snapshot) -> dict[str, float | np.ndarray]:
 def _circuits(snapshot: Snapshot) -> dict[str, float | np.ndarray]:
     config, rows = snapshot.config, snapshot.data.train
     task = config.task
-    assert config.p is not None
     # Circuits are those of the task's own labels, also while a phase trains on others.
     parts = trigonometric(snapshot.logits, task, config.p)
     if parts is None:

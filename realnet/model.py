@@ -10,6 +10,7 @@ The reference modules are written to be read and are the referees of every faste
 from __future__ import annotations
 
 import functools
+import itertools
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -49,14 +50,13 @@ class Layout:
 
 
 def _shapes(config: RunConfig) -> dict[str, tuple[int, ...]]:
-    assert config.p is not None
     d, m, h, q = config.d_model, config.d_mlp, config.n_heads, config.p
     shapes: dict[str, tuple[int, ...]] = {}
     if config.architecture == "mlp":
         if config.embedding:
             shapes["W_E"] = (q, d)
         widths = [2 * d if config.embedding else 2 * q] + [m] * config.n_layers
-        for i, (before, after) in enumerate(zip(widths[:-1], widths[1:], strict=True)):
+        for i, (before, after) in enumerate(itertools.pairwise(widths)):
             shapes[f"layers.{i}.W"] = (before, after)
             if config.biases:
                 shapes[f"layers.{i}.b"] = (after,)
@@ -129,7 +129,7 @@ class ReferenceTransformer(nn.Module):
         r = self.w["W_E"][torch.stack([x, y, equals], dim=1)] + self.w["W_pos"]  # [D, 3, d_model]
         for i in range(self.config.n_layers):
             r = self._block(r, {k.removeprefix(f"blocks_{i}_"): v for k, v in self.w.items()})
-        return self._norm(r[:, -1], self.w, "ln") @ self.w["W_U"]
+        return self._norm(r[:, -1], dict(self.w.items()), "ln") @ self.w["W_U"]
 
     def _norm(self, r: Tensor, w: Mapping[str, Tensor], name: str) -> Tensor:
         if not self.config.layer_norm:

@@ -58,9 +58,9 @@ def rates(configs: Sequence[RunConfig], stages: Sequence[Stage], device: torch.d
 
 
 def update(kind: str, w: Tensor, g: Tensor, state: OptimizerState, r: Rates, step: Tensor) -> None:
-    """One step of "adamw", "adam" or "sgd" on w, in place; g is overwritten. `step` counts from the run's start.
+    """One step of "adamw", "adam" or "sgd" on w, in place; g is overwritten.
 
-    Warm-up multiplies the learning rate by min(1, (step + 1) / warmup).
+    Warm-up multiplies the learning rate by min(1, (step + 1) / warmup), step counting from the run's start.
     """
     rate = r.learning_rate * torch.clamp((step + 1) / r.warmup.clamp(min=1), max=1)
     state.count += 1

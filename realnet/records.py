@@ -45,7 +45,7 @@ class StorageError(OSError):
 
 @dataclass
 class Record:
-    """A run so far. `tensors`: weights, first, second, count, norm. `curves`: values by name, first axis a step."""
+    """A run so far: `tensors` weights, first, second, count, norm; `curves` values by name, step first."""
 
     config: RunConfig
     status: str
@@ -222,8 +222,15 @@ def environment(device: str) -> dict[str, str]:
             packages[name] = metadata.version(name)
         except metadata.PackageNotFoundError:
             packages[name] = "not installed"
-    return {"commit": _commit(), "versions": json.dumps(packages), "python": platform.python_version(),
-            "platform": platform.platform(), "processor": _processor(), "blas": _blas(), "device": device}  # fmt: skip
+    return {
+        "commit": _commit(),
+        "versions": json.dumps(packages),
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "processor": _processor(),
+        "blas": _blas(),
+        "device": device,
+    }
 
 
 def _commit() -> str:

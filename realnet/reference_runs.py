@@ -1,10 +1,10 @@
-"""The trainings behind the saved reference data in figures/data/realnet: what they are, and how they are saved.
+"""The trainings behind the saved reference data in figures/data/realnet: what they are, how they are saved.
 
     python -m realnet.reference_runs grokking    # (a) mod 113, 30 % of the pairs, weight decay 1
     python -m realnet.reference_runs scratch     # (b) dataset size × seed at mod 43, from scratch
     python -m realnet.reference_runs ungrokking  # (c) nets grokked on 90 % of the pairs, trained on fewer
 
-Each goes on from where it was stopped (runs/reference/<name>) and saves what is finished. experiments.md 1, 5.
+Each goes on from where it was stopped (runs/reference/<name>) and saves what is finished. experiments.md 1.
 """
 
 from __future__ import annotations

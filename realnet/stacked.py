@@ -138,7 +138,8 @@ def _transformer(config: RunConfig, w: Mapping[str, Tensor], b: Batch) -> Tensor
             (z @ w[block + name].transpose(1, 2).flatten(2)).view(n, size, -1, heads, config.d_model // heads)
             for z, name in ((asked, "W_Q"), (x, "W_K"), (x, "W_V"))
         )
-        mixed = F.scaled_dot_product_attention(*(z.transpose(2, 3) for z in (q, k, v)), is_causal=not final)
+        q, k, v = (z.transpose(2, 3) for z in (q, k, v))
+        mixed = F.scaled_dot_product_attention(q, k, v, is_causal=not final)
         mixed = mixed.transpose(2, 3).flatten(1, 2).flatten(2)
         r = r[:, :, 2:] if final else r
         r = r + (mixed @ w[block + "W_O"].flatten(1, 2)).view_as(r)

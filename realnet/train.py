@@ -17,7 +17,6 @@ from collections import deque
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import ExitStack
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -68,10 +67,10 @@ def train(
     workers: int | None = None,
     progress: bool = True,
 ) -> xr.Dataset:
-    """Train every run that is not finished yet and return all of them, dataset_size × weight_decay × seed × step.
+    """Train every run that is not finished yet and return all: dataset_size × weight_decay × seed × step.
 
     Arguments:
-        runs: configs, one by one or from `grid`. Runs they start from are trained first, into the same folder.
+        runs: configs, one by one or from `grid`. Runs they start from come first, into the same folder.
         device: "auto", "cpu", "cuda", ...; on a GPU float32 products follow torch's own TF32 setting.
         out: folder of checkpoints and results; without one nothing outlives the call.
         callbacks: measurements of your own, called at every measured step.
