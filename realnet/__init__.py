@@ -17,7 +17,7 @@ from realnet.config import ConfigError, Phase, RunConfig, grid
 if TYPE_CHECKING:
     from realnet.metrics import Callback, Snapshot
     from realnet.records import StorageError
-    from realnet.train import load, train
+    from realnet.training import load, train
 
 __all__ = [
     "Callback",
@@ -35,15 +35,12 @@ _LATER = {
     "Callback": "realnet.metrics",
     "Snapshot": "realnet.metrics",
     "StorageError": "realnet.records",
-    "load": "realnet.train",
-    "train": "realnet.train",
+    "load": "realnet.training",
+    "train": "realnet.training",
 }
 
 
 def __getattr__(name: str) -> Any:
     if name not in _LATER:
         raise AttributeError(f"module 'realnet' has no attribute {name!r}")
-    module = import_module(_LATER[name])
-    # Importing the submodule `train` binds it under the function's name: put the function back.
-    value = globals()[name] = getattr(module, name)
-    return value
+    return getattr(import_module(_LATER[name]), name)

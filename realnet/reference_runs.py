@@ -17,7 +17,7 @@ import numpy as np
 
 from realnet.config import RunConfig, grid
 from realnet.results import write_netcdf
-from realnet.train import train
+from realnet.training import train
 
 __all__ = ["REFERENCE", "main"]
 
