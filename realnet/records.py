@@ -19,7 +19,7 @@ import json
 import os
 import platform
 import subprocess
-import tempfile
+import uuid
 import warnings
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
@@ -108,8 +108,7 @@ def write_atomically(path: Path, write: Callable[[str], object], keep: Path | No
 
     Errors: StorageError if the disk is full or cannot be written; `path` is then as it was.
     """
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
-    os.close(handle)
+    temporary = str(path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp"))
     try:
         write(temporary)
         with open(temporary, "rb+") as file:

@@ -8,7 +8,9 @@ Units are in the attributes, as are configs, versions, commit, device and dtype.
 from __future__ import annotations
 
 import dataclasses
+import errno
 import json
+import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -60,6 +62,13 @@ def _axes(configs: Sequence[RunConfig]) -> dict[str, list[Any]]:
     return axes
 
 
+def _numbers(configs: Sequence[RunConfig]) -> list[str]:
+    """Fields of numbers that differ between runs."""
+    fields = [f.name for f in dataclasses.fields(RunConfig)]
+    varied = [n for n in fields if len({_field(c, n) for c in configs}) > 1]
+    return [n for n in varied if all(isinstance(_field(c, n), (int, float)) for c in configs)]
+
+
 def _unit(name: str) -> str:
     bare = name.removeprefix("light_")
     return max((e for e in UNITS if bare == e or bare.endswith("_" + e)), key=len, default="")
@@ -70,6 +79,7 @@ def dataset(configs: Sequence[RunConfig], records: Mapping[RunConfig, Record]) -
     configs = list(dict.fromkeys(configs))
     axes = _axes(configs)
     shape = tuple(len(v) for v in axes.values())
+    companions = {n: np.full(shape, np.nan) for n in _numbers(configs) if n not in axes}
     found = [records[c] for c in configs if c in records]
     grids = {
         name: np.unique(np.concatenate([r.curves[name] for r in found])) if found else np.empty(0, int)
@@ -86,6 +96,8 @@ def dataset(configs: Sequence[RunConfig], records: Mapping[RunConfig, Record]) -
             values.index(str(_field(config, n)) if isinstance(values[0], str) else _field(config, n))
             for n, values in axes.items()
         )
+        for name, values in companions.items():
+            values[where] = _field(config, name)
         record = records.get(config)
         arrays["status"][1][where] = record.status if record else "pending"
         arrays["key"][1][where] = config.key
@@ -112,7 +124,8 @@ def dataset(configs: Sequence[RunConfig], records: Mapping[RunConfig, Record]) -
     for name in ("status", "key"):
         if name in arrays:
             arrays[name] = (arrays[name][0], arrays[name][1].astype(str))
-    ds = xr.Dataset(arrays, coords=axes | grids)
+    along = {name: (tuple(axes), values) for name, values in companions.items()}
+    ds = xr.Dataset(arrays, coords=axes | grids | along)
     if "frequency" in ds.sizes:
         ds = ds.assign_coords(frequency=np.arange(1, ds.sizes["frequency"] + 1))
     return _describe(ds, configs, found)
@@ -150,8 +163,9 @@ def write_netcdf(ds: xr.Dataset, path: Path) -> None:
     def write(name: str) -> None:
         try:
             ds.to_netcdf(name, engine="netcdf4", encoding=packed)
-        except RuntimeError as error:  # how the netCDF library reports a disk it cannot write
-            raise OSError(5, str(error)) from error
+        except RuntimeError as error:  # the netCDF library does not say why it cannot write
+            full = shutil.disk_usage(path.parent).free < ds.nbytes
+            raise OSError(errno.ENOSPC if full else errno.EIO, str(error)) from error
 
     write_atomically(path, write)
 

@@ -57,7 +57,7 @@ def test_homogeneity_equals_the_finite_difference_under_scaling(architecture: st
 
 
 def test_homogeneity_of_a_large_margin_bias_free_mlp_is_its_depth() -> None:
-    """Logits of embedding, hidden layer and unembedding scale with the cube; s follows the smallest margins."""
+    """The logits of embedding, hidden layer and unembedding scale with the cube of the weights."""
     stack = Stack(
         [replace(TINY, architecture="mlp", dataset_size=1, learning_rate=1e-2, weight_decay=0.0)], CPU
     )
