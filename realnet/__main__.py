@@ -163,7 +163,7 @@ def show(out: Annotated[Path, tyro.conf.Positional], key: Annotated[str, tyro.co
 
 def main(args: list[str] | None = None) -> int:
     """Run a command; returns the exit status."""
-    commands = {"train": train, "resume": resume, "list": list_runs, "show": show}
+    commands: dict[str, Any] = {"train": train, "resume": resume, "list": list_runs, "show": show}
     try:
         tyro.extras.subcommand_cli_from_dict(commands, prog="python -m realnet", args=args)
     except (ConfigError, OSError, MemoryError, RuntimeError) as error:

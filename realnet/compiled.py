@@ -28,7 +28,7 @@ import scipy.linalg.cython_blas  # noqa: F401
 from numba import njit, types
 from numba.extending import overload
 
-__all__ = ["Examples", "Scratch", "Weights", "gradient", "logits", "make_scratch"]
+__all__ = ["Examples", "Scratch", "Weights", "adam", "gradient", "logits", "make_scratch"]
 
 Array = np.ndarray
 ROWS = 192  # examples in a block: two blocks of neurons fit in 1 MiB at the paper's width
@@ -381,3 +381,28 @@ def _tables_back(w: Weights, s: Scratch, g: Weights) -> None:
     np.dot(w.W_out.T, dfold, g.W_U)
     g.W_U[:] += s.dF[:, m : m + q] + w.b_out.reshape(-1, 1) * dbase
     g.b_out[:] = np.dot(w.W_U, dbase)
+
+
+@jit
+def adam(
+    w: Array,
+    g: Array,
+    first: Array,
+    second: Array,
+    rate: float,
+    decay: float,
+    penalty: float,
+    r: tuple[float, ...],
+) -> None:
+    """One step of Adam in a single pass over w [size]: w <- decay w - rate m / (sqrt v + e), as `optimizer`.
+
+    `penalty` is the coupled L2 coefficient; r = (1 - beta1, beta2, 1 - beta2, epsilon, sqrt of v's correction).
+    """
+    kind = w.dtype.type
+    fresh1, keep2, fresh2, epsilon, root = kind(r[0]), kind(r[1]), kind(r[2]), kind(r[3]), kind(r[4])
+    step, shrink, l2 = kind(rate), kind(decay), kind(penalty)
+    for i in range(w.shape[0]):
+        slope = g[i] + l2 * w[i]
+        first[i] += (slope - first[i]) * fresh1
+        second[i] = second[i] * keep2 + slope * slope * fresh2
+        w[i] = w[i] * shrink - step * first[i] / (np.sqrt(second[i]) / root + epsilon)

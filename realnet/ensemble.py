@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from realnet import compiled, stacked
-from realnet.config import RunConfig
+from realnet.config import RunConfig, Stage
 from realnet.model import layout, starting_weights
 from realnet.optimizer import OptimizerState, project, rates, update
 from realnet.tasks import data_order, labels, table
@@ -185,6 +185,7 @@ class Stack:
         pairs = table(config.task, config.p)
         rows = [(pairs.x[d.train], pairs.y[d.train], d.labels[d.train]) for d in self.data]
         if self.compiled:
+            self._named = self._arrays(self.weights[0]), self._arrays(self.grads[0])
             self._examples = compiled.Examples(*(np.ascontiguousarray(z, np.int32) for z in rows[0]))
         else:
             tensors = [(torch.from_numpy(x), torch.from_numpy(y), torch.from_numpy(z)) for x, y, z in rows]
@@ -194,7 +195,7 @@ class Stack:
         """Fill `grads` with the gradients at `weights`; returns mean training losses and accuracies [run]."""
         if not self.compiled:
             return stacked.gradient(self.configs[0], self.weights, self._batch, self.grads)
-        w, g = self._arrays(self.weights[0]), self._arrays(self.grads[0])
+        w, g = self._named
         loss, accuracy = compiled.gradient(w, self._examples, self._buffers(), g)
         return torch.tensor([loss], dtype=torch.float64), torch.tensor([accuracy], dtype=torch.float64)
 
@@ -209,12 +210,26 @@ class Stack:
         self.step += steps
 
     def _one_step(self, done: Tensor) -> None:
-        self.gradient()
         config = self.configs[0]
-        update(config.optimizer, self.weights, self.grads, self.state, self.rates, done)
+        self.gradient()
+        if self.compiled and config.optimizer != "sgd":
+            self._compiled_adam(config, config.stages[self.stage], done.item())
+        else:
+            update(config.optimizer, self.weights, self.grads, self.state, self.rates, done)
         if any(c.fixed_norm for c in self.configs):
             project(self.weights, self.norm, self._fixed)
         done += 1
+
+    def _compiled_adam(self, config: RunConfig, stage: Stage, done: float) -> None:
+        state, (beta1, beta2) = self.state, config.betas
+        state.count += 1
+        count = state.count.item()
+        rate = stage.learning_rate * min(1.0, (done + 1) / max(1, config.warmup))
+        decoupled = config.optimizer == "adamw"
+        decay, penalty = (1 - rate * stage.weight_decay, 0.0) if decoupled else (1.0, stage.weight_decay)
+        constants = (1 - beta1, beta2, 1 - beta2, config.epsilon, (1 - beta2**count) ** 0.5)
+        flat = (t[0].numpy() for t in (self.weights, self.grads, state.first, state.second))
+        compiled.adam(*flat, rate / (1 - beta1**count), decay, penalty, constants)
 
     def _replay(self, steps: int, done: Tensor) -> None:
         """On CUDA a step is hundreds of small kernels: record them once and replay them."""
@@ -241,7 +256,7 @@ class Stack:
         pairs = _whole_table(config.task, config.p)
         if self.compiled:
             out = np.empty((len(pairs.x), config.p), np.dtype(config.dtype))
-            compiled.logits(self._arrays(self.weights[index]), pairs, self._buffers(), out)
+            compiled.logits(self._named[0], pairs, self._buffers(), out)
             return torch.from_numpy(out)
         x, y, label = (torch.from_numpy(z.astype(np.int64)) for z in pairs)
         batch = stacked.stack_batches(
