@@ -394,9 +394,9 @@ def adam(
     penalty: float,
     r: tuple[float, ...],
 ) -> None:
-    """One step of Adam in a single pass over w [size]: w <- decay w - rate m / (sqrt v + e), as `optimizer`.
+    """One step of Adam in a single pass over w [size]: w <- decay w - rate m / (sqrt v + e).
 
-    `penalty` is the coupled L2 coefficient; r = (1 - beta1, beta2, 1 - beta2, epsilon, sqrt of v's correction).
+    `penalty` is the coupled L2 coefficient; r = (1 - beta1, beta2, 1 - beta2, epsilon, root of v's correction).
     """
     kind = w.dtype.type
     fresh1, keep2, fresh2, epsilon, root = kind(r[0]), kind(r[1]), kind(r[2]), kind(r[3]), kind(r[4])

@@ -1,0 +1,84 @@
+"""Grokking at the paper's size: circuits and key frequencies before the accuracy.
+
+Data: figures/data/realnet/grokking.nc.
+
+python -m figures.realnet_grokking
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import numpy as np
+import xarray as xr
+from matplotlib.figure import Figure
+
+HERE = Path(__file__).parent
+DATA = HERE / "data" / "realnet" / "grokking.nc"
+KEYS = 5
+# Okabe and Ito's colours, told apart by colour-blind readers.
+BLUE, ORANGE, GREEN, PURPLE = "#0072B2", "#D55E00", "#009E73", "#CC79A7"
+
+
+def key_frequency_share(run: xr.Dataset) -> np.ndarray:
+    """[step] share of the embedding's power at the frequencies that are the strongest at the run's end."""
+    spectrum = run.embedding_share.values
+    return spectrum[:, np.argsort(spectrum[-1])[-KEYS:]].sum(1)
+
+
+def half_way(step: np.ndarray, curve: np.ndarray) -> float:
+    """First step at which the curve is half way between its start and its end."""
+    level = (curve[0] + curve[-1]) / 2
+    return float(step[np.argmax(curve >= level)])
+
+
+def draw(path: Path) -> Figure:
+    """Draw the saved runs and write the image."""
+    with xr.open_dataset(DATA, engine="netcdf4") as ds:
+        runs = [ds.sel(seed=s).squeeze().load() for s in ds.seed.values]
+        size, decay = int(ds.dataset_size.item()), float(ds.weight_decay.item())
+    figure, axes = plt.subplots(3, 1, figsize=(6.4, 7.0), sharex=True, constrained_layout=True)
+    early, late = [], []
+    for i, run in enumerate(runs):
+        after = run.step.values >= 1
+        step, share = run.step.values[after], key_frequency_share(run)[after]
+        unseen = run.unseen_accuracy.values[after]
+        style = {"lw": 1.6, "ls": ["-", "--", ":", "-."][i % 4]}
+        first = i == 0
+        axes[0].plot(
+            step, run.train_accuracy.values[after], color=BLUE, label="train" if first else None, **style
+        )
+        axes[0].plot(step, unseen, color=ORANGE, label="never seen" if first else None, **style)
+        label = f"embedding, {KEYS} key frequencies" if first else None
+        axes[1].plot(step, share, color=GREEN, label=label, **style)
+        label = "logits, trigonometric part" if first else None
+        axes[1].plot(step, run.gen_share.values[after], color=PURPLE, label=label, **style)
+        label = "generalising (projection)" if first else None
+        axes[2].plot(step, run.gen_logit.values[after], color=ORANGE, label=label, **style)
+        label = "memorising (residual)" if first else None
+        axes[2].plot(step, run.mem_logit.values[after], color=BLUE, label=label, **style)
+        early.append(half_way(step, share))
+        late.append(half_way(step, unseen))
+    for axis in axes:
+        for a, b in zip(early, late, strict=True):
+            axis.axvline(a, color=GREEN, lw=0.8, alpha=0.6)
+            axis.axvline(b, color=ORANGE, lw=0.8, alpha=0.6)
+    axes[0].set(ylabel="accuracy", ylim=(-0.03, 1.03))
+    axes[1].set(ylabel="share of squared norm", ylim=(-0.03, 1.03))
+    axes[2].set(ylabel="logit of the right class (nats)", xlabel="optimizer steps", xscale="log")
+    for axis in axes:
+        axis.legend(frameon=False, fontsize=8, loc="upper left")
+        axis.spines[["top", "right"]].set_visible(False)
+    pairs = ", ".join(f"{a:.0f} before {b:.0f}" for a, b in zip(early, late, strict=True))
+    axes[0].set_title(
+        f"Addition mod 113, D = {size} (30 %), weight decay {decay:g}, {len(runs)} seeds (line styles)\n"
+        f"vertical: key-frequency share half way before never-seen accuracy half way (steps {pairs})",
+        fontsize=8.5,
+    )
+    figure.savefig(path, dpi=150)
+    return figure
+
+
+if __name__ == "__main__":
+    draw(HERE / "gallery" / "realnet_grokking.png")
