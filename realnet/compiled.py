@@ -396,7 +396,7 @@ def adam(
 ) -> None:
     """One step of Adam in a single pass over w [size]: w <- decay w - rate m / (sqrt v + e).
 
-    `penalty` is the coupled L2 coefficient; r = (1 - beta1, beta2, 1 - beta2, epsilon, root of v's correction).
+    `penalty` is the coupled L2 coefficient; r = (1 - beta1, beta2, 1 - beta2, epsilon, root of correction 2).
     """
     kind = w.dtype.type
     fresh1, keep2, fresh2, epsilon, root = kind(r[0]), kind(r[1]), kind(r[2]), kind(r[3]), kind(r[4])

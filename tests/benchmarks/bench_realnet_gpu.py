@@ -104,9 +104,7 @@ def behaviour() -> dict[str, Any]:
 def main() -> int:
     """Run everything in float32 and in TF32, and save it."""
     if not torch.cuda.is_available():
-        print(
-            "bench-gpu needs a CUDA GPU and a torch build for it; this machine has none. See realnet/README.md"
-        )
+        print("bench-gpu needs a CUDA GPU and a torch build for it; received neither. See realnet/README.md")
         return 1
     results: dict[str, Any] = {"environment": environment(f"cuda: {torch.cuda.get_device_name()}")}
     for name, precision in {"float32": "highest", "tf32": "high"}.items():
