@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from realnet import compiled, stacked
+from realnet import buffers, compiled, stacked
 from realnet.config import RunConfig, Stage
 from realnet.model import layout, starting_weights
 from realnet.optimizer import OptimizerState, project, rates, update
@@ -146,13 +146,13 @@ def plan(
 _local = threading.local()
 
 
-def _scratch(p: int, d: int, m: int, heads: int, size: int, dtype: str) -> compiled.Scratch:
+def _scratch(p: int, d: int, m: int, heads: int, size: int, dtype: str) -> buffers.Scratch:
     """Buffers of this thread, kept while the shapes stay the same."""
     key = (p, d, m, heads, dtype)
     kept = getattr(_local, "scratch", None)
     if kept is None or kept[0] != key or kept[1].mix.shape[0] < size:
-        _local.scratch = (key, compiled.make_scratch(p, d, m, heads, size, np.dtype(dtype)))
-    scratch: compiled.Scratch = _local.scratch[1]
+        _local.scratch = (key, buffers.make_scratch(p, d, m, heads, size, np.dtype(dtype)))
+    scratch: buffers.Scratch = _local.scratch[1]
     return scratch
 
 
@@ -171,6 +171,7 @@ class Stack:
         self.norm = self.weights.norm(dim=1, keepdim=True)
         self.compiled = is_compiled(self.configs[0], device, len(self.configs))
         self._graph: torch.cuda.CUDAGraph | None = None
+        self._tables: dict[str, stacked.Batch] = {}
         self.enter_stage(0)
 
     def enter_stage(self, stage: int) -> None:
@@ -186,7 +187,7 @@ class Stack:
         rows = [(pairs.x[d.train], pairs.y[d.train], d.labels[d.train]) for d in self.data]
         if self.compiled:
             self._named = self._arrays(self.weights[0]), self._arrays(self.grads[0])
-            self._examples = compiled.Examples(*(np.ascontiguousarray(z, np.int32) for z in rows[0]))
+            self._examples = buffers.Examples(*(np.ascontiguousarray(z, np.int32) for z in rows[0]))
         else:
             tensors = [(torch.from_numpy(x), torch.from_numpy(y), torch.from_numpy(z)) for x, y, z in rows]
             self._batch = stacked.stack_batches(tensors, config.p, self.weights.dtype, self.device)
@@ -258,28 +259,30 @@ class Stack:
             out = np.empty((len(pairs.x), config.p), np.dtype(config.dtype))
             compiled.logits(self._named[0], pairs, self._buffers(), out)
             return torch.from_numpy(out)
-        x, y, label = (torch.from_numpy(z.astype(np.int64)) for z in pairs)
-        batch = stacked.stack_batches(
-            [(x, y, label)], config.p, self.weights.dtype, self.device, backward=False
-        )
+        if config.task not in self._tables:
+            x, y, label = (torch.from_numpy(z.astype(np.int64)) for z in pairs)
+            self._tables[config.task] = stacked.stack_batches(
+                [(x, y, label)], config.p, self.weights.dtype, self.device, backward=False
+            )
+        views = self.layout.views(self.weights[index : index + 1])
         with torch.no_grad():
-            return stacked.forward(config, self.layout.views(self.weights[index : index + 1]), batch)[0]
+            return stacked.forward(config, views, self._tables[config.task])[0]
 
-    def _buffers(self) -> compiled.Scratch:
+    def _buffers(self) -> buffers.Scratch:
         c = self.configs[0]
         return _scratch(c.p, c.d_model, c.d_mlp, c.n_heads, c.table_size, c.dtype)
 
-    def _arrays(self, flat: Tensor) -> compiled.Weights:
+    def _arrays(self, flat: Tensor) -> buffers.Weights:
         views = {k.rsplit(".", 1)[-1]: v.numpy() for k, v in self.layout.views(flat).items()}
         if not self.configs[0].biases:
             c, dtype = self.configs[0], np.dtype(self.configs[0].dtype)
             views |= {"b_in": np.zeros(c.d_mlp, dtype), "b_out": np.zeros(c.d_model, dtype)}
-        return compiled.Weights(**views)
+        return buffers.Weights(**views)
 
 
 @functools.lru_cache(maxsize=4)
-def _whole_table(task: str, p: int) -> compiled.Examples:
+def _whole_table(task: str, p: int) -> buffers.Examples:
     pairs = table(task, p)
-    return compiled.Examples(
+    return buffers.Examples(
         *(np.ascontiguousarray(z, np.int32) for z in (pairs.x, pairs.y, np.zeros_like(pairs.x)))
     )

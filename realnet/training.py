@@ -1,13 +1,11 @@
 """Train runs and return them as one labelled data set; stop and go on at any moment.
 
-A run goes from event to event: light measurements on an even grid of steps, full ones on a log-spaced grid,
-starts of phases. Between events only optimizer steps are taken. Checkpoints are written at events, so that a
-resumed run repeats the uninterrupted one exactly. Sections 1 and 2 of experiments.md.
+Workers take stacks of runs from a queue. A run belongs to the process that holds its lock, so that several
+processes may share an output folder and the work. Sections 1 and 2 of experiments.md.
 """
 
 from __future__ import annotations
 
-import math
 import os
 import sys
 import tempfile
@@ -18,32 +16,21 @@ from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import ExitStack
 
-import numpy as np
 import torch
 import xarray as xr
 from threadpoolctl import threadpool_limits
 from tqdm.auto import tqdm
 
-from realnet import metrics
 from realnet.config import RunConfig, require
 from realnet.ensemble import Stack, choose_device, memory, plan
-from realnet.metrics import Callback, Snapshot
-from realnet.records import Folder, Record, environment
+from realnet.job import Job
+from realnet.metrics import Callback
+from realnet.records import Folder, environment
 from realnet.results import dataset, write_netcdf
 
-__all__ = ["load", "measured_steps", "train"]
+__all__ = ["load", "train"]
 
 OUT_OF_MEMORY = ("can't allocate memory", "out of memory", "Unable to allocate")
-
-
-def measured_steps(config: RunConfig) -> list[int]:
-    """Steps of full measurements: 0, then log-spaced from the start of each phase, and each phase's end."""
-    steps = {0}
-    for stage in config.stages:
-        length = stage.stop - stage.start
-        count = math.ceil(config.points_per_decade * math.log10(length)) + 1 if length > 1 else 1
-        steps |= {stage.start + round(float(x)) for x in np.geomspace(1, length, count)}
-    return sorted(steps)
 
 
 def load(out: str | os.PathLike[str]) -> xr.Dataset:
@@ -137,6 +124,7 @@ class _Trainer:
             torch.set_num_threads(threads)
 
     def _train_all(self, configs: list[RunConfig]) -> None:
+        told = not self.progress
         while True:
             left = {c: self.folder.read(c) for c in configs}
             left = {c: r for c, r in left.items() if r is None or not r.done}
@@ -147,12 +135,15 @@ class _Trainer:
                 by_step.setdefault(r.step if r else 0, []).append(c)
             stacks = deque(s for g in by_step.values() for s in plan(g, self.device, self.stack_size))
             total = sum(c.steps - (r.step if r else 0) for c, r in left.items())
-            if self.progress:
+            if not told:
                 print(self._preflight(list(left), total, stacks), file=sys.stderr)
-            with tqdm(total=total, unit="run-step", disable=not self.progress, smoothing=0.05) as bar:
+            with tqdm(total=total, unit="run-step", disable=told, smoothing=0.05) as bar:
                 trained = self._work(stacks, bar)
             if not trained:
-                time.sleep(0.5)  # the rest is in the hands of another process
+                if not told:
+                    print("waiting for another process that trains the rest", file=sys.stderr)
+                told = True
+                time.sleep(0.5)
 
     def _work(self, stacks: deque[list[RunConfig]], bar: tqdm[None]) -> int:
         """Let the workers empty the queue; returns how many runs this process could claim."""
@@ -190,7 +181,8 @@ class _Trainer:
             if not together:
                 return 0
             try:
-                _Job(self, together, records, bar).run()
+                where = (self.folder, self.device, self.callbacks, self.checkpoint_seconds, self.provenance)
+                Job(together, records, *where).run(self.stop, bar.update)
             except (RuntimeError, MemoryError) as error:
                 memory_gone = isinstance(error, (MemoryError, torch.OutOfMemoryError))
                 if not (memory_gone or any(x in str(error) for x in OUT_OF_MEMORY)):
@@ -231,119 +223,6 @@ class _Trainer:
             f"{len(configs)} runs, {total:,} run-steps in {len(stacks)} stacks, {held / 2**20:.0f} MiB, "
             f"about {_duration(seconds)} on {_describe(self.device)} with {self.workers} workers"
         )
-
-
-class _Job:
-    """One stack from its last checkpoint to its end."""
-
-    def __init__(
-        self,
-        trainer: _Trainer,
-        configs: list[RunConfig],
-        records: dict[RunConfig, Record | None],
-        bar: tqdm[None],
-    ) -> None:
-        self.trainer, self.configs, self.bar = trainer, configs, bar
-        self.stack = Stack(configs, trainer.device)
-        self.curves: list[dict[str, list[object]]] = [{} for _ in configs]
-        self.diverged = [False] * len(configs)
-        self.wall = [0.0] * len(configs)
-        self.started = self.saved = time.monotonic()
-        for i, config in enumerate(configs):
-            record = records[config]
-            if record is not None:
-                self._restore(i, record.tensors)
-                self.stack.step, self.wall[i] = record.step, record.wall_time
-                self.curves[i] = {k: list(v) for k, v in record.curves.items()}
-            elif config.start_from is not None:
-                self._inherit(i, config)
-        self.fresh = self.stack.step == 0
-
-    def _restore(self, i: int, tensors: dict[str, np.ndarray]) -> None:
-        stack = self.stack
-        places = {"weights": stack.weights, "norm": stack.norm, "first": stack.state.first}
-        places |= {"second": stack.state.second, "count": stack.state.count}
-        for name, array in tensors.items():
-            places[name][i] = torch.from_numpy(array).to(places[name])
-
-    def _inherit(self, i: int, config: RunConfig) -> None:
-        assert config.start_from is not None
-        parent = self.trainer.folder.read(config.start_from)
-        if parent is None or parent.status != "finished":
-            status = parent.status if parent else "missing"
-            raise RuntimeError(
-                f"start_from must be a run that finished; run {config.start_from.key} is {status}. "
-                "Look at its curves with `show`, and choose a parent that trains."
-            )
-        names = ("weights", "first", "second", "count") if config.keep_optimizer else ("weights",)
-        self._restore(i, {k: parent.tensors[k] for k in names})
-        self.stack.norm[i] = self.stack.weights[i].norm()
-
-    def run(self) -> None:
-        config, stack, trainer = self.configs[0], self.stack, self.trainer
-        stages = config.stages
-        full = set(measured_steps(config))
-        even = set(range(0, config.steps + 1, config.light_every)) | {config.steps}
-        events = sorted(full | even | {s.stop for s in stages})
-        now = next((i for i, s in enumerate(stages) if stack.step < s.stop), len(stages) - 1)
-        stack.enter_stage(now)
-        if self.fresh:
-            self._measure(0 in full, True)
-        for event in (e for e in events if e > stack.step):
-            steps = event - stack.step
-            stack.advance(steps)
-            self._measure(event in full, event in even)
-            self.bar.update(steps * len(self.configs))
-            if event == stages[stack.stage].stop and event < config.steps:
-                stack.enter_stage(stack.stage + 1)
-            if event == config.steps or all(self.diverged):
-                break
-            if trainer.stop.is_set() or time.monotonic() - self.saved >= trainer.checkpoint_seconds:
-                self._save("running")
-                if trainer.stop.is_set():
-                    return
-        self.bar.update((config.steps - stack.step) * len(self.configs))
-        self._save("finished")
-
-    def _measure(self, full: bool, even: bool) -> None:
-        stack = self.stack
-        if full:
-            stack.gradient()
-        for i, config in enumerate(self.configs):
-            if self.diverged[i]:
-                continue
-            logits = stack.table_logits(i)
-            found: dict[str, object] = {}
-            if even:
-                found |= {f"light_{k}": v for k, v in metrics.light(logits, stack.data[i]).items()}
-                found |= {"light_step": stack.step, "light_norm": stack.weights[i].double().norm().item()}
-            if full:
-                views = (stack.layout.views(z[i]) for z in (stack.weights, stack.grads))
-                snapshot = Snapshot(config, stack.step, stack.data[i], logits, *views)
-                found |= metrics.measure(snapshot) | {"step": stack.step}
-                for callback in self.trainer.callbacks:
-                    found |= callback(snapshot)
-            for name, value in found.items():
-                self.curves[i].setdefault(name, []).append(value)
-            self.diverged[i] = not bool(torch.isfinite(stack.weights[i]).all() & torch.isfinite(logits).all())
-
-    def _save(self, status: str) -> None:
-        """Checkpoint every run of the stack. Errors: StorageError."""
-        stack = self.stack
-        spent = time.monotonic() - self.started
-        self.saved = time.monotonic()
-        for i, config in enumerate(self.configs):
-            tensors = {"weights": stack.weights[i], "norm": stack.norm[i], "count": stack.state.count[i]}
-            tensors |= {"first": stack.state.first[i], "second": stack.state.second[i]}
-            arrays = {k: v.cpu().numpy().copy() for k, v in tensors.items()}
-            curves = {
-                k: np.array(v, np.int64 if k.endswith("step") else np.float64)
-                for k, v in self.curves[i].items()
-            }
-            state = "diverged" if self.diverged[i] else status
-            wall = self.wall[i] + spent / len(self.configs)
-            provenance = self.trainer.provenance | {"engine": "compiled" if stack.compiled else "stacked"}
-            self.trainer.folder.write(Record(config, state, stack.step, arrays, curves, wall, provenance))
 
 
 def _describe(device: torch.device) -> str:

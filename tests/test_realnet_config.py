@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 import realnet as rn
 from realnet.config import from_dict, from_json
-from realnet.training import measured_steps
+from realnet.job import measured_steps
 
 PARENT = rn.RunConfig(p=11, dataset_size=60, steps=100)
 

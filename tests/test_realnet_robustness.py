@@ -72,6 +72,25 @@ def test_kill_9_at_any_moment_loses_no_checkpoint_and_the_resumed_result_is_the_
     assert left == []
 
 
+def test_control_c_saves_a_checkpoint_and_says_how_to_go_on(tmp_path: Path) -> None:
+    code = "from realnet.__main__ import main; from realnet.records import Folder\n"
+    code += "Folder(sys.argv[1]).add([replace(LONG, steps=10**6)])\n"
+    code += "print('ready', flush=True); sys.exit(main(['resume', sys.argv[1], '--device', 'cpu']))"
+    child = start(code, tmp_path)
+    assert child.stdout.readline() == "ready\n"
+    folder, run = Folder(tmp_path), replace(LONG, steps=10**6)
+    # The bar appears once training goes on; no checkpoint is due for a minute.
+    for line in iter(lambda: child.stderr.read(20), ""):
+        if "run-step/s" in line or "%" in line:
+            break
+    time.sleep(2)
+    child.send_signal(signal.SIGINT)
+    _, err = child.communicate(timeout=120)
+    assert child.returncode == 130, err
+    assert "the same command goes on from the last checkpoint" in err
+    assert folder.read(run).step > 0
+
+
 def test_resuming_takes_only_the_steps_that_are_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from realnet.ensemble import Stack
 

@@ -28,7 +28,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 import realnet as rn
-from realnet import compiled
+from realnet import buffers, compiled
 from realnet.ensemble import Stack
 from realnet.model import reference
 from realnet.records import environment
@@ -249,7 +249,7 @@ def profile() -> dict[str, Any]:
             stack.advance(2)
             w, g = stack._named
             e, s = stack._examples, stack._buffers()
-            blocks = [(i, min(i + compiled.ROWS, len(e.x))) for i in range(0, len(e.x), compiled.ROWS)]
+            blocks = [(i, min(i + buffers.ROWS, len(e.x))) for i in range(0, len(e.x), buffers.ROWS)]
             h, f, o = (np.ones(z.shape, z.dtype) for z in (s.hidden, s.fold, s.out))
             parts: dict[str, Callable[[], object]] = {
                 "whole step": lambda stack=stack: stack.advance(1),
