@@ -68,10 +68,7 @@ def _rows(config: RunConfig, stage: int) -> np.ndarray:
 def choose_device(name: str) -> torch.device:
     """The device called `name`; "auto" prefers a GPU. Errors: RuntimeError if it is not there."""
     if name == "auto":
-        for kind in ("cuda", "xpu", "mps"):
-            if hasattr(torch, kind) and getattr(torch, kind).is_available():
-                return torch.device(kind)
-        return torch.device("cpu")
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:
         device = torch.device(name)
         torch.empty(1, device=device)

@@ -129,9 +129,20 @@ class Job:
                 found |= metrics.measure(snapshot) | {"step": stack.step}
                 for callback in self.callbacks:
                     found |= callback(snapshot)
-            for name, value in found.items():
-                self.curves[i].setdefault(name, []).append(value)
+            self._append(i, found)
             self.diverged[i] = not bool(torch.isfinite(stack.weights[i]).all() & torch.isfinite(logits).all())
+
+    def _append(self, i: int, found: Mapping[str, object]) -> None:
+        """Add a point to each curve; callbacks that came or went since the last session leave NaN."""
+        for clock in ("step", "light_step"):
+            if clock not in found:
+                continue
+            light = clock.startswith("light_")
+            names = {n for n in (*self.curves[i], *found) if n.startswith("light_") == light}
+            before = len(self.curves[i].get(clock, []))
+            for name in names:
+                curve = self.curves[i].setdefault(name, [math.nan] * before)
+                curve.append(found.get(name, math.nan))
 
     def _save(self, status: str) -> None:
         """Checkpoint every run of the stack. Errors: StorageError."""

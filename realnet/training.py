@@ -6,6 +6,7 @@ processes may share an output folder and the work. Sections 1 and 2 of experimen
 
 from __future__ import annotations
 
+import math
 import os
 import sys
 import tempfile
@@ -210,12 +211,7 @@ class _Trainer:
             kind = (first.d_model, first.d_mlp, first.n_layers, first.p, first.dtype, first.architecture)
             size = sum(c.dataset_size for c in stack)
             if kind not in timed:
-                probe = Stack(stack[:1] if self.device.type == "cpu" else stack, self.device)
-                probe.advance(2)
-                start = time.perf_counter()
-                probe.advance(4)
-                probe.weights.sum().item()  # waits for a GPU
-                timed[kind] = (time.perf_counter() - start) / 4 / sum(c.dataset_size for c in probe.configs)
+                timed[kind] = self._probe(stack) / size
             seconds += timed[kind] * size * first.steps
         seconds *= total / max(1, sum(c.steps for c in configs)) / min(self.workers, len(stacks))
         held = sum(memory(c) for c in sorted(configs, key=memory)[-self.workers * len(stacks[0]) :])
@@ -224,11 +220,26 @@ class _Trainer:
             f"about {_duration(seconds)} on {_describe(self.device)} with {self.workers} workers"
         )
 
+    def _probe(self, stack: list[RunConfig]) -> float:
+        """Seconds for a step of the stack, from a few steps that are thrown away; NaN if memory is short."""
+        try:
+            probe = Stack(stack, self.device)
+            probe.advance(4)
+            probe.weights.sum().item()  # waits for a GPU
+            start = time.perf_counter()
+            probe.advance(4)
+            probe.weights.sum().item()
+            return (time.perf_counter() - start) / 4
+        except (RuntimeError, MemoryError):
+            return math.nan
+
 
 def _describe(device: torch.device) -> str:
     return f"cuda: {torch.cuda.get_device_name(device)}" if device.type == "cuda" else device.type
 
 
 def _duration(seconds: float) -> str:
+    if math.isnan(seconds):
+        return "an unknown time"
     minutes, rest = divmod(round(seconds), 60)
     return f"{minutes // 60} h {minutes % 60:02d} min" if minutes >= 60 else f"{minutes} min {rest:02d} s"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -194,3 +195,20 @@ def test_every_measured_quantity_has_a_unit() -> None:
     ds = rn.train(TINY, "cpu", progress=False)
     assert [n for n, v in ds.data_vars.items() if "units" not in v.attrs] == ["status", "key"]
     assert [n for n, v in ds.coords.items() if "units" not in v.attrs] == []
+
+
+def test_a_callback_that_joins_later_leaves_what_it_missed_as_missing(tmp_path: Path) -> None:
+    class Enough(Exception):
+        pass
+
+    def stops(shot: rn.Snapshot) -> dict[str, float]:
+        if shot.step >= 30:
+            raise Enough
+        return {}
+
+    with pytest.raises(Enough):
+        rn.train(TINY, "cpu", tmp_path, callbacks=[stops], progress=False, checkpoint_seconds=0)
+    ds = rn.train(TINY, "cpu", tmp_path, callbacks=[lambda shot: {"late": 1.0}], progress=False).squeeze()
+    assert ds.late.isel(step=0).isnull()
+    assert ds.late.isel(step=-1) == 1
+    assert ds.train_loss.notnull().all()
