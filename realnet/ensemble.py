@@ -180,8 +180,10 @@ class Stack:
         self._fixed = torch.tensor([[c.fixed_norm] for c in self.configs], device=self.device)
         if stage > 0 and not now[0].keep_optimizer and self.step == now[0].start:
             self.state = OptimizerState.zeros(self.weights)
-        pairs = table(config.task, config.p)
-        rows = [(pairs.x[d.train], pairs.y[d.train], d.labels[d.train]) for d in self.data]
+        tables = [table(c.task, c.p) for c in self.configs]
+        rows = [
+            (t.x[d.train], t.y[d.train], d.labels[d.train]) for t, d in zip(tables, self.data, strict=True)
+        ]
         if self.compiled:
             self._named = self._arrays(self.weights[0]), self._arrays(self.grads[0])
             self._examples = buffers.Examples(*(np.ascontiguousarray(z, np.int32) for z in rows[0]))

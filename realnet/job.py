@@ -23,6 +23,9 @@ from realnet.records import Folder, Record
 
 __all__ = ["Job", "measured_steps"]
 
+LIGHT = [f"{split}_{name}" for split in metrics.SPLITS for name in ("loss", "accuracy")]
+"""What the light curves follow, besides the norm"""
+
 
 def measured_steps(config: RunConfig) -> list[int]:
     """Steps of full measurements: 0, then log-spaced from the start of each phase, and each phase's end."""
@@ -120,15 +123,19 @@ class Job:
                 continue
             logits = stack.table_logits(i)
             found: dict[str, object] = {}
-            if even:
-                found |= {f"light_{k}": v for k, v in metrics.light(logits, stack.data[i]).items()}
-                found |= {"light_step": stack.step, "light_norm": stack.weights[i].double().norm().item()}
             if full:
                 views = (stack.layout.views(z[i]) for z in (stack.weights, stack.grads))
                 snapshot = Snapshot(config, stack.step, stack.data[i], logits, *views)
                 found |= metrics.measure(snapshot) | {"step": stack.step}
                 for callback in self.callbacks:
                     found |= callback(snapshot)
+            if even:
+                light = found if full else metrics.splits(logits, stack.data[i])
+                norm = stack.weights[i].double().norm().item()
+                found |= {f"light_{k}": light[k] for k in LIGHT} | {
+                    "light_norm": norm,
+                    "light_step": stack.step,
+                }
             self._append(i, found)
             self.diverged[i] = not bool(torch.isfinite(stack.weights[i]).all() & torch.isfinite(logits).all())
 

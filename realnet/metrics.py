@@ -140,41 +140,35 @@ def embedding_spectrum(embedding: Tensor, task: str, p: int) -> Tensor | None:
     return power / power.sum()
 
 
-def light(logits: Tensor, data: StageData) -> dict[str, float]:
-    """Loss and accuracy on each split."""
-    label = torch.from_numpy(data.labels).to(logits.device)
-    truth = torch.from_numpy(data.truth).to(logits.device)
-    results: dict[str, float] = {}
-    for name in SPLITS:
-        rows = torch.from_numpy(getattr(data, name)).to(logits.device)
-        loss, right, _ = examples(logits[rows], (label if name == "train" else truth)[rows])
-        results |= {f"{name}_loss": loss.mean().item(), f"{name}_accuracy": right.mean().item()}
-    return results
+def splits(logits: Tensor, data: StageData) -> dict[str, float]:
+    """Loss, accuracy and margin on each split."""
+    # Training examples are judged by the labels they were given, all others by the true ones.
+    label = data.truth.copy()
+    label[data.train] = data.labels[data.train]
+    by_pair = examples(logits, torch.from_numpy(label).to(logits.device))
+    found = {}
+    for split in SPLITS:
+        rows = torch.from_numpy(getattr(data, split)).to(logits.device)
+        for name, values in zip(("loss", "accuracy", "margin"), by_pair, strict=True):
+            found[f"{split}_{name}"] = values[rows].mean().item()
+    return found
 
 
 def measure(snapshot: Snapshot) -> dict[str, float | np.ndarray]:
     """Everything of experiments.md 2; values are numbers, or arrays [n_frequencies]."""
-    config, data, logits = snapshot.config, snapshot.data, snapshot.logits
-    q, device = config.p, logits.device
-    label, truth = (torch.from_numpy(z).to(device) for z in (data.labels, data.truth))
-    found: dict[str, float | np.ndarray] = {}
-    for name in SPLITS:
-        rows = torch.from_numpy(getattr(data, name)).to(device)
-        loss, right, margin = examples(logits[rows], (label if name == "train" else truth)[rows])
-        mean = loss.mean().item()
-        found |= {
-            f"{name}_loss": mean,
-            f"{name}_accuracy": right.mean().item(),
-            f"{name}_margin": margin.mean().item(),
-        }
-        found[f"{name}_logit"] = equivalent_logit(mean, q)
+    q = snapshot.config.p
+    by_split = splits(snapshot.logits, snapshot.data)
+    found: dict[str, float | np.ndarray] = dict(by_split)
+    for split in SPLITS:
+        found[f"{split}_logit"] = equivalent_logit(by_split[f"{split}_loss"], q)
     squared = sum((w.double() ** 2).sum().item() for w in snapshot.weights.values())
     slope = sum((g.double() ** 2).sum().item() for g in snapshot.gradients.values())
     dot = sum((w.double() * snapshot.gradients[k].double()).sum().item() for k, w in snapshot.weights.items())
-    loss_now = found["train_loss"]
-    assert isinstance(loss_now, float)
     found |= {"norm": math.sqrt(squared), "gradient_norm": math.sqrt(slope)}
-    found |= {"effective_weight_decay": -dot / squared, "homogeneity": homogeneity(loss_now, dot, q)}
+    found |= {
+        "effective_weight_decay": -dot / squared,
+        "homogeneity": homogeneity(by_split["train_loss"], dot, q),
+    }
     return found | _circuits(snapshot)
 
 

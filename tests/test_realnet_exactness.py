@@ -199,6 +199,14 @@ def test_a_stack_and_its_halves_give_the_same_curves_to_rounding(net: str) -> No
         xr.testing.assert_allclose(stack, alone, rtol=1e-9, atol=1e-9)
 
 
+def test_tasks_with_other_tables_may_share_a_stack() -> None:
+    runs = [replace(TINY, task=task) for task in ("add", "div", "random")]
+    alone = [bare(rn.train(r, "cpu", progress=False)).train_loss.squeeze() for r in runs]
+    stack = bare(rn.train(runs, "cpu", progress=False, stack_size=3)).train_loss
+    for run, curve in zip(runs, alone, strict=True):
+        np.testing.assert_allclose(stack.sel(task=run.task).squeeze(), curve, rtol=1e-9)
+
+
 def test_lookups_equal_the_general_transformer() -> None:
     config = replace(TINY, biases=True)
     stack = disturbed(Stack([config, replace(config, seed=1)], CPU))

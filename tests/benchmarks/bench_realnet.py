@@ -14,6 +14,7 @@ import json
 import os
 import statistics
 import sys
+import tempfile
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -30,8 +31,9 @@ from torch.nn import functional as F
 import realnet as rn
 from realnet import buffers, compiled
 from realnet.ensemble import Stack
+from realnet.job import Job, measured_steps
 from realnet.model import reference
-from realnet.records import environment
+from realnet.records import Folder, environment
 from realnet.tasks import table
 
 RESULTS = Path(__file__).parent / "results" / "realnet.json"
@@ -214,29 +216,25 @@ def growth() -> dict[str, Any]:
 
 
 def measuring() -> dict[str, Any]:
-    """Share of train's time that is not optimizer steps: measuring, checkpoints, labels; default settings."""
+    """Cost of a full and of a light measurement, and their share in a run of the default length."""
     found = {}
-    for name, config in {"small": replace(SMALL, steps=4000), "paper": replace(PAPER, steps=1000)}.items():
-        spent = {"steps": 0.0}
-        advance = Stack.advance
-
-        def timed(self: Stack, steps: int, advance: Any = advance, spent: dict[str, float] = spent) -> None:
-            start = time.perf_counter()
-            advance(self, steps)
-            spent["steps"] += time.perf_counter() - start
-
-        Stack.advance = timed  # type: ignore[method-assign]
-        try:
-            start = time.perf_counter()
-            rn.train(config, "cpu", progress=False)
-            whole = time.perf_counter() - start
-        finally:
-            Stack.advance = advance  # type: ignore[method-assign]
-        found[name] = {
-            "steps": config.steps,
-            "seconds": whole,
-            "share_not_stepping": 1 - spent["steps"] / whole,
-        }
+    for name, config in {"small": SMALL, "paper": PAPER}.items():
+        with tempfile.TemporaryDirectory() as out, threadpool_limits(1, "blas"):
+            torch.set_num_threads(1)
+            job = Job([config], {config: None}, Folder(out), CPU, (), 60.0, {})
+            job.stack.advance(2)
+            times = {
+                "step": spread([seconds(lambda j=job: j.stack.advance(1), 5) for _ in range(5)]),
+                "full": spread([seconds(lambda j=job: j._measure(True, False), 3) for _ in range(5)]),
+                "light": spread([seconds(lambda j=job: j._measure(False, True), 3) for _ in range(5)]),
+                "checkpoint": spread([seconds(lambda j=job: j._save("running"), 3) for _ in range(5)]),
+            }
+        counts = {"full": len(measured_steps(config)), "light": config.steps // config.light_every}
+        stepping = config.steps * times["step"]["median"]
+        spent = sum(counts[k] * times[k]["median"] for k in counts)
+        spent += times["checkpoint"]["median"] * (stepping // 60 + 1)
+        share = spent / (spent + stepping)
+        found[name] = {"steps": config.steps, "counts": counts, "seconds": times, "share_not_stepping": share}
     return found
 
 
