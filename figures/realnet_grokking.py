@@ -93,7 +93,7 @@ def draw(path: Path) -> Figure:
     axes[0].set_title(
         "steps to a tenth and to half of each curve's rise (vertical: half, trigonometric and accuracy)\n"
         + "\n".join(lines),
-        fontsize=8,
+        fontsize=7,
     )
     figure.savefig(path, dpi=150)
     return figure
