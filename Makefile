@@ -1,12 +1,12 @@
 # make demo    sets up .venv and runs the main job        make test    sets up .venv and runs the tests
 # make figures redraws what is stale                      make bench   measures speed, writes JSON
+# make bench-gpu measures realnet on a CUDA GPU, writes JSON
 PYTHON ?= python3
-
-EXTRAS ?= dev
+EXTRAS ?= realnet,dev
 BIN    := .venv/bin
 READY  := .venv/.ready
 
-.PHONY: demo test figures bench lint format clean
+.PHONY: demo test figures bench bench-gpu lint format clean
 .DEFAULT_GOAL := demo
 
 # The stamp is written last, so an interrupted installation is started again.
@@ -38,6 +38,9 @@ figures: $(READY)
 bench: $(READY)
 	$(BIN)/python -m tests.benchmarks
 	$(BIN)/python -m figures.readme
+
+bench-gpu: $(READY)
+	$(BIN)/python -m tests.benchmarks.gpu_realnet
 
 clean:
 	rm -rf .venv build dist .doit.db*

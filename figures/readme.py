@@ -68,6 +68,29 @@ def speed() -> str:
     )
 
 
+def networks() -> str:
+    """realnet against a plain loop, and what its reference runs show."""
+    ratios = load("realnet")["ratio"]
+    env = ratios["environment"]
+    rows = [
+        "| case | against the faster plain loop, per run-step | of the matrix-product rate |",
+        "| --- | --- | --- |",
+    ]
+    for size in ("small", "paper"):
+        for threads in (2, 1):
+            case = ratios[f"{size}, {threads} threads"]
+            c = case["config"]
+            name = (
+                f"p = {c['p']}, {c['d_model']}/{c['d_mlp']}, D = {c['D']}, {case['runs']} runs, {threads} thread"
+                + "s" * (threads > 1)
+            )
+            rows.append(f"| {name} | {between(case['ratio'])} | {case['fraction_of_matmul_rate']['realnet']:.2f} |")
+    about = (
+        f"Both sides with the same threads; {env['processor']}, {env['cores']} cores, torch {env['versions']['torch']}."
+    )
+    return "\n".join(rows) + f"\n\n{about}"
+
+
 def findings() -> str:
     """What the defaults give, computed here."""
     model = tm.TwoCircuitModel()
@@ -102,7 +125,7 @@ def gallery() -> str:
 
 def render(text: str) -> str:
     """`text` with every marked block written anew."""
-    for name, make in (("findings", findings), ("speed", speed), ("gallery", gallery)):
+    for name, make in (("findings", findings), ("speed", speed), ("networks", networks), ("gallery", gallery)):
         pattern = rf"(<!-- begin: {name} -->\n).*?(<!-- end: {name} -->)"
         text = re.sub(pattern, lambda m, make=make: f"{m[1]}{make()}\n{m[2]}", text, flags=re.DOTALL)
     return text

@@ -1,0 +1,46 @@
+"""Many small networks at once: the real side of the two-circuit model of grokking (arXiv 2309.02390).
+
+    import realnet as rn
+    runs = rn.grid(rn.RunConfig(p=43, d_model=64, d_mlp=256), dataset_size=[400, 1000], seed=range(3))
+    ds = rn.train(runs, out="runs/first")
+
+torch is imported when training or loading starts, not before.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from realnet.config import ConfigError, Phase, RunConfig, grid
+
+if TYPE_CHECKING:
+    from realnet.metrics import Callback, Snapshot
+    from realnet.records import StorageError
+    from realnet.training import load, train
+
+__all__ = [
+    "Callback",
+    "ConfigError",
+    "Phase",
+    "RunConfig",
+    "Snapshot",
+    "StorageError",
+    "grid",
+    "load",
+    "train",
+]
+
+_LATER = {
+    "Callback": "realnet.metrics",
+    "Snapshot": "realnet.metrics",
+    "StorageError": "realnet.records",
+    "load": "realnet.training",
+    "train": "realnet.training",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LATER:
+        raise AttributeError(f"module 'realnet' has no attribute {name!r}")
+    return getattr(import_module(_LATER[name]), name)

@@ -1,0 +1,171 @@
+"""Runs as one labelled data set: dataset_size × weight_decay × seed × step (and any other field that varies).
+
+Measured quantities lie on `step` (log-spaced), light curves (`light_...`) on `light_step`. Where a run has
+no value the entry is NaN; `status` tells finished, diverged, running, pending and absent runs apart.
+Units are in the attributes, as are configs, versions, commit, device and dtype. experiments.md 2.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import errno
+import json
+import shutil
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from realnet.config import Phase, RunConfig
+from realnet.metrics import UNITS
+from realnet.records import Record, write_atomically
+
+__all__ = ["dataset", "read_netcdf", "write_netcdf"]
+
+ALWAYS = ("dataset_size", "weight_decay", "seed")
+
+
+def _field(config: RunConfig, name: str) -> Any:
+    if name.startswith("final_"):
+        return getattr(config.phases[-1], name.removeprefix("final_")) if config.phases else None
+    value = getattr(config, name)
+    if name == "start_from":
+        return value.key if value else "nothing"
+    return value
+
+
+def _axes(configs: Sequence[RunConfig]) -> dict[str, list[Any]]:
+    """Fields that tell the runs apart, with their values."""
+    fields = [f.name for f in dataclasses.fields(RunConfig)]
+    free = [n for n in fields if n not in (*ALWAYS, "phases", "start_from")]
+    free += ["final_" + f.name for f in dataclasses.fields(Phase)] if any(c.phases for c in configs) else []
+    names = [n for n in free if len({_field(c, n) for c in configs}) > 1]
+
+    def told_apart(by: list[str]) -> bool:
+        return len({tuple(_field(c, n) for n in by) for c in configs}) == len(configs)
+
+    # Fields that vary only along with others (a parent with its seed) would make a mostly empty grid.
+    for name in list(names):
+        if told_apart([n for n in (*names, *ALWAYS) if n != name]):
+            names.remove(name)
+    names += ALWAYS
+    for name in ("start_from", "key"):  # nothing shorter names them
+        if not told_apart(names):
+            names.insert(0, name)
+    axes = {}
+    for name in names:
+        values = list(dict.fromkeys(_field(c, name) for c in configs))
+        numbers = all(isinstance(v, (int, float)) for v in values)
+        axes[name] = sorted(values) if numbers else [v if isinstance(v, str) else str(v) for v in values]
+    return axes
+
+
+def _numbers(configs: Sequence[RunConfig]) -> list[str]:
+    """Fields of numbers that differ between runs."""
+    fields = [f.name for f in dataclasses.fields(RunConfig)]
+    varied = [n for n in fields if len({_field(c, n) for c in configs}) > 1]
+    return [n for n in varied if all(isinstance(_field(c, n), (int, float)) for c in configs)]
+
+
+def _unit(name: str) -> str:
+    bare = name.removeprefix("light_")
+    return max((e for e in UNITS if bare == e or bare.endswith("_" + e)), key=len, default="")
+
+
+def dataset(configs: Sequence[RunConfig], records: Mapping[RunConfig, Record]) -> xr.Dataset:
+    """All runs of `configs`; those without a record are pending."""
+    configs = list(dict.fromkeys(configs))
+    axes = _axes(configs)
+    shape = tuple(len(v) for v in axes.values())
+    companions = {n: np.full(shape, np.nan) for n in _numbers(configs) if n not in axes}
+    found = [records[c] for c in configs if c in records]
+    grids = {
+        name: np.unique(np.concatenate([r.curves[name] for r in found])) if found else np.empty(0, int)
+        for name in ("step", "light_step")
+    }
+    arrays: dict[str, tuple[tuple[str, ...], np.ndarray]] = {
+        "status": (tuple(axes), np.full(shape, "absent", dtype=object)),
+        "key": (tuple(axes), np.full(shape, "", dtype=object)),
+        "steps_done": (tuple(axes), np.full(shape, np.nan)),
+        "wall_time": (tuple(axes), np.full(shape, np.nan)),
+    }
+    for config in configs:
+        where = tuple(
+            values.index(str(_field(config, n)) if isinstance(values[0], str) else _field(config, n))
+            for n, values in axes.items()
+        )
+        for name, values in companions.items():
+            values[where] = _field(config, name)
+        record = records.get(config)
+        arrays["status"][1][where] = record.status if record else "pending"
+        arrays["key"][1][where] = config.key
+        if record is None:
+            continue
+        arrays["steps_done"][1][where] = record.step
+        arrays["wall_time"][1][where] = record.wall_time
+        for name, curve in record.curves.items():
+            if name in grids:
+                continue
+            time = "light_step" if name.startswith("light_") else "step"
+            if name not in arrays:
+                extra = ("frequency",) if curve.ndim > 1 else ()
+                width = [max(r.curves[name].shape[1] for r in found if name in r.curves)] if extra else []
+                arrays[name] = ((*axes, time, *extra), np.full((*shape, len(grids[time]), *width), np.nan))
+            at = np.searchsorted(grids[time], record.curves[time])
+            target = arrays[name][1][where]
+            if curve.ndim > 1:
+                target[at, : curve.shape[1]] = curve
+            else:
+                target[at] = curve
+    if "key" in axes:
+        arrays.pop("key")
+    for name in ("status", "key"):
+        if name in arrays:
+            arrays[name] = (arrays[name][0], arrays[name][1].astype(str))
+    along = {name: (tuple(axes), values) for name, values in companions.items()}
+    ds = xr.Dataset(arrays, coords=axes | grids | along)
+    if "frequency" in ds.sizes:
+        ds = ds.assign_coords(frequency=np.arange(1, ds.sizes["frequency"] + 1))
+    return _describe(ds, configs, found)
+
+
+def _describe(ds: xr.Dataset, configs: list[RunConfig], found: list[Record]) -> xr.Dataset:
+    for name in ds.data_vars:
+        ending = _unit(str(name))
+        if ending:
+            ds[name].attrs["units"] = UNITS[ending]
+    ds["wall_time"].attrs["units"] = "s"
+    ds["steps_done"].attrs["units"] = "optimizer steps"
+    units = {"dataset_size": "pairs", "weight_decay": "1", "seed": "1"}
+    for name in ds.coords:
+        ds[name].attrs["units"] = units.get(str(name), "optimizer steps" if str(name).endswith("step") else "1")
+    shared = [r.provenance for r in found]
+    ds.attrs = {
+        "configs": json.dumps({c.key: json.loads(c.to_json()) for c in configs}),
+        "seeds": json.dumps(sorted({c.seed for c in configs})),
+        "dtype": ", ".join(sorted({c.dtype for c in configs})),
+        **{k: " | ".join(sorted({p[k] for p in shared if k in p})) for k in sorted({k for p in shared for k in p})},
+    }
+    return ds
+
+
+def write_netcdf(ds: xr.Dataset, path: Path) -> None:
+    """Save, compressed, under a temporary name first. Errors: StorageError."""
+    packed = {n: {"zlib": True, "complevel": 4} for n, v in ds.data_vars.items() if v.dtype.kind == "f"}
+
+    def write(name: str) -> None:
+        try:
+            ds.to_netcdf(name, engine="netcdf4", encoding=packed)
+        except RuntimeError as error:  # the netCDF library does not say why it cannot write
+            full = shutil.disk_usage(path.parent).free < ds.nbytes
+            raise OSError(errno.ENOSPC if full else errno.EIO, str(error)) from error
+
+    write_atomically(path, write)
+
+
+def read_netcdf(path: Path) -> xr.Dataset:
+    """The data set that `write_netcdf` saved."""
+    with xr.open_dataset(path, engine="netcdf4") as ds:
+        return ds.load()

@@ -1,0 +1,318 @@
+"""Speed of realnet on a CPU against plain loops in the same run, saved with device, versions, n and spread.
+
+    python -m tests.benchmarks.bench_realnet            # every part, about 5 minutes on two quiet cores
+    python -m tests.benchmarks.bench_realnet ratio      # one part: ratio, growth, measuring, profile
+
+Ratios are per run-step with the same threads on both sides. Two baselines: the reference module, and one
+in the manner of nanoGPT (nn.Linear, fused query-key-value); the faster one counts. Both compute every
+position, as a plain module does, and unembed the last.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from threadpoolctl import threadpool_info, threadpool_limits
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+import realnet as rn
+from realnet import buffers, compiled
+from realnet.ensemble import Stack
+from realnet.job import Job, measured_steps
+from realnet.model import reference
+from realnet.records import Folder, environment
+from realnet.tasks import table
+
+RESULTS = Path(__file__).parent / "results" / "realnet.json"
+CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+CPU = torch.device("cpu")
+SMALL = rn.RunConfig(p=43, d_model=64, d_mlp=256, dataset_size=1000)
+PAPER = rn.RunConfig(dataset_size=3830)
+
+
+class FusedTransformer(nn.Module):
+    """One block in the manner of nanoGPT: Linear layers, queries, keys and values in one product."""
+
+    def __init__(self, c: rn.RunConfig) -> None:
+        super().__init__()
+        self.heads, self.p = c.n_heads, c.p
+        self.embed, self.place = (
+            nn.Embedding(c.p + 1, c.d_model),
+            nn.Parameter(torch.randn(3, c.d_model) / 10),
+        )
+        self.qkv, self.out = (nn.Linear(c.d_model, n * c.d_model, bias=False) for n in (3, 1))
+        self.up, self.down = (
+            nn.Linear(c.d_model, c.d_mlp, bias=False),
+            nn.Linear(c.d_mlp, c.d_model, bias=False),
+        )
+        self.unembed = nn.Linear(c.d_model, c.p, bias=False)
+
+    def forward(self, x: Tensor, y: Tensor) -> Tensor:
+        r = self.embed(torch.stack([x, y, torch.full_like(x, self.p)], 1)) + self.place
+        q, k, v = (z.unflatten(-1, (self.heads, -1)).transpose(1, 2) for z in self.qkv(r).chunk(3, -1))
+        r = r + self.out(F.scaled_dot_product_attention(q, k, v, is_causal=True).transpose(1, 2).flatten(2))
+        r = r + self.down(F.relu(self.up(r)))
+        logits: Tensor = self.unembed(r[:, -1])
+        return logits
+
+
+def plain_loop(config: rn.RunConfig, kind: str, device: torch.device = CPU) -> Callable[[], None]:
+    """A function that takes one step of a plain training loop."""
+    data, pairs = Stack([config], CPU).data[0], table(config.task, config.p)
+    x, y, label = (torch.from_numpy(z[data.train]).long().to(device) for z in (pairs.x, pairs.y, data.labels))
+    net = reference(config, Stack([config], CPU).weights[0]) if kind == "reference" else FusedTransformer(config)
+    net = net.to(device)
+    optimizer = torch.optim.AdamW(net.parameters(), 1e-3, betas=(0.9, 0.98), weight_decay=1.0)
+
+    def step() -> None:
+        optimizer.zero_grad()
+        F.cross_entropy(net(x, y), label).backward()
+        optimizer.step()
+
+    return step
+
+
+def seconds(act: Callable[[], object], times: int) -> float:
+    """Seconds for one call, averaged over `times` calls in a row."""
+    start = time.perf_counter()
+    for _ in range(times):
+        act()
+    return (time.perf_counter() - start) / times
+
+
+def spread(values: list[float]) -> dict[str, float | int]:
+    """Median, extremes and number of repeats."""
+    return {"median": statistics.median(values), "min": min(values), "max": max(values), "n": len(values)}
+
+
+def matmul_rate(threads: int) -> dict[str, float]:
+    """Floating-point operations per second in large products: torch's own, and BLAS with a thread a run."""
+    n = 1536
+    a, b, c = torch.randn(n, n), torch.randn(n, n), torch.empty(n, n)
+    torch.set_num_threads(threads)
+    torch_rate = max(2 * n**3 / seconds(lambda: torch.mm(a, b, out=c), 3) for _ in range(3))
+    x, y = a.numpy(), b.numpy()
+    with ThreadPoolExecutor(threads) as pool, threadpool_limits(1, "blas"):
+        together = lambda: list(pool.map(lambda _: x @ y, range(threads)))  # noqa: E731
+        blas_rate = max(threads * 2 * n**3 / seconds(together, 3) for _ in range(3))
+    return {"torch": torch_rate, "blas": blas_rate}
+
+
+def work(c: rn.RunConfig) -> dict[str, float]:
+    """Floating-point operations of a step, 2 a multiply-add, backward included, on each path."""
+    d, m, q, n = c.d_model, c.d_mlp, c.p, c.dataset_size
+    plain = 3 * 2 * n * (3 * (4 * d * d + 2 * d * m) + d * q)
+    rows, classes = 2 * q + 1, -(-q // 16) * 16
+    tables = rows * d * d + d * d * (m + classes) + rows * d * (m + classes) + m * d * classes
+    look_ups = 2 * c.n_heads * n * (m + classes)
+    return {
+        "plain": plain,
+        "compiled": 3 * 2 * (n * m * classes + tables + look_ups),
+        "look_ups": 3 * 2 * look_ups,
+    }
+
+
+class Others:
+    """Share of the machine that other processes used since `start` (Linux; 0 where that cannot be told)."""
+
+    def start(self) -> None:
+        """Begin to watch."""
+        self.before = self._now()
+
+    def share(self) -> float:
+        """The share so far."""
+        busy, own, wall = (b - a for a, b in zip(self.before, self._now(), strict=True))
+        return max(0.0, (busy - own) / (wall * (os.cpu_count() or 1)))
+
+    @staticmethod
+    def _now() -> tuple[float, float, float]:
+        try:
+            fields = [int(x) for x in Path("/proc/stat").read_text().splitlines()[0].split()[1:9]]
+            busy = (sum(fields) - fields[3] - fields[4]) / os.sysconf("SC_CLK_TCK")
+        except OSError:
+            busy = 0.0
+        return busy, time.process_time(), time.perf_counter()
+
+
+QUIET = 0.04  # a repeat in which others took more of the machine is thrown away and counted
+PATIENCE = 75.0  # seconds after which what there is must do
+
+
+class Together:
+    """Runs stepped as `train` does on a CPU: a stack each, a thread a core."""
+
+    def __init__(self, configs: list[rn.RunConfig], threads: int = CORES) -> None:
+        self.stacks = [Stack([c], CPU) for c in configs]
+        self.pool = ThreadPoolExecutor(threads)
+
+    def advance(self, steps: int) -> float:
+        """Seconds per run-step."""
+        torch.set_num_threads(1)
+        with threadpool_limits(1, "blas"):
+            start = time.perf_counter()
+            list(self.pool.map(lambda s: s.advance(steps), self.stacks))
+            return (time.perf_counter() - start) / steps / len(self.stacks)
+
+
+def ratio(config: rn.RunConfig, runs: int, repeats: int, steps: int, threads: int) -> dict[str, Any]:
+    """Seconds per run-step on both sides, turn about, and their ratio."""
+    ours = Together([replace(config, seed=s) for s in range(runs)], threads)
+    loops = {kind: plain_loop(config, kind) for kind in ("reference", "fused")}
+    ours.advance(2)
+    times: dict[str, list[float]] = {"realnet": [], **{k: [] for k in loops}}
+    others, discarded, begun = Others(), 0, time.monotonic()
+    while len(times["realnet"]) < repeats and time.monotonic() - begun < PATIENCE:
+        others.start()
+        once = {}
+        for kind, step in loops.items():
+            torch.set_num_threads(threads)
+            step()
+            once[kind] = seconds(step, steps)
+        once["realnet"] = ours.advance(steps)
+        # Others may have the cores that this comparison leaves free.
+        if others.share() > QUIET + 0.95 * (CORES - threads) / CORES:
+            discarded += 1
+            continue
+        for kind, value in once.items():
+            times[kind].append(value)
+    if not times["realnet"]:
+        return {"runs": runs, "threads": threads, "discarded": discarded, "ratio": "no quiet moment"}
+    best = min(loops, key=lambda k: statistics.median(times[k]))
+    ratios = [a / b for a, b in zip(times[best], times["realnet"], strict=True)]
+    rate, flops = matmul_rate(threads), work(config)
+    return {
+        "config": {"p": config.p, "d_model": config.d_model, "d_mlp": config.d_mlp, "D": config.dataset_size},
+        "runs": runs,
+        "threads": threads,
+        "discarded": discarded,
+        "faster_baseline": best,
+        "seconds_per_run_step": {k: spread(v) for k, v in times.items()},
+        "ratio": spread(ratios),
+        "matmul_flops_per_second": rate,
+        "flops_per_step": flops,
+        "fraction_of_matmul_rate": {
+            "realnet": flops["compiled"] / statistics.median(times["realnet"]) / rate["blas"],
+            "baseline": flops["plain"] / statistics.median(times[best]) / rate["torch"],
+        },
+    }
+
+
+def growth() -> dict[str, Any]:
+    """Seconds per run-step against runs, data set size and width (one thing varied at a time)."""
+    found: dict[str, Any] = {}
+    varied: dict[str, tuple[int, ...]] = {
+        "dataset_size": (100, 200, 400, 800, 1600),
+        "d_mlp": (64, 128, 256, 512, 1024),
+        "d_model": (32, 64, 128, 256),
+    }
+    cases = {"runs": [(n, [replace(SMALL, seed=s) for s in range(n)]) for n in (1, 2, 4, 8, 16, 64, 256)]}
+    for name, values in varied.items():
+        cases[name] = [(v, [replace(SMALL, seed=s, **{name: v}) for s in range(4)]) for v in values]
+    for name, rows in cases.items():
+        found[name] = []
+        for value, configs in rows:
+            together = Together(configs)
+            steps = max(4, 64 // len(configs))
+            together.advance(2)
+            found[name].append([value, spread([together.advance(steps) for _ in range(5)])])
+    return found
+
+
+def measuring() -> dict[str, Any]:
+    """Cost of a full and of a light measurement, and their share in a run of the default length."""
+    found = {}
+    for name, config in {"small": SMALL, "paper": PAPER}.items():
+        with tempfile.TemporaryDirectory() as out, threadpool_limits(1, "blas"):
+            torch.set_num_threads(1)
+            job = Job([config], {config: None}, Folder(out), CPU, (), 60.0, {})
+            job.stack.advance(2)
+            times = {
+                "step": spread([seconds(lambda j=job: j.stack.advance(1), 5) for _ in range(5)]),
+                "full": spread([seconds(lambda j=job: j._measure(True, False), 3) for _ in range(5)]),
+                "light": spread([seconds(lambda j=job: j._measure(False, True), 3) for _ in range(5)]),
+                "checkpoint": spread([seconds(lambda j=job: j._save("running"), 3) for _ in range(5)]),
+            }
+        counts = {"full": len(measured_steps(config)), "light": config.steps // config.light_every}
+        stepping = config.steps * times["step"]["median"]
+        spent = sum(counts[k] * times[k]["median"] for k in counts)
+        spent += times["checkpoint"]["median"] * (stepping // 60 + 1)
+        share = spent / (spent + stepping)
+        found[name] = {"steps": config.steps, "counts": counts, "seconds": times, "share_not_stepping": share}
+    return found
+
+
+def profile() -> dict[str, Any]:
+    """Where a step's time goes on one core: medians of parts timed by themselves, in seconds."""
+    found = {}
+    for name, config in {"small": SMALL, "paper": PAPER}.items():
+        stack = Stack([config], CPU)
+        with threadpool_limits(1, "blas"):
+            stack.advance(2)
+            w, g = stack._named
+            e, s = stack._examples, stack._buffers()
+            blocks = [(i, min(i + buffers.ROWS, len(e.x))) for i in range(0, len(e.x), buffers.ROWS)]
+            h, f, o = (np.ones(z.shape, z.dtype) for z in (s.hidden, s.fold, s.out))
+            parts: dict[str, Callable[[], object]] = {
+                "whole step": lambda stack=stack: stack.advance(1),
+                "gradient": lambda stack=stack: stack.gradient(),
+                "tables forward": lambda w=w, s=s: compiled._tables(w, s),
+                "tables backward": lambda w=w, s=s, g=g: compiled._tables_back(w, s, g),
+                "attention": lambda e=e, s=s, c=config: compiled._attention(e, s, c.p),
+                "block forward": lambda e=e, s=s, c=config, b=blocks: [compiled._block(e, s, c.p, *x) for x in b],
+                "matmul forward": lambda h=h, f=f, o=o, b=blocks: [np.matmul(h, f, out=o) for _ in b],
+                "matmul backward": lambda h=h, f=f, o=o, b=blocks: [(o @ f.T, h.T @ o) for _ in b],
+            }
+            found[name] = {k: spread([seconds(act, 3) for _ in range(7)]) for k, act in parts.items()}
+    return found
+
+
+def ratios() -> dict[str, Any]:
+    """Both sizes, with a thread on both sides and with all cores on both sides."""
+    found = {}
+    for threads in sorted({1, CORES}, reverse=True):
+        found[f"small, {threads} threads"] = ratio(SMALL, 8, 7, 20, threads)
+        found[f"paper, {threads} threads"] = ratio(PAPER, 8, 5, 4, threads)
+    return found
+
+
+PARTS: dict[str, Callable[[], Any]] = {
+    "ratio": ratios,
+    "growth": growth,
+    "measuring": measuring,
+    "profile": profile,
+}
+
+
+def main(parts: list[str], out: Path = RESULTS) -> None:
+    """Run the parts and put them into the saved results, each with the environment it ran in."""
+    results = json.loads(out.read_text()) if out.exists() else {}
+    for name in parts or list(PARTS):
+        about: dict[str, Any] = environment("cpu")
+        about["versions"] = json.loads(str(about["versions"]))
+        blas = [i.get("architecture") for i in threadpool_info() if i["user_api"] == "blas"]
+        results[name] = {"environment": about | {"cores": CORES, "blas_kernels": blas}, **PARTS[name]()}
+        print(name, json.dumps(results[name], indent=1))
+    out.parent.mkdir(parents=True, exist_ok=True)
+    out.write_text(json.dumps(results, indent=1) + "\n")
+
+
+def run() -> None:
+    """Every part, for `python -m tests.benchmarks`."""
+    main([])
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,210 @@
+"""Measurements against closed forms, finite differences and nets made by hand."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+import realnet as rn
+from realnet import metrics
+from realnet.ensemble import Stack
+from realnet.metrics import Snapshot, equivalent_logit, measure, trigonometric
+from realnet.tasks import labels, table
+
+CPU = torch.device("cpu")
+TINY = rn.RunConfig(p=11, dataset_size=70, d_model=16, d_mlp=32, n_heads=2, steps=60, dtype="float64", light_every=20)
+
+
+def snapshot(stack: Stack) -> Snapshot:
+    stack.gradient()
+    views = (stack.layout.views(z[0]) for z in (stack.weights, stack.grads))
+    return Snapshot(stack.configs[0], stack.step, stack.data[0], stack.table_logits(0), *views)
+
+
+@given(s=st.floats(-5, 600), q=st.integers(2, 10**6))
+def test_equivalent_logit_inverts_the_toy_loss(s: float, q: int) -> None:
+    loss = math.log1p((q - 1) * math.exp(-s))
+    if loss > 0:
+        assert equivalent_logit(loss, q) == pytest.approx(s, abs=1e-9, rel=1e-9)
+
+
+def test_equivalent_logit_is_zero_at_chance_and_infinite_without_loss() -> None:
+    assert equivalent_logit(math.log(113), 113) == pytest.approx(0, abs=1e-12)
+    assert equivalent_logit(0.0, 113) == math.inf
+
+
+@pytest.mark.parametrize("architecture", ["transformer", "mlp"])
+def test_homogeneity_equals_the_finite_difference_under_scaling(architecture: str) -> None:
+    stack = Stack([replace(TINY, architecture=architecture)], CPU)
+    stack.advance(60)
+    measured = measure(snapshot(stack))["homogeneity"]
+    logits, step = [], 1e-5
+    for sign in (-1, 1):
+        scaled = Stack([replace(TINY, architecture=architecture)], CPU)
+        scaled.weights.copy_(stack.weights * (1 + sign * step))
+        logits.append(equivalent_logit(scaled.gradient()[0].item(), 11))
+    difference = (math.log(logits[1]) - math.log(logits[0])) / (math.log1p(step) - math.log1p(-step))
+    assert measured == pytest.approx(difference, rel=1e-5)
+
+
+def test_homogeneity_of_a_large_margin_bias_free_mlp_is_its_depth() -> None:
+    """The logits of embedding, hidden layer and unembedding scale with the cube of the weights."""
+    stack = Stack([replace(TINY, architecture="mlp", dataset_size=1, learning_rate=1e-2, weight_decay=0.0)], CPU)
+    stack.advance(400)
+    assert measure(snapshot(stack))["homogeneity"] == pytest.approx(3.0, rel=0.15)
+    # With one example s = margin less a constant of order ln q, so the local degree nears 3 as s grows.
+    stack.weights *= 2
+    assert measure(snapshot(stack))["homogeneity"] == pytest.approx(3.0, rel=0.02)
+
+
+def test_effective_weight_decay_is_the_slope_along_the_norm() -> None:
+    stack = Stack([TINY], CPU)
+    stack.advance(30)
+    found = measure(snapshot(stack))
+    losses = []
+    for factor in (1 - 1e-6, 1 + 1e-6):
+        other = Stack([TINY], CPU)
+        other.weights.copy_(stack.weights * factor)
+        losses.append(other.gradient()[0].item())
+    slope = (losses[1] - losses[0]) / 2e-6  # d loss / d ln|w|
+    assert found["effective_weight_decay"] == pytest.approx(-slope / found["norm"] ** 2, rel=1e-5)
+    assert found["norm"] == pytest.approx(stack.weights.norm().item(), rel=1e-12)
+    assert found["gradient_norm"] == pytest.approx(stack.grads.norm().item(), rel=1e-12)
+
+
+def cosines(task: str, p: int, frequencies: Mapping[int, float], n: int, offset: np.ndarray) -> torch.Tensor:
+    return torch.from_numpy(sum(a * np.cos(2 * np.pi * k * offset / n) for k, a in frequencies.items()))
+
+
+@given(
+    p=st.integers(5, 14),
+    task=st.sampled_from(["add", "sub"]),
+    a=st.floats(0.5, 3),
+    b=st.floats(0.5, 3),
+    shift=st.floats(-5, 5),
+)
+def test_trigonometric_net_lies_in_the_subspace_at_its_own_frequencies(
+    p: int, task: str, a: float, b: float, shift: float
+) -> None:
+    label = labels(task, p, 0)[1]
+    offset = label[:, None] - np.arange(p)
+    # A shift of all classes of a pair changes no probability and must change nothing here.
+    logits = cosines(task, p, {1: a, 2: b}, p, offset) + shift * torch.from_numpy(label[:, None] + 0.0)
+    gen, _, share, parts = trigonometric(logits, task, p)
+    # Frequency n / 2 has all its weight in one term of the transform, others in two.
+    one, two = a**2 / 2, b**2 / 2 if p != 2 * 2 else b**2
+    assert share == pytest.approx(1)
+    assert parts[0].item() == pytest.approx(one / (one + two))
+    assert parts[1].item() == pytest.approx(two / (one + two))
+    assert gen[0].item() == pytest.approx(a + b)
+
+
+def test_division_has_its_trigonometry_in_discrete_logs() -> None:
+    from realnet.tasks import discrete_log
+
+    p, logs = 11, discrete_log(11)
+    label = labels("div", p, 0)[1]
+    logits = torch.zeros(len(label), p, dtype=torch.float64)
+    for c in range(1, p):
+        logits[:, c] = torch.from_numpy(np.cos(2 * np.pi * 3 * (logs[label] - logs[c]) / (p - 1)))
+    _, _, share, parts = trigonometric(logits, "div", p)
+    assert share == pytest.approx(1)
+    assert parts[2].item() == pytest.approx(1)
+
+
+def test_memorising_net_has_almost_nothing_in_the_subspace_and_its_logit_is_all_residual() -> None:
+    config = replace(TINY, p=31, dataset_size=300)
+    data = Stack([config], CPU).data[0]
+    logits = torch.zeros(31 * 31, 31, dtype=torch.float64)
+    noise = np.random.default_rng(0).integers(31, size=300)
+    logits[data.train, noise] = 10.0
+    gen, _, share, _ = trigonometric(logits, "add", 31)
+    assert share < 0.02
+    assert abs(gen[0].item()) < 0.2
+
+
+def test_tasks_without_a_cyclic_group_have_no_trigonometry() -> None:
+    assert trigonometric(torch.zeros(121, 11), "x^3+xy", 11) is None
+    stack = Stack([replace(TINY, task="random")], CPU)
+    found = measure(snapshot(stack))
+    assert math.isnan(found["gen_share"])
+    assert "frequency_share" not in found
+
+
+def test_circuit_logits_add_up_to_the_centred_right_logit() -> None:
+    stack = Stack([TINY], CPU)
+    stack.advance(60)
+    shot = snapshot(stack)
+    found = measure(shot)
+    centred = shot.logits - shot.logits.mean(1, keepdim=True)
+    rows = torch.from_numpy(shot.data.train)
+    right = centred[rows, torch.from_numpy(shot.data.truth[shot.data.train])].mean().item()
+    assert found["gen_logit"] + found["mem_logit"] == pytest.approx(right)
+
+
+def test_losses_accuracies_and_margins_are_those_of_their_split() -> None:
+    config = replace(TINY, corrupted=0.3, phases=(rn.Phase(5), rn.Phase(5, dataset_size=30)))
+    stack = Stack([config], CPU)
+    stack.advance(5)
+    stack.enter_stage(1)
+    shot = snapshot(stack)
+    found, data = measure(shot), stack.data[0]
+    noisy, truth = labels("add", 11, 0, 0.3)
+    for split, rows, label in (
+        ("train", data.train, noisy),
+        ("unseen", data.unseen, truth),
+        ("removed", data.removed, truth),
+    ):
+        scores = shot.logits[rows].numpy()
+        right = scores[np.arange(len(rows)), label[rows]]
+        rest = np.array([np.delete(s, c) for s, c in zip(scores, label[rows], strict=True)])
+        loss = np.log(np.exp(scores).sum(1)) - right
+        assert found[f"{split}_loss"] == pytest.approx(loss.mean())
+        assert found[f"{split}_accuracy"] == pytest.approx((right > rest.max(1)).mean())
+        assert found[f"{split}_margin"] == pytest.approx((right - rest.max(1)).mean())
+    assert len(data.train) + len(data.unseen) + len(data.removed) == len(table("add", 11).x)
+    assert len(data.removed) == 40
+
+
+def test_callback_is_called_at_every_measured_step_and_its_numbers_join_the_data_set() -> None:
+    steps = []
+
+    def embedding_norm(shot: rn.Snapshot) -> dict[str, float]:
+        steps.append(shot.step)
+        return {"embedding_norm": shot.weights["W_E"].norm().item()}
+
+    ds = rn.train(TINY, "cpu", callbacks=[embedding_norm], progress=False)
+    assert steps == ds.step.values.tolist()
+    assert (ds.embedding_norm > 0).all()
+    assert ds.embedding_norm.attrs["units"] == metrics.UNITS["norm"]
+
+
+def test_every_measured_quantity_has_a_unit() -> None:
+    ds = rn.train(TINY, "cpu", progress=False)
+    assert [n for n, v in ds.data_vars.items() if "units" not in v.attrs] == ["status", "key"]
+    assert [n for n, v in ds.coords.items() if "units" not in v.attrs] == []
+
+
+def test_a_callback_that_joins_later_leaves_what_it_missed_as_missing(tmp_path: Path) -> None:
+    class Enough(Exception):
+        pass
+
+    def stops(shot: rn.Snapshot) -> dict[str, float]:
+        if shot.step >= 30:
+            raise Enough
+        return {}
+
+    with pytest.raises(Enough):
+        rn.train(TINY, "cpu", tmp_path, callbacks=[stops], progress=False, checkpoint_seconds=0)
+    ds = rn.train(TINY, "cpu", tmp_path, callbacks=[lambda shot: {"late": 1.0}], progress=False).squeeze()
+    assert ds.late.isel(step=0).isnull()
+    assert ds.late.isel(step=-1) == 1
+    assert ds.train_loss.notnull().all()
