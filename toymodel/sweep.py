@@ -15,13 +15,13 @@ from .kernel.equations import N_EVENTS
 from .kernel.lane import DONE
 from .parameters import TABLE, check, check_axis, unknown
 from .problem import Problem, State, event_times, pack
-from .solve import RTOL, Solution, solve_descent, solve_flow
+from .solve import LANES, RTOL, Solution, solve_descent, solve_flow
 
 if TYPE_CHECKING:
     import xarray
 
-# Points that a thread takes at a time: enough to keep it busy, few enough for an even load and a bar that moves.
-BLOCK = 2048
+# Points that a thread takes at a time: enough to fill its lanes, few enough for an even load and a bar that moves.
+LEAST_BLOCK, MOST_BLOCK = 2 * LANES, 2048
 
 
 def sweep(
@@ -85,8 +85,10 @@ def sweep(
     total, n = int(np.prod(shape, dtype=np.int64)), len(model.circuits)
     result = _Result(total, n, kept.size)
 
+    length = min(max(-(-total // (2 * crew)), LEAST_BLOCK), MOST_BLOCK)
+
     def block(first: int) -> int:
-        last = min(first + BLOCK, total)
+        last = min(first + length, total)
         where = np.unravel_index(np.arange(first, last), shape) if shape else ()
         values = {name: grid[name][index] for name, index in zip(grid, where, strict=True)}
         run = {
@@ -102,7 +104,7 @@ def sweep(
         result.store(slice(first, last), problem, solution)
         return last - first
 
-    _spread(block, range(0, total, BLOCK), total, crew, progress)
+    _spread(block, range(0, total, length), total, crew, progress)
 
     ds = xr.Dataset(
         {name: (tuple(grid), values.reshape(shape)) for name, values in result.variables.items()},
