@@ -1,6 +1,6 @@
 """A transformer groks at the paper's size: accuracies, key frequencies and the logits of the two circuits.
 
-Claim under test: the share of the logits that is trigonometric rises before test accuracy does.
+Claim: the share of the logits that is trigonometric rises before test accuracy does.
 Source: Varma et al. 2023, appendix A.3; experiments.md 2.
 """
 

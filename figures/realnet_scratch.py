@@ -50,7 +50,7 @@ def draw() -> tuple[Figure, dict[str, object]]:
     steps = int(ds.light_step.values[-1])
     right.set(xlabel="data set size D (pairs)", ylabel=f"accuracy at step {steps}", ylim=(-0.03, 1.05))
     number_ticks(right, [int(s) for s in sizes.values[::2]])
-    right.legend(loc="center left")
+    right.legend(loc="center right")
     median = final.median("seed")
     jump = int(np.argmax(np.diff(median.values)))
     numbers = {

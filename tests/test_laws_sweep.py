@@ -132,3 +132,20 @@ def test_every_point_succeeds_where_a_circuit_vanishes_below_the_tolerance(kappa
     found = tm.sweep(model, t_end, dataset_size=np.geomspace(1.0, 1e5, 1000), progress=False)
     assert not np.any(found.behaviour == "failed")
     assert found.num_steps.max() < 1000
+
+
+@pytest.mark.parametrize("floor", [0.0, 1e-6, 1e-3])
+def test_a_point_has_the_same_bits_in_any_company(floor: float) -> None:
+    rng = np.random.default_rng(0)
+    kappa = rng.uniform(0.3, 3.0, 1500)
+    for weight_decay, t_end in ((1e-4, 1e4), (1e-2, 300.0)):
+        model = tm.TwoCircuitModel(
+            gen=tm.Circuit(1.0, 1e-3, 0.01),
+            mem=tm.Circuit(0.5, 1.0, 0.01),
+            weight_decay=weight_decay,
+            logit_floor=floor,
+        )
+        together = tm.sweep(model, t_end, kappa=kappa, progress=False)
+        some = rng.permutation(kappa.size)[:300]
+        same(together.isel(kappa=some), tm.sweep(model, t_end, kappa=kappa[some], threads=1, progress=False))
+        same(together.isel(kappa=some[:3]), tm.sweep(model, t_end, kappa=kappa[some[:3]], progress=False))

@@ -12,7 +12,7 @@ from .equations import N_EVENTS, logit_of, margins
 from .limit import shared_equilibrium
 from .rodas import ROOM as STEP_ROOM
 from .rodas import inside, logits_inside
-from .wall import edge_of, least_of
+from .wall import edge_of, least_of, parked_logit
 
 # Rows of `room`: n numbers a lane, then N_EVENTS or five, then one.  Rows from SCRATCH on are free between two calls.
 THETA, LOGITS, RATE, PARKED, LEAST, EDGE, END, D1, D2, D3 = 0, 1, 2, 3, 4, 5, 6, 7, 8, 9
@@ -237,6 +237,9 @@ def advance(k: int, n: int, lanes: int, room: Vector) -> int:
         theta[j] = end[j] if x == 1.0 else inside(x, theta[j], end[j], d1[j], d2[j], d3[j])
         if parked[j] == 0.0 and r > 1.0:
             theta[j] = max(theta[j], edge[j])
+        elif parked[j] > 0.0:
+            # Here and not where lanes are refreshed together: another lane must not decide when this one is told.
+            room[LEAST][j] = parked_logit(room[SLOPE][j], floor, r, room[P][k])
     arrives = x == 1.0 and h >= room[T_END][k] - room[T][k]
     room[T][k] = room[T_END][k] if arrives else room[T][k] + x * h
     room[PART][k] = x
@@ -307,8 +310,11 @@ def finish(
         return
     least = math.inf
     for i in range(n):
-        final[i] = logits[i * lanes + k]
-        least = min(least, slope[i * lanes + k])
+        j = i * lanes + k
+        final[i] = logits[j]
+        if room[PARKED][j] > 0.0:
+            final[i] = parked_logit(slope[j], room[FLOOR][k], room[R][k], room[P][k])
+        least = min(least, slope[j])
     events[N_EVENTS] = room[EVER][k]
     events[N_EVENTS + 1] = room[STEPS][k]
     if room[R][k] > 1.0 and least > 0.0:

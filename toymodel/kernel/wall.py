@@ -42,6 +42,14 @@ def least_of(invariant: float, edge: float, floor: float, r: float) -> float:
 
 
 @jit
+def parked_logit(slope: float, floor: float, r: float, p: float) -> float:
+    """Logit of a parked circuit: its vanishing equilibrium p = a W^(r-1) where there is one (r > 1), else its wall."""
+    if floor == 0.0 and r > 1.0 and slope < math.inf and p > 0.0:
+        return math.exp(max(math.log(p / slope) / (r - 1.0), -700.0))
+    return floor
+
+
+@jit
 def park(
     k: int,
     t: float,
@@ -87,9 +95,6 @@ def park(
         elif parked[j] == 0.0 and push > 0.0:
             parked[j] = 1.0
             theta[j] = edge[j] if floor > 0.0 else 0.0
+            least[j] = parked_logit(slope[j], floor, r, p)
             changed = True
-        if parked[j] > 0.0:
-            least[j] = floor
-            if floor == 0.0 and r > 1.0 and slope[j] < math.inf and p > 0.0:
-                least[j] = math.exp(max(math.log(p / slope[j]) / (r - 1.0), -700.0))
     return changed
