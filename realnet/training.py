@@ -135,6 +135,8 @@ class _Trainer:
             stacks = deque(s for g in by_step.values() for s in plan(g, self.device, self.stack_size))
             total = sum(c.steps - (r.step if r else 0) for c, r in left.items())
             if not told:
+                # The wait has a name: a first use compiles for half a minute.
+                print("timing a few steps; the first time on a machine this compiles too", file=sys.stderr)
                 print(self._preflight(list(left), total, stacks), file=sys.stderr)
             with tqdm(total=total, unit="run-step", disable=told, smoothing=0.05) as bar:
                 trained = self._work(stacks, bar)
