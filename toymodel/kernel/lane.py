@@ -18,8 +18,21 @@ from .wall import edge_of, least_of, parked_logit
 THETA, LOGITS, RATE, PARKED, LEAST, EDGE, END, D1, D2, D3 = 0, 1, 2, 3, 4, 5, 6, 7, 8, 9
 INVARIANT, SLOPE, POWER, START, LOOK, NOW, BEFORE, CRITERIA = 10, 11, 12, 13, 14, 15, 16, 17
 P, H, T, T_END, LOG_RIVALS, ERROR, LAST_H, LAST_ERROR = 18, 19, 20, 21, 22, 23, 24, 25
-HELD, STEPS, EVER, SAMPLED, STAGE, POINT, FLOOR, R, PART, GROWTH, SHRINK = 26, 27, 28, 29, 30, 31, 32, 33, 34, 35, 36
-SCRATCH = 37
+HELD, STEPS, EVER, SAMPLED, STAGE, POINT, FLOOR, R, PART, GROWTH, SHRINK, NEAR = (
+    26,
+    27,
+    28,
+    29,
+    30,
+    31,
+    32,
+    33,
+    34,
+    35,
+    36,
+    37,
+)
+SCRATCH = 38
 ROOM = SCRATCH + STEP_ROOM
 
 # Stages of a lane, and how a run can end.
@@ -78,6 +91,7 @@ def load(
     room[T][k], room[T_END][k], room[POINT][k] = 0.0, t_end, point
     room[STEPS][k] = room[EVER][k] = room[SAMPLED][k] = room[HELD][k] = room[PART][k] = 0.0
     room[LAST_ERROR][k] = 0.0
+    room[NEAR][k] = 1.0
     room[STAGE][k] = LOADED
 
 
@@ -231,15 +245,21 @@ def advance(k: int, n: int, lanes: int, room: Vector) -> int:
                         x = middle
                     else:
                         low = middle
+    # Where no wall is near, `park` need not look.
+    near = 1.0 if floor > 0.0 or r < 1.0 else 0.0
     for i in range(n):
         j = i * lanes + k
         start[j] = theta[j]
         theta[j] = end[j] if x == 1.0 else inside(x, theta[j], end[j], d1[j], d2[j], d3[j])
-        if parked[j] == 0.0 and r > 1.0:
-            theta[j] = max(theta[j], edge[j])
-        elif parked[j] > 0.0:
+        if parked[j] > 0.0:
+            near = 1.0
             # Here and not where lanes are refreshed together: another lane must not decide when this one is told.
             room[LEAST][j] = parked_logit(room[SLOPE][j], floor, r, room[P][k])
+        elif theta[j] <= edge[j]:
+            near = 1.0
+            if r > 1.0:
+                theta[j] = edge[j]
+    room[NEAR][k] = near
     arrives = x == 1.0 and h >= room[T_END][k] - room[T][k]
     room[T][k] = room[T_END][k] if arrives else room[T][k] + x * h
     room[PART][k] = x

@@ -25,6 +25,7 @@ from .lane import (
     LOADED,
     LOG_RIVALS,
     LOGITS,
+    NEAR,
     NOW,
     PARKED,
     PART,
@@ -32,6 +33,7 @@ from .lane import (
     POWER,
     RATE,
     RUNNING,
+    SAMPLED,
     SCRATCH,
     SLOPE,
     STAGE,
@@ -69,7 +71,7 @@ def settle(n: int, lanes: int, room: Vector) -> None:
     refresh(n, lanes, room)
     changed = False
     for k in range(lanes):
-        if room[STAGE][k] != IDLE and park(
+        if room[NEAR][k] > 0.0 and room[STAGE][k] != IDLE and park(
             k, room[T][k], room[THETA], room[LOGITS], room[RATE], room[PARKED], room[INVARIANT], room[SLOPE], room[EDGE],
             room[LEAST], room[FLOOR][k], room[R][k], room[P][k], n, lanes,
         ):  # fmt: skip
@@ -114,46 +116,55 @@ def flow_points(
         room[LOG_RIVALS][k] = 0.0
         room[LAST_H][k] = 1.0
     coming = first
+    stage, t, until, h, now, before = room[STAGE], room[T], room[T_END], room[H], room[NOW], room[BEFORE]
     while True:
         busy = False
         for k in range(lanes):
-            if room[STAGE][k] == IDLE and coming < last:
+            if stage[k] == IDLE and coming < last:
                 load(
                     k, coming, theta[coming], invariant[coming], slope[coming], r[coming], log_rivals[coming],
                     floor[coming], t_end[coming], tol, criteria[coming], n, lanes, room,
                 )  # fmt: skip
                 coming += 1
-            busy = busy or room[STAGE][k] != IDLE
+            busy = busy or stage[k] != IDLE
         if not busy:
             break
         settle(n, lanes, room)
         margins(room[LOGITS], room[CRITERIA], n, n_gen, lanes, room[NOW], room[SCRATCH:])
         moved = False
         for k in range(lanes):
-            if room[STAGE][k] != IDLE:
+            if stage[k] == IDLE:
+                continue
+            if stage[k] == LOADED:
                 point = int(room[POINT][k])
-                if room[STAGE][k] == LOADED:
-                    moved |= launch(k, n, lanes, tol, times, samples[point], events[point], room)
-                elif room[STAGE][k] == RUNNING and room[PART][k] > 0.0:
-                    observe(k, n, lanes, n_gen, criteria[point], times, samples[point], events[point], room)
+                moved |= launch(k, n, lanes, tol, times, samples[point], events[point], room)
+            elif stage[k] == RUNNING and room[PART][k] > 0.0:
+                crossed = room[SAMPLED][k] < len(times)
                 for e in range(N_EVENTS):
-                    room[BEFORE][e * lanes + k] = room[NOW][e * lanes + k]
-                if room[NOW][GEN * lanes + k] > 0.0 and room[STAGE][k] == RUNNING:
-                    room[EVER][k] = 1.0
-                if room[T][k] >= room[T_END][k]:
-                    finish(k, DONE, n, lanes, events[point], final[point], limits[point], room)
-                # The last step ends at T_END, and a remainder too small to count is not left over.
-                left = room[T_END][k] - room[T][k]
-                if room[STAGE][k] != IDLE and (room[H][k] > left or room[H][k] < 1e-15 * room[T][k]):
-                    room[H][k] = left
+                    if (now[e * lanes + k] > 0.0) != (before[e * lanes + k] > 0.0):
+                        crossed = True
+                if crossed:
+                    point = int(room[POINT][k])
+                    observe(k, n, lanes, n_gen, criteria[point], times, samples[point], events[point], room)
+            for e in range(N_EVENTS):
+                before[e * lanes + k] = now[e * lanes + k]
+            if now[GEN * lanes + k] > 0.0 and stage[k] == RUNNING:
+                room[EVER][k] = 1.0
+            if t[k] >= until[k]:
+                point = int(room[POINT][k])
+                finish(k, DONE, n, lanes, events[point], final[point], limits[point], room)
+            # The last step ends at T_END, and a remainder too small to count is not left over.
+            left = until[k] - t[k]
+            if stage[k] != IDLE and (h[k] > left or h[k] < 1e-15 * t[k]):
+                h[k] = left
         if moved:
             refresh(n, lanes, room)
             margins(room[LOGITS], room[CRITERIA], n, n_gen, lanes, room[NOW], room[SCRATCH:])
             for k in range(lanes):
-                if room[STAGE][k] == RUNNING and room[PART][k] == JUST_LAUNCHED:
+                if stage[k] == RUNNING and room[PART][k] == JUST_LAUNCHED:
                     greet(k, lanes, events[int(room[POINT][k])], room)
                     for e in range(N_EVENTS):
-                        room[BEFORE][e * lanes + k] = room[NOW][e * lanes + k]
+                        before[e * lanes + k] = now[e * lanes + k]
         step(
             room[THETA], room[LOGITS], room[RATE], room[P], room[H], room[PARKED], room[INVARIANT], room[SLOPE],
             room[LEAST], room[POWER], room[LOG_RIVALS], n, lanes, room[END], room[D1], room[D2], room[D3], room[ERROR],
@@ -161,7 +172,7 @@ def flow_points(
         )  # fmt: skip
         control(lanes, tol, room)
         for k in range(lanes):
-            if room[STAGE][k] != IDLE:
+            if stage[k] != IDLE:
                 outcome = advance(k, n, lanes, room)
                 if outcome != DONE:
                     point = int(room[POINT][k])
