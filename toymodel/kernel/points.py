@@ -109,7 +109,7 @@ def flow_points(
     theta, invariant, slope (points, n) with an infinite slope for an absent circuit; tol the error per step allowed in
     ln(1 + W); times (m,) rising, and samples (points, m * n) for the logits there; events (points, N_EVENTS + 2) receives
     the event times (nan: does not hold at the end), whether it ever generalised, and the number of steps; final and limits
-    (points, n) the logits at t_end and where the flow would go on to; room: lane.ROOM vectors of max(n, N_EVENTS) * lanes.
+    (points, n) the logits at t_end and where the flow would go on to; room: lane.ROOM vectors of max(n, N_CRITERIA) * lanes.
     """
     for k in range(lanes):
         rest(k, n, lanes, room)
