@@ -270,3 +270,10 @@ def test_the_gap_of_thresholds_stays_above_the_norm_power() -> None:
     assert ds.from_scratch.values[-1] <= limits.mem_above * 1.02
     assert ds.gap.values[-1] > 1.0
     assert abs(ds.gap.values[-1] - ds.gap.values[-2]) < 0.02
+
+
+def test_the_model_left_out_is_the_papers() -> None:
+    paper = tm.TwoCircuitModel()
+    assert tm.sharpness() == tm.sharpness(paper)
+    assert tm.steady_ratio() == tm.steady_ratio(paper)
+    assert tm.critical_dataset_size() == tm.critical_dataset_size(paper)

@@ -94,3 +94,15 @@ def test_plot_returns_a_figure_of_three_panels(against: str) -> None:
         assert all(axes.get_xlabel() for axes in figure.axes)
         figure.canvas.draw()
         plt.close(figure)
+
+
+def test_a_model_shows_its_text_in_ipython() -> None:
+    class Printer:
+        shown = ""
+
+        def text(self, text: str) -> None:
+            self.shown += text
+
+    printer, model = Printer(), tm.TwoCircuitModel()
+    model._repr_pretty_(printer, False)
+    assert printer.shown == str(model)

@@ -193,6 +193,10 @@ class Dynamics:
 
         return model_text(self)
 
+    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
+        # IPython's terminal shows the text; `repr` stays an expression that makes the model again.
+        printer.text(str(self))
+
     def _repr_html_(self) -> str:
         from .display import model_html
 

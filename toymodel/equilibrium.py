@@ -16,7 +16,7 @@ import numpy as np
 
 from . import flow, losses
 from .behaviours import Thresholds
-from .circuits import Dynamics, TwoCircuitModel
+from .circuits import Dynamics
 from .integrate import as_model, as_state
 from .parameters import FloatArray
 from .problem import Problem, State, pack
@@ -131,9 +131,10 @@ def steady_state(model: Dynamics | None = None, start: "State | Sequence[float] 
     return SteadyState(model, chosen.logits, chosen.stable, chosen.slowest_rate, tuple(others))
 
 
-def steady_ratio(model: TwoCircuitModel) -> float:
+def steady_ratio(model: Dynamics | None = None) -> float:
     """(4.1), (4.4) W_mem / W_gen = (η_mem / η_gen)^(mκ/(m-κ)), for κ < m; ValueError otherwise."""
-    m, kappa = as_model(model).norm_power, model.kappa
+    model = as_model(model)
+    m, kappa = model.norm_power, model.kappa
     if kappa >= m:
         raise ValueError(
             f"the steady ratio needs kappa < norm_power, got kappa={kappa}, norm_power={m}: one takes all."
@@ -141,12 +142,13 @@ def steady_ratio(model: TwoCircuitModel) -> float:
     return float(model.efficiency_ratio ** (m * kappa / (m - kappa)))
 
 
-def sharpness(model: Dynamics) -> float:
+def sharpness(model: Dynamics | None = None) -> float:
     """(5.3) ν in W_mem / W_gen = (D_crit / D)^ν: minus the slope of ln ratio on ln D at D_crit; inf for κ >= m.
 
     For a power law ν = β m κ / (m - κ).
     """
-    m, kappa = as_model(model).norm_power, model.kappa
+    model = as_model(model)
+    m, kappa = model.norm_power, model.kappa
     if kappa >= m:
         return float("inf")
     step = 1e-4
