@@ -1,0 +1,57 @@
+"""P3: the place of the transition does not depend on weight decay."""
+
+from __future__ import annotations
+
+import math
+
+from validate.measured import Results
+from validate.prediction import Criterion, Estimate, Measurement, Prediction
+from validate.sweeps import crossings, mean, nothing, points, records
+
+__all__ = ["P3"]
+
+SHIFT = "ln D_crit at the least weight decay less that at the largest"
+
+
+def _shift(results: Results, experiment: str) -> Estimate:
+    table = results.table(experiment)
+    found = crossings(table, "falling")
+    decays = sorted(set(found.weight_decay))
+    if len(decays) < 2:
+        return nothing(f"needs two weight decays; there is {decays}", len(table))
+    low, high = (found[found.weight_decay == decay] for decay in (decays[0], decays[-1]))
+    # Both thresholds of a seed come from the same parent, so that seeds are compared with themselves.
+    both = sorted(set(low.seed) & set(high.seed))
+    exact = (points(low) - points(high)).dropna()
+    censored = len(both) - len(exact)
+    ratio = decays[-1] / decays[0]
+    note = f"weight decays {decays[0]:g} and {decays[-1]:g}, a factor {ratio:g}"
+    # Runs are counted in seeds' worth: a censored threshold takes its whole sweep with it.
+    sizes = table.dataset_size.nunique()
+    return mean(exact, 2 * len(both) * sizes, 2 * censored * sizes, note)
+
+
+def _measure(results: Results) -> Measurement:
+    estimate = _shift(results, "base/ungrokking")
+    controls, tables = {}, {}
+    for experiment in ("base/ungrokking", "base/ungrokking_coupled"):
+        if experiment in results:
+            tables[experiment] = records(crossings(results.table(experiment), "falling"))
+    if "base/ungrokking_coupled" in results:
+        controls[f"{SHIFT}, coupled L2 penalty"] = _shift(results, "base/ungrokking_coupled")
+        if not math.isnan(controls[f"{SHIFT}, coupled L2 penalty"].interval.value):
+            remark = "Under AdamW weight decay sets the pace as well, and thresholds still fall; coupled runs come to rest."
+            return Measurement({SHIFT: estimate}, controls, tables, (remark,))
+    return Measurement({SHIFT: estimate}, controls, tables)
+
+
+P3 = Prediction(
+    "P3",
+    "The critical data set size does not depend on weight decay.",
+    "Varma et al. 2023, section 3.3 and figure 4; model.md (5.2)",
+    "Data set size at which a seed's final accuracy on never-seen pairs crosses 1/2, for each weight decay.",
+    "difference of ln D_crit between weight decays, paired by seed; t interval over seeds; equivalence within ±15 %",
+    ("base/ungrokking", "base/ungrokking_coupled"),
+    (Criterion(SHIFT, "ln pairs", -math.log(1.15), math.log(1.15), "equivalence margin of experiments.md 4"),),
+    _measure,
+)
