@@ -9,9 +9,8 @@ A run is known by its config: whatever has been trained for one experiment or pr
 from __future__ import annotations
 
 import contextlib
+import datetime
 import os
-import sys
-import warnings
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -66,6 +65,8 @@ def collect(experiment: Experiment, out: Path, to: Path) -> xr.Dataset:
     folder = Folder(out / "runs" / experiment.name)
     ds = dataset(experiment.runs, {c: r for c in experiment.runs if (r := folder.read(c)) is not None})
     ds = ds.drop_vars([name for name in UNREAD if name in ds])
+    dates = [datetime.date.fromtimestamp(folder.file(c).stat().st_mtime) for c in experiment.runs if folder.file(c).exists()]
+    ds.attrs["date"] = " | ".join(sorted({str(date) for date in dates}))
     ds = ds.assign({n: v.astype("float32") for n, v in ds.data_vars.items() if v.dtype.kind == "f"})
     path = to / f"{experiment.name}.nc"
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -1,0 +1,131 @@
+"""Put the theory on trial.
+
+python -m validate list                             every prediction and its pass rule; runs nothing
+python -m validate run --profile quick              train what is missing, judge, report
+python -m validate run --profile standard --only P2
+python -m validate report runs/validate/quick       judge and report saved runs; trains nothing
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import tyro
+
+from realnet import ConfigError
+from validate.experiments import PROFILES, Experiment, Profile, experiments
+from validate.measured import MissingResult, Results
+from validate.prediction import Prediction, judge
+from validate.predictions import PREDICTIONS
+
+__all__ = ["main"]
+
+OUT = Path("runs/validate")
+
+
+def _chosen(only: Sequence[str]) -> list[Prediction]:
+    """The predictions asked for, by id or its beginning (P1 for P1a and P1b). Errors: ValueError."""
+    if not only:
+        return list(PREDICTIONS.values())
+    found: dict[str, Prediction] = {}
+    for name in only:
+        exact = {i: p for i, p in PREDICTIONS.items() if i.lower() == name.lower()}
+        family = {i: p for i, p in PREDICTIONS.items() if i.lower()[:-1] == name.lower() and i[-1].isalpha()}
+        if not exact and not family:
+            raise ValueError(
+                f"--only takes predictions of {', '.join(PREDICTIONS)}; received {name!r}. See python -m validate list."
+            )
+        found |= exact or family
+    return [p for p in PREDICTIONS.values() if p.id in found]
+
+
+def _wanted(profile: Profile, predictions: Sequence[Prediction], whole: bool) -> list[Experiment]:
+    """The experiments that the predictions need, or all of the profile's."""
+    needed = {name for p in predictions for name in p.experiments}
+    return [e for e in experiments(profile) if whole or e.name in needed]
+
+
+def list_predictions() -> None:
+    """Print every prediction with its claim, source, observable, statistic and pass rule; runs nothing."""
+    from validate.terminal import listing
+
+    print(listing(list(PREDICTIONS.values())))
+
+
+def run(
+    profile: Literal["quick", "standard", "paper"] = "quick",
+    only: tuple[str, ...] = (),
+    out: Path = OUT,
+    device: str = "auto",
+    workers: int | None = None,
+) -> None:
+    """Train what is missing, judge, and write the report.
+
+    Args:
+        profile: how much is trained: quick takes minutes on two CPU cores, standard hours, paper a GPU.
+        only: predictions such as P2; trains only what they need.
+        out: folder of runs, results and reports; stop at any time, the same command goes on.
+        device: auto, cpu, cuda, ...
+        workers: threads that each train a run.
+    """
+    from validate.training import collect, train
+
+    predictions = _chosen(only)
+    results = out / profile
+    todo = _wanted(PROFILES[profile], predictions, whole=not only)
+    for i, experiment in enumerate(todo, 1):
+        print(f"[{i}/{len(todo)}] {experiment.setting.title}: {experiment.kind}, {len(experiment.runs)} runs", flush=True)
+        train(experiment, out, device, workers)
+        collect(experiment, out, results)
+    _report(results, predictions, out)
+
+
+def report(results: Annotated[Path, tyro.conf.Positional], only: tuple[str, ...] = ()) -> None:
+    """Judge saved runs and write the report; trains nothing.
+
+    Args:
+        results: folder of saved results, such as runs/validate/quick.
+        only: predictions such as P2.
+    """
+    _report(results, _chosen(only), results.parent)
+
+
+def _report(folder: Path, predictions: Sequence[Prediction], out: Path) -> None:
+    from validate import report as pages
+    from validate import terminal, verdicts
+    from validate.forecast import tables as forecast_tables
+    from validate.match import tables as match_tables
+    from validate.studies import STUDIES
+
+    results = Results(folder)
+    judged = [judge(p, results) for p in predictions]
+    extra: dict[str, Any] = {}
+    for make in (match_tables, forecast_tables):
+        extra |= make(results)
+    extra |= {title: rows for title, study in STUDIES.items() if (rows := study(results))}
+    data = verdicts.data(judged, results, extra)
+    saved = verdicts.save(folder / "verdicts.json", data)
+    page = pages.write(folder, data, results)
+    print(terminal.table(data))
+    print(f"verdicts: {saved}\nreport:   {page}")
+
+
+def main(args: list[str] | None = None) -> int:
+    """Run a command; returns the exit status."""
+    commands: dict[str, Any] = {"run": run, "list": list_predictions, "report": report}
+    try:
+        tyro.extras.subcommand_cli_from_dict(commands, prog="python -m validate", args=args)
+    except (ConfigError, MissingResult, ValueError, OSError, MemoryError, RuntimeError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("stopped; the same command goes on from the last checkpoint", file=sys.stderr)
+        return 130
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
