@@ -1,12 +1,13 @@
 # make demo    sets up .venv and runs the main job        make test    sets up .venv and runs the tests
-# make figures redraws what is stale                      make bench   measures speed, writes JSON
+# make figures redraws what is stale, never trains        make data    trains what the figures need (hours)
+# make bench   measures speed, writes JSON
 # make bench-gpu measures realnet on a CUDA GPU, writes JSON
 PYTHON ?= python3
 EXTRAS ?= realnet,dev
 BIN    := .venv/bin
 READY  := .venv/.ready
 
-.PHONY: demo test figures bench bench-gpu lint format clean
+.PHONY: demo test figures data bench bench-gpu lint format clean
 .DEFAULT_GOAL := demo
 
 # The stamp is written last, so an interrupted installation is started again.
@@ -17,8 +18,7 @@ $(READY): pyproject.toml constraints.txt
 	@touch $@
 
 demo: $(READY)
-	$(BIN)/python -m toymodel
-	$(BIN)/python -m figures build
+	$(BIN)/python -m validate run --profile quick
 
 test: $(READY) lint
 	$(BIN)/python -m pytest
@@ -34,6 +34,13 @@ format: $(READY)
 
 figures: $(READY)
 	$(BIN)/python -m figures build
+
+# Finished runs are kept in runs/validate: stop it at any time, the same command goes on.
+data: $(READY)
+	$(BIN)/python -m validate run --profile standard
+	$(BIN)/python -m validate keep runs/validate/standard figures/data/validate/standard
+	$(BIN)/python -m validate run --profile quick
+	$(BIN)/python -m validate keep runs/validate/quick figures/data/validate/quick
 
 bench: $(READY)
 	$(BIN)/python -m tests.benchmarks

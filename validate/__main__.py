@@ -4,10 +4,12 @@ python -m validate list                             every prediction and its pas
 python -m validate run --profile quick              train what is missing, judge, report
 python -m validate run --profile standard --only P2
 python -m validate report runs/validate/quick       judge and report saved runs; trains nothing
+python -m validate keep runs/validate/quick figures/data/validate/quick    copy results and verdicts, for figures
 """
 
 from __future__ import annotations
 
+import shutil
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -93,6 +95,29 @@ def report(results: Annotated[Path, tyro.conf.Positional], only: tuple[str, ...]
     _report(results, _chosen(only), results.parent)
 
 
+def keep(results: Annotated[Path, tyro.conf.Positional], to: Annotated[Path, tyro.conf.Positional]) -> None:
+    """Copy saved results and their verdicts, which is all that figures need, to a folder of reference data.
+
+    Args:
+        results: folder of saved and judged results, such as runs/validate/quick.
+        to: the folder to be made or replaced, such as figures/data/validate/quick.
+    """
+    from realnet.records import write_atomically
+
+    if not (results / "verdicts.json").exists():
+        raise MissingResult(
+            f"results must have been judged; {str(results)!r} has no verdicts.json. Run: python -m validate report {results}"
+        )
+    files = [results / "verdicts.json", *sorted(results.glob("*/*.nc"))]
+    for file in files:
+        target = to / file.relative_to(results)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(target, lambda name, file=file: shutil.copyfile(file, name))  # type: ignore[misc]
+    for old in set(to.glob("*/*.nc")) - {to / file.relative_to(results) for file in files}:
+        old.unlink()
+    print(f"{len(files)} files in {to}")
+
+
 def _report(folder: Path, predictions: Sequence[Prediction], out: Path) -> None:
     from validate import report as pages
     from validate import terminal, verdicts
@@ -115,7 +140,7 @@ def _report(folder: Path, predictions: Sequence[Prediction], out: Path) -> None:
 
 def main(args: list[str] | None = None) -> int:
     """Run a command; returns the exit status."""
-    commands: dict[str, Any] = {"run": run, "list": list_predictions, "report": report}
+    commands: dict[str, Any] = {"run": run, "list": list_predictions, "report": report, "keep": keep}
     try:
         tyro.extras.subcommand_cli_from_dict(commands, prog="python -m validate", args=args)
     except (ConfigError, MissingResult, ValueError, OSError, MemoryError, RuntimeError) as error:
