@@ -11,7 +11,7 @@ from validate.intervals import rank_correlation
 from validate.measured import Results
 from validate.p8_critical_size import crossing_of_efficiencies
 from validate.prediction import Criterion, Estimate, Measurement, Prediction
-from validate.sweeps import crossings, mean, nothing, points, records
+from validate.sweeps import crossings, mean, middles, nothing, records
 
 __all__ = ["P10"]
 
@@ -23,7 +23,7 @@ ERROR = "error of a seed's own isologit crossing, |ln ratio|, less that of the m
 def _measure(results: Results) -> Measurement:
     table = results.table("base/ungrokking")
     table = table[table.weight_decay == DECAY]
-    measured = points(crossings(table, "falling"))
+    measured = middles(crossings(table, "falling"))
     # All nets that generalise, not only those of the trigonometric subspace: that choice would pick the seeds.
     gen, mem = gen_nets(results, coupled=False, by="accuracy"), mem_nets(results, coupled=False)
     if gen.empty or mem.empty or measured.empty:

@@ -73,7 +73,7 @@ def _measure(results: Results) -> Measurement:
             one = threshold(found[found.weight_decay == decay])
             of = rows[(rows.weight_decay == decay)]
             controls[f"ln D_crit, {where}"] = Estimate(
-                one.interval, len(of), one.censored, f"{math.exp(one.interval.value):.0f} pairs, spread over seeds {one.spread:.2g} in ln D"
+                one.interval, len(of), one.censored, f"{one.size:.0f} pairs, spread over seeds {one.spread:.2g} in ln D"
             )
             if (experiment, decay) != ("base/ungrokking", DECAY):
                 controls |= {f"{k}, {where}": v for k, v in _describe(results, experiment, decay).items() if k == WIDTH}
