@@ -18,17 +18,31 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
-from matplotlib.ticker import FixedLocator, FuncFormatter, NullFormatter, NullLocator
+from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullFormatter, NullLocator
 
 from toymodel.plot import COLOURS
 from validate import efficiency
 from validate.measured import DRIFT, THRESHOLDS, Results
 
-__all__ = ["CHANCE", "MARKERS", "PLOTS", "STYLE", "Picture", "Plot", "draw", "ends", "points", "scratch", "sizes_axis"]
+__all__ = [
+    "CHANCE",
+    "MARKERS",
+    "PLOTS",
+    "STYLE",
+    "Picture",
+    "Plot",
+    "draw",
+    "ends",
+    "plain_log",
+    "points",
+    "scratch",
+    "shades",
+    "sizes_axis",
+]
 
-STYLE = {
+STYLE: Any = {
     "font.family": "DejaVu Sans",
     "font.size": 9,
     "axes.titlesize": 9,
@@ -46,7 +60,7 @@ STYLE = {
 }
 MARKERS = ("o", "s", "^", "D", "v", "P")
 REMOVED = "#CC79A7"
-CHANCE = {"color": "0.45", "ls": ":", "lw": 1.0}
+CHANCE: dict[str, Any] = {"color": "0.45", "ls": ":", "lw": 1.0}
 
 
 class Picture(NamedTuple):
@@ -80,6 +94,13 @@ def sizes_axis(axes: Axes, sizes: Sequence[int], label: str = "data set size (pa
     axes.xaxis.set_minor_locator(NullLocator())
     axes.xaxis.set_minor_formatter(NullFormatter())
     axes.set_xlabel(label)
+
+
+def plain_log(axis: Axis) -> None:
+    """Whole numbers at the ticks of a logarithmic axis, not powers of ten."""
+    axis.set_major_locator(LogLocator(subs=(1.0, 1.5, 2.0, 3.0, 5.0, 7.0)))
+    axis.set_minor_locator(NullLocator())
+    axis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:g}"))
 
 
 def points(axes: Axes, x: npt.ArrayLike, y: npt.ArrayLike, counts: npt.ArrayLike, marker: str, colour: Any) -> None:
@@ -123,26 +144,27 @@ def norms(verdict: Mapping[str, Any], results: Results) -> Picture:
             points(left, one.logit, one.norm, _counted(one, used), marker, colour)
             label = f"{kind.capitalize()}, D = {size}"
             left.plot([], [], marker, color=colour, label=label)
+            for _, line in one.groupby("seed"):
+                left.plot(line.logit, line.norm, color=colour, lw=0.6)
         at = efficiency.norms_at(used, logit)
-        for k, (_, line) in enumerate(at.groupby("seed")):
-            label = {"label": kind.capitalize()} if k == 0 else {}
-            right.plot(line.dataset_size, line.norm, "o-", color=COLOURS[kind], alpha=0.8, **label)
+        for _, line in at.groupby("seed"):
+            right.plot(line.dataset_size, line.norm, "o-", color=COLOURS[kind], alpha=0.8)
+        right.plot([], [], "o-", color=COLOURS[kind], label=kind.capitalize())
         n[kind], dropped = len(used), dropped + len(every) - len(used)
     left.axvline(logit, **CHANCE)
     left.set(xlabel="equivalent logit (nats)", ylabel="parameter norm", title="at rest, coupled weight decay")
-    left.set(xscale="log", yscale="log")
+    left.set(yscale="log")
     right.set(ylabel="parameter norm", title=f"at a common logit of {logit:.3g} nats", yscale="log")
-    for axis in (left.xaxis, left.yaxis, right.yaxis):
-        axis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:g}"))
-        axis.set_minor_formatter(FuncFormatter(lambda x, _: f"{x:g}"))
+    for axis in (left.yaxis, right.yaxis):
+        plain_log(axis)
     sizes_axis(right, all_sizes)
     left.legend(fontsize=7, loc="best")
     right.legend()
     return Picture(
         fig,
         f"""Nets that have one circuit, trained to rest with Adam and a coupled penalty. Left: each marker is a net (one
-        seed, one weight decay). Filled: counted, n = {n["gen"]} Gen-only and {n["mem"]} Mem-only nets. Open: not counted,
-        {dropped} nets whose norm still drifted by more than {DRIFT:.0%}, that did not fit, or whose logits are not at least
+        seed, one weight decay), a line a seed. Filled: counted, n = {n["gen"]} Gen-only and {n["mem"]} Mem-only nets.
+        Open: not counted, {dropped} nets whose norm still drifted by more than {DRIFT:.0%}, that did not fit, or whose logits are not at least
         {efficiency.GEN_SHARE:.0%} trigonometric. Right: norm at the common logit (dotted on the left), interpolated within
         a seed; a line is a seed, and only seeds with counted nets have one. The more efficient circuit is the lower one.""",
     )
@@ -174,6 +196,7 @@ def ends(verdict: Mapping[str, Any], results: Results) -> Picture:
                 middle = one.groupby("dataset_size")[column].median()
                 axes.plot(middle.index * shift, middle, color=shade)
                 axes.plot([], [], marker=marker, color=shade, label=f"weight decay {decay:g}")
+            axes.plot([], [], ls="", marker="o", mfc="none", mec="0.3", label="still moving")
             axes.axhline(1 / table.p.iloc[0], **CHANCE)
             axes.set(ylim=(-0.03, 1.05), title=f"{title}: pairs {what}")
             sizes_axis(axes, table.dataset_size, "data set size D′ (pairs)")
@@ -206,8 +229,8 @@ def scratch(verdict: Mapping[str, Any], results: Results) -> Picture:
     axes.axhline(chance, **CHANCE)
     axes.set(ylim=(-0.03, 1.05), ylabel="accuracy on never-seen pairs at the end")
     sizes_axis(axes, table.dataset_size)
-    handles = [*axes.get_legend_handles_labels()[0], Line2D([], [], ls="", marker="o", mfc="none", mec="0.3")]
-    axes.legend(handles, [*axes.get_legend_handles_labels()[1], "still moving"], loc="lower right")
+    axes.plot([], [], ls="", marker="o", mfc="none", mec="0.3", label="still moving")
+    axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
     settled = table.settled.astype(bool)
     between = int((settled & (table.unseen > low) & (table.unseen < high)).sum())
     return Picture(

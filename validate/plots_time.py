@@ -12,18 +12,21 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from toymodel.plot import COLOURS
 from validate.measured import Results, Run
-from validate.plots import MARKERS, PLOTS, Picture, shades
+from validate.plots import MARKERS, PLOTS, Picture, plain_log, shades
 
 __all__ = ["PARTS", "gap", "grokking_times", "threshold", "ungrokking_times"]
 
 PARTS = (0.1, 0.3, 1.0)
 """T, 3T and 10T as shares of a run"""
 HALF = 0.5
+# Where a net started has colours of its own: neither circuit nor data set.
+SCRATCH, UNGROKKING = "#B87A00", "#56B4E9"
 
 
-def _times(table: pd.DataFrame, column: str, colour: str, label: str) -> tuple[Figure, int, int]:
-    """Times against weight decay for each size at which any run has one; how many runs, and how many have none."""
+def _times(table: pd.DataFrame, column: str, colour: str, label: str) -> tuple[Figure, dict[str, int]]:
+    """Times against weight decay for each size at which any run has one; counts for the caption."""
     some = table.groupby("dataset_size")[column].transform(lambda t: np.isfinite(t).any())
+    left_out = int((~some).sum())
     table = table[some & (table.weight_decay > 0)]
     fig = Figure(figsize=(6.4, 3.5), layout="constrained")
     axes = fig.subplots()
@@ -42,6 +45,7 @@ def _times(table: pd.DataFrame, column: str, colour: str, label: str) -> tuple[F
         axes.plot([], [], marker=marker, color=shade, label=f"{size} pairs")
     decays = sorted(set(table.weight_decay))
     axes.set(xscale="log", yscale="log", xlabel="weight decay", ylabel=label)
+    plain_log(axes.yaxis)
     axes.xaxis.set_major_locator(FixedLocator(decays))
     axes.xaxis.set_minor_locator(NullLocator())
     axes.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:g}"))
@@ -50,7 +54,7 @@ def _times(table: pd.DataFrame, column: str, colour: str, label: str) -> tuple[F
         level = float(np.exp(np.log(table[column].dropna()).mean()))
         axes.plot(x, level * np.sqrt(x[0] * x[1]) / x, color="0.5", ls="--", label="∝ 1/weight decay")
     axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
-    return fig, len(table), int(table[column].isna().sum())
+    return fig, {"n": len(table), "late": int(table[column].isna().sum()), "left_out": left_out}
 
 
 def _finished(results: Results, name: str) -> pd.DataFrame:
@@ -61,28 +65,28 @@ def _finished(results: Results, name: str) -> pd.DataFrame:
 _TIMES = """Each marker is a run (one seed), n = {n} runs; weight decay is AdamW's, the learning rate the same for all. An
 arrow stands at the end of a run in which it had not happened: {late} runs, whose times are longer than that. Lines are
 medians over seeds, where the median run got there. Sizes are set apart sideways; those at which no run got there are left
-out. Dashed: the slope −1, for the eye; it is not fitted."""
+out ({left_out} runs). Dashed: the slope −1, for the eye; it is not fitted."""
 
 
 def grokking_times(verdict: Mapping[str, Any], results: Results) -> Picture:
     """P5: steps to generalisation from scratch against weight decay."""
     table = _finished(results, "base/scratch")
-    fig, n, late = _times(table, "t_gen", COLOURS["test"], "steps to accuracy 0.9 for good")
+    fig, counts = _times(table, "t_gen", COLOURS["test"], "steps to accuracy 0.9 for good")
     return Picture(
         fig,
         "From random weights: steps until accuracy on never-seen pairs is at least 0.9 for good. "
-        + _TIMES.format(n=n, late=late),
+        + _TIMES.format(**counts),
     )
 
 
 def ungrokking_times(verdict: Mapping[str, Any], results: Results) -> Picture:
     """P6: steps until a net that had grokked has lost half of it, against weight decay."""
     table = _finished(results, "base/ungrokking")
-    fig, n, late = _times(table, "t_lost", COLOURS["mem"], "steps to accuracy 0.5 for good")
+    fig, counts = _times(table, "t_lost", COLOURS["test"], "steps to accuracy 0.5 for good")
     return Picture(
         fig,
         "Nets that had grokked, with fewer pairs: steps until accuracy on never-seen pairs is at most 0.5 for good. "
-        + _TIMES.format(n=n, late=late),
+        + _TIMES.format(**counts),
     )
 
 
@@ -116,8 +120,8 @@ def gap(verdict: Mapping[str, Any], results: Results) -> Picture:
     axes = fig.subplots()
     said = []
     for kind, colour, marker, title in (
-        ("scratch", COLOURS["mem"], "o", "from scratch"),
-        ("ungrokking", COLOURS["gen"], "s", "ungrokking"),
+        ("scratch", SCRATCH, "o", "from scratch"),
+        ("ungrokking", UNGROKKING, "s", "ungrokking"),
     ):
         finished = [r for r in results.runs(f"base/{kind}") if r.status == "finished" and len(r.step) > 2]
         runs = [r for r in finished if r.config["weight_decay"] == 1.0]
@@ -135,9 +139,9 @@ def gap(verdict: Mapping[str, Any], results: Results) -> Picture:
         axes.plot(steps, np.median(each, axis=1), color=colour, label=title)
         said.append(f"{title}: n = {len(runs)} runs, {each.shape[1]} seeds, sizes {min(sizes)} to {max(sizes)}")
     axes.set(xscale="log", yscale="log", xlabel="optimizer steps", ylabel="data set size of accuracy 0.5 (pairs)")
-    axes.yaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:g}"))
-    axes.yaxis.set_minor_formatter(FuncFormatter(lambda x, _: f"{x:g}"))
-    axes.legend()
+    plain_log(axes.xaxis)
+    plain_log(axes.yaxis)
+    axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
     return Picture(
         fig,
         f"""Size at which accuracy on never-seen pairs crosses 0.5, after T, 3T and 10T steps, weight decay 1. Each marker is
