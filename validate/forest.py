@@ -13,7 +13,7 @@ from html import escape
 from typing import Any
 
 from validate.prediction import CONFIRMED, INCONCLUSIVE, REFUTED
-from validate.verdicts import interval_words, number, number_words
+from validate.verdicts import interval_words, number, number_words, region_words
 
 __all__ = ["COLOURS", "svg"]
 
@@ -56,7 +56,7 @@ def svg(finding: Mapping[str, Any]) -> str:
         inside = min(max(x, start), end)
         return EDGE + (inside - start) / (end - start) * (WIDTH - 2 * EDGE)
 
-    label = escape(f"{interval_words(finding)}; region {finding['rule']}; {verdict}", quote=True)
+    label = escape(f"{interval_words(finding)}; region {region_words(finding)}; {verdict}", quote=True)
     a = 0.0 if math.isinf(low) else place(low)
     b = WIDTH if math.isinf(high) else place(high)
     parts = [

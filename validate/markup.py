@@ -10,7 +10,7 @@ from typing import Any
 
 from validate.forest import svg
 from validate.prediction import CONFIRMED, INCONCLUSIVE, REFUTED
-from validate.verdicts import interval_words, number_words, runs_words
+from validate.verdicts import interval_words, number_words, region_words, runs_words
 
 __all__ = ["anchor", "badge", "definitions", "figure", "findings_table", "rows_table", "text", "word"]
 
@@ -61,13 +61,13 @@ def findings_table(predictions: Sequence[Mapping[str, Any]]) -> str:
         for f in p["findings"]:
             state = f"<br>{word(f['verdict'])}" if several else ""
             unit = "" if f["unit"] in ("1", "") else f" {text(f['unit'])}"
-            region = f'{svg(f)}<div class="small">{text(f["rule"])}{unit}</div>'
+            region = f'{svg(f)}<div class="small">{text(region_words(f))}{unit}</div>'
             measured = f"{text(f['criterion'])}<br><b>{text(interval_words(f))}</b>{state}"
             cells = [_cell("measured", measured), _cell("region", region), _cell("runs (censored)", runs_words(f))]
             rows.append("<tr>" + "".join([*first, *cells]) + "</tr>")
             first = ["<td></td>", "<td></td>"]
         if not rows:
-            rules = "; ".join(f"{c['criterion']} {c['rule']}" for c in p["criteria"])
+            rules = "; ".join(f"{c['criterion']} {region_words(c)}" for c in p["criteria"])
             cells = [_cell("measured", "not measured"), _cell("region", text(rules)), _cell("runs (censored)", "0 (0)")]
             rows.append("<tr>" + "".join([*first, *cells]) + "</tr>")
         groups.append(f'<tbody class="group">{"".join(rows)}</tbody>')

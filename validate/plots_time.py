@@ -11,8 +11,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from toymodel.plot import COLOURS
+from validate.drawing import MARKERS, Picture, plain_log, shades
 from validate.measured import Results, Run
-from validate.plots import MARKERS, PLOTS, Picture, plain_log, shades
 
 __all__ = ["PARTS", "gap", "grokking_times", "threshold", "ungrokking_times"]
 
@@ -148,6 +148,3 @@ def gap(verdict: Mapping[str, Any], results: Results) -> Picture:
         a seed, interpolated linearly in ln D between the sizes trained; lines are medians over seeds. An arrow stands at the
         largest (or smallest) size where the crossing lies beyond it. {"; ".join(said)}.""",
     )
-
-
-PLOTS |= {"P5": grokking_times, "P6": ungrokking_times, "P7": gap}

@@ -11,23 +11,24 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-import validate.plots_time  # noqa: F401  # its figures join PLOTS
 from realnet.records import write_atomically
+from validate.drawing import Plot, draw
 from validate.markup import anchor, badge, definitions, figure, findings_table, rows_table, text, word
 from validate.measured import MissingResult, Results
-from validate.plots import PLOTS, Plot, draw
+from validate.plots import PLOTS
 from validate.prediction import REFUTED
 from validate.rivals import EXPLANATIONS, IDS, READING, survivors
-from validate.verdicts import interval_words, runs_words, score, words
+from validate.verdicts import interval_words, region_words, runs_words, score, words
 
 __all__ = ["html", "write"]
 
 TITLE = "The two-circuit theory of grokking on trial"
 READ = """A verdict follows from a rule fixed in code before the runs. Each number has a 95 % interval over seeds and a
 region that the claim puts it in: confirmed if the whole interval lies inside the region, refuted if wholly outside,
-inconclusive otherwise, or with too few seeds, or if more than a third of the runs that bear on it are censored, that is still
-moving when they ended. A prediction is confirmed if all its numbers are, and refuted if one of them is. In the drawings the
-region is blue, the bar is the interval, its mark the estimate: a disc is confirmed, a cross refuted, a ring inconclusive."""
+inconclusive otherwise, or with too few seeds, or if more than a third of the runs that bear on it are censored, that is
+still moving when they ended. A prediction is confirmed if all its numbers are, and refuted if one of them is. In the
+drawings the region is blue, the bar is the interval, its mark the estimate: a disc is confirmed, a cross refuted, a ring
+inconclusive."""
 COMMANDS = """make demo                                    # sets up .venv and runs the quick profile
 python -m validate list                      # what is predicted, before any run
 python -m validate run --profile {profile}"""
@@ -90,7 +91,7 @@ def _figure(p: Mapping[str, Any], results: Results | None, drawn: dict[Plot, str
 
 def _prediction(p: Mapping[str, Any], results: Results | None, drawn: dict[Plot, str]) -> str:
     rules = "".join(
-        f"<li>{text(c['criterion'])} <b>{text(c['rule'])}</b>"
+        f"<li>{text(c['criterion'])} <b>{text(region_words(c))}</b>"
         f"{'' if c['unit'] in ('1', '') else ' ' + text(c['unit'])}, at least {c['least_seeds']} seeds"
         f"{': ' + text(c['why']) if c['why'] else ''}</li>"
         for c in p["criteria"]
@@ -163,7 +164,7 @@ def _wrong(data: Mapping[str, Any]) -> str:
     """Every refuted number, in full."""
     items = [
         f'<li><a href="#{text(p["id"])}"><b>{text(p["id"])}</b></a> {text(p["claim"])}. {text(f["criterion"])}: predicted '
-        f"<b>{text(f['rule'])}</b>, measured <b>{text(interval_words(f))}</b>, {runs_words(f)} runs (censored). "
+        f"<b>{text(region_words(f))}</b>, measured <b>{text(interval_words(f))}</b>, {runs_words(f)} runs (censored). "
         f"{word(f['verdict'])}</li>"
         for p in data["predictions"]
         for f in p["findings"]

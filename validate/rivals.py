@@ -72,10 +72,16 @@ EXPLANATIONS = (
             "P4": ("predicts", "near D_crit both stay; the authors grant that it need not happen in practice"),
             "P5": ("predicts", "the toy's plateau: Gen grows at a rate in proportion to weight decay"),
             "P6": ("predicts", "the same rate with the circuits' parts exchanged"),
-            "P7": ("allows", "κ < 2 closes the gap in time and κ > 2 keeps it: only a measured κ commits it"),
+            "P7": (
+                "predicts",
+                "κ > 2 makes both pure states stable, so the gap stays (this project's consequence of the toy)",
+            ),
             "P8a P8b": ("predicts", "D_crit is the size of equal efficiency, and efficiency is norm at a common logit"),
             "P9": ("allows", "the power law is the toy's assumption, not the claim; the authors do not trust it"),
-            "P10": ("allows", "circuits of one net decide in it, but nothing is said about what differs between seeds"),
+            "P10": (
+                "allows",
+                "D_crit follows from a net's two efficiencies; that Gen's own decides between seeds is not said",
+            ),
         },
     ),
     _explanation(

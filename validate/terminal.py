@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from validate.prediction import CONFIRMED, INCONCLUSIVE, REFUTED, Prediction
-from validate.verdicts import interval_words, runs_words, score
+from validate.verdicts import interval_words, region_words, runs_words, score
 
 __all__ = ["WIDTH", "listing", "table"]
 
@@ -61,7 +61,9 @@ def table(data: Mapping[str, Any], *, colour: bool | None = None, width: int = W
     colour = _wants_colour() if colour is None else colour
     heads = ("number", "measured (95 % interval, n seeds)", "region", "runs (censored)", "")
     rows = {
-        p["id"]: [(f["criterion"], interval_words(f), f["rule"], runs_words(f), f["verdict"]) for f in p["findings"]]
+        p["id"]: [
+            (f["criterion"], interval_words(f), region_words(f), runs_words(f), f["verdict"]) for f in p["findings"]
+        ]
         for p in data["predictions"]
     }
     widths = _widths([heads, *(row for group in rows.values() for row in group)], width)

@@ -31,6 +31,7 @@ __all__ = [
     "markdown",
     "number",
     "number_words",
+    "region_words",
     "runs_words",
     "save",
     "score",
@@ -198,6 +199,16 @@ def interval_words(finding: Mapping[str, Any]) -> str:
     return f"{number_words(finding['value'])}{unit} ({low} to {high}, n = {finding['n']})"
 
 
+def region_words(criterion: Mapping[str, Any]) -> str:
+    """The region in words, as short as the numbers measured."""
+    low, high = criterion["region"]
+    if math.isinf(number(low)):
+        return f"below {number_words(high)}"
+    if math.isinf(number(high)):
+        return f"above {number_words(low)}"
+    return f"within [{number_words(low)}, {number_words(high)}]"
+
+
 def runs_words(finding: Mapping[str, Any]) -> str:
     """runs (censored)"""
     return f"{finding['runs']} ({finding['censored']})"
@@ -218,10 +229,10 @@ def markdown(content: Mapping[str, Any]) -> str:
         for finding in p["findings"]:
             state = "" if len(p["findings"]) == 1 else f"; {finding['verdict']}"
             measured = f"{finding['criterion']}: {interval_words(finding)}{state}"
-            cells = [*first, measured, finding["rule"], runs_words(finding)]
+            cells = [*first, measured, region_words(finding), runs_words(finding)]
             rows.append("| " + " | ".join(_cell(c) for c in cells) + " |")
             first = ["", ""]
         if not p["findings"]:
-            cells = [*first, "not measured", "; ".join(c["rule"] for c in p["criteria"]), "0 (0)"]
+            cells = [*first, "not measured", "; ".join(region_words(c) for c in p["criteria"]), "0 (0)"]
             rows.append("| " + " | ".join(_cell(c) for c in cells) + " |")
     return "\n".join(rows) + "\n"
