@@ -12,7 +12,7 @@ from validate.forest import svg
 from validate.prediction import CONFIRMED, INCONCLUSIVE, REFUTED
 from validate.verdicts import interval_words, number_words, region_words, runs_words
 
-__all__ = ["anchor", "badge", "definitions", "figure", "findings_table", "rows_table", "text", "word"]
+__all__ = ["badge", "definitions", "figure", "findings_table", "measured", "note", "rows_table", "text", "word"]
 
 SIGNS = {CONFIRMED: "✓", REFUTED: "✗", INCONCLUSIVE: "?"}
 OPEN_ROWS = 12
@@ -21,12 +21,7 @@ OPEN_ROWS = 12
 
 def text(value: Any) -> str:
     """Escaped, on one line."""
-    return escape(" ".join(str(value).split()))
-
-
-def anchor(title: str) -> str:
-    """A title as the id of an element."""
-    return re.sub(r"\W+", "-", title.lower()).strip("-")
+    return escape(re.sub(r"[ \n\t]+", " ", str(value)).strip())
 
 
 def badge(verdict: str) -> str:
@@ -37,6 +32,18 @@ def badge(verdict: str) -> str:
 def word(verdict: str) -> str:
     """The verdict of one number, in its colour and with its sign."""
     return f'<span class="word {verdict}">{SIGNS[verdict]} {verdict}</span>'
+
+
+def measured(finding: Mapping[str, Any]) -> str:
+    """The interval in bold."""
+    return f"<b>{text(interval_words(finding))}</b>"
+
+
+def note(finding: Mapping[str, Any]) -> str:
+    """Runs, censored ones, and the note as a sentence."""
+    said = text(finding["note"])
+    runs = f"{finding['runs']} runs, {finding['censored']} of them censored"
+    return f"{runs}. {said[:1].upper()}{said[1:]}" if said else runs
 
 
 def definitions(rows: Sequence[tuple[str, str]]) -> str:
@@ -62,8 +69,8 @@ def findings_table(predictions: Sequence[Mapping[str, Any]]) -> str:
             state = f"<br>{word(f['verdict'])}" if several else ""
             unit = "" if f["unit"] in ("1", "") else f" {text(f['unit'])}"
             region = f'{svg(f)}<div class="small">{text(region_words(f))}{unit}</div>'
-            measured = f"{text(f['criterion'])}<br><b>{text(interval_words(f))}</b>{state}"
-            cells = [_cell("measured", measured), _cell("region", region), _cell("runs (censored)", runs_words(f))]
+            value = f"{text(f['criterion'])}<br>{measured(f)}{state}"
+            cells = [_cell("measured", value), _cell("region", region), _cell("runs (censored)", runs_words(f))]
             rows.append("<tr>" + "".join([*first, *cells]) + "</tr>")
             first = ["<td></td>", "<td></td>"]
         if not rows:
@@ -93,7 +100,8 @@ def _value(value: Any) -> tuple[str, str]:
 def rows_table(title: str, rows: Sequence[Mapping[str, Any]]) -> str:
     """A table of rows {column: value}, the columns in the order of their first appearance."""
     columns = list(dict.fromkeys(key for row in rows for key in row))
-    head = "".join(f"<th>{text(c.replace('_', ' '))}</th>" for c in columns)
+    kinds = {c: _value(next(row[c] for row in rows if c in row))[0] for c in columns}
+    head = "".join(f"<th{kinds[c]}>{text(c.replace('_', ' '))}</th>" for c in columns)
     body = []
     for row in rows:
         cells = (_value(row[c]) if c in row else ("", "") for c in columns)

@@ -60,7 +60,7 @@ def _norm_panels(left: Axes, right: Axes, results: Results, coupled: bool) -> st
         said.append(f"{len(used[circuit])} {name}-only nets counted, {len(every) - len(used[circuit])} not")
     left.axvline(logit, **CHANCE)
     left.set(xlabel="equivalent logit (nats)", ylabel="parameter norm", title=title, yscale="log")
-    right.set(title=f"{title}, at a common logit of {logit:.3g} nats", yscale="log")
+    right.set(title=f"at a common logit of {logit:.3g} nats", yscale="log")
     left.legend(fontsize=7.5)
     right.legend()
     sizes_axis(right, all_sizes)
@@ -79,9 +79,9 @@ def norms(verdict: Mapping[str, Any], results: Results) -> Picture:
         fig,
         f"""Nets that have one circuit, trained until they rest. Left: each marker is a net (one seed, one weight decay) at
         the end of its run. Filled: counted. Open: not counted, because its norm still drifted by more than {DRIFT:.0%}, it
-        did not fit, or its logits are not at least {efficiency.GEN_SHARE:.0%} trigonometric. Right: norm at the common logit
-        (dotted on the left), interpolated or continued within a seed; a line is a seed, and only seeds with counted nets
-        have one. The lower circuit is the more efficient one. {"; ".join(said)}.""",
+        did not fit, or less than {efficiency.GEN_SHARE:.0%} of its logits' squared norm is trigonometric. Right: norm at
+        the common logit (dotted on the left), interpolated or continued within a seed; a line is a seed, and only seeds
+        with counted nets have one. The lower circuit is the more efficient one. {"; ".join(said)}.""",
     )
 
 

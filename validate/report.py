@@ -13,12 +13,12 @@ from typing import Any
 
 from realnet.records import write_atomically
 from validate.drawing import Plot, draw
-from validate.markup import anchor, badge, definitions, figure, findings_table, rows_table, text, word
+from validate.markup import badge, definitions, figure, findings_table, measured, note, rows_table, text, word
 from validate.measured import MissingResult, Results
 from validate.plots import PLOTS
-from validate.prediction import REFUTED
-from validate.rivals import EXPLANATIONS, IDS, READING, survivors
-from validate.verdicts import interval_words, region_words, runs_words, score, words
+from validate.prediction import CONFIRMED, REFUTED
+from validate.rivals import EXPLANATIONS, IDS, READING, Explanation, survivors
+from validate.verdicts import region_words, score, words
 
 __all__ = ["html", "write"]
 
@@ -71,7 +71,7 @@ def _about(data: Mapping[str, Any]) -> str:
 def _score(data: Mapping[str, Any]) -> str:
     counts = score(data)
     parts = [f'<span class="{v}"><b>{n}</b> {v}</span>' for v, n in counts.items()]
-    return f'<p class="score">{"".join(parts)}</p><p>{sum(counts.values())} predictions.</p>'
+    return f'<p class="label">Verdicts on {sum(counts.values())} predictions:</p><p class="score">{"".join(parts)}</p>'
 
 
 def _figure(p: Mapping[str, Any], results: Results | None, drawn: dict[Plot, str]) -> str:
@@ -97,15 +97,9 @@ def _prediction(p: Mapping[str, Any], results: Results | None, drawn: dict[Plot,
         for c in p["criteria"]
     )
     found = "".join(
-        f"<li>{text(f['criterion'])}: <b>{text(interval_words(f))}</b>, {runs_words(f)} runs (censored): "
-        f"{word(f['verdict'])}{'. ' + text(f['note']) if f['note'] else ''}</li>"
-        for f in p["findings"]
+        f"<li>{text(f['criterion'])}: {measured(f)}: {word(f['verdict'])}. {note(f)}</li>" for f in p["findings"]
     )
-    controls = "".join(
-        f"<li>{text(c['name'])}: {text(interval_words(c))}, {runs_words(c)} runs (censored)"
-        f"{'. ' + text(c['note']) if c['note'] else ''}</li>"
-        for c in p["controls"]
-    )
+    controls = "".join(f"<li>{text(c['name'])}: {measured(c)}. {note(c)}</li>" for c in p["controls"])
     parts = [
         f'<section class="prediction {p["verdict"]}" id="{text(p["id"])}">',
         f"<h2>{text(p['id'])} {text(p['claim'])}</h2><p>{badge(p['verdict'])}</p>",
@@ -122,41 +116,53 @@ def _prediction(p: Mapping[str, Any], results: Results | None, drawn: dict[Plot,
     return "".join(parts)
 
 
+def _stance(says: str, verdict: str) -> str:
+    """A stance, with a sign once the verdict is for it or against it."""
+    right = {"predicts": CONFIRMED, "opposite": REFUTED}.get(says)
+    if right is None or verdict not in (CONFIRMED, REFUTED):
+        return says
+    kind, sign = (CONFIRMED, "✓") if verdict == right else (REFUTED, "✗")
+    return f'<span class="word {kind}">{sign} {says}</span>'
+
+
+def _reasons(explanation: Explanation) -> str:
+    """Stances with one reason for several predictions on one line."""
+    same: dict[tuple[str, str, str], list[str]] = {}
+    for id_, stance in explanation.stances.items():
+        same.setdefault((explanation.reading(id_), *stance), []).append(id_)
+    items = (
+        f"<li>{', '.join(ids)}: <b>{says}</b>: {text(reason)} ({text(whose)})</li>"
+        for (whose, says, reason), ids in same.items()
+    )
+    return f"<h3>{text(explanation.name)}</h3><ul>{''.join(items)}</ul>"
+
+
 def _rivals(data: Mapping[str, Any]) -> str:
     verdicts = words(data)
-    rows = survivors(verdicts)
-    head = "".join(f"<th>{h}</th>" for h in ("explanation", *IDS))
-    outcome = "".join(f"<td>{word(verdicts[i]) if i in verdicts else 'not judged'}</td>" for i in IDS)
-    body = [f"<tr><td><b>verdict</b></td>{outcome}</tr>"]
-    body += [
-        f"<tr><td>{text(e.name)}</td>" + "".join(f"<td>{s.says}</td>" for s in e.stances.values()) + "</tr>"
-        for e in EXPLANATIONS
-    ]
     lines = []
-    for e, row in zip(EXPLANATIONS, rows, strict=True):
-        kind = {"contradicted": "contradicted", "untested": "untested"}.get(row["standing"], "standing")
-        against = f", against it: {', '.join(row['against'])}" if row["against"] else ""
+    for e, row in zip(EXPLANATIONS, survivors(verdicts), strict=True):
+        kind = row["standing"] if row["standing"] in ("contradicted", "untested") else "standing"
+        against = f"; against it: {', '.join(row['against'])}" if row["against"] else ""
         lines.append(
             f'<tr><td><a href="{text(e.link)}">{text(e.name)}</a><div class="small">{text(e.source)}</div></td>'
             f'<td><span class="word {kind}">{row["standing"]}</span></td>'
-            f"<td>{row['agree']} of {row['decided']} decided{against}; {row['committed']} of {len(IDS)} committed</td></tr>"
+            f"<td>{row['agree']} of {row['decided']} decided{against}</td><td>{row['committed']} of {len(IDS)}</td></tr>"
         )
-    reasons = "".join(
-        f"<h3>{text(e.name)}</h3><ul>"
-        + "".join(
-            f"<li>{i}: <b>{s.says}</b> ({text(e.reading(i))}): {text(s.reason)}</li>" for i, s in e.stances.items()
-        )
-        + "</ul>"
-        for e in EXPLANATIONS
+    head = "".join(f"<th>{text(e.name)}</th>" for e in EXPLANATIONS)
+    body = "".join(
+        f"<tr><td><b>{i}</b></td><td>{word(verdicts[i]) if i in verdicts else 'not judged'}</td>"
+        + "".join(f"<td>{_stance(e.stances[i].says, verdicts.get(i, ''))}</td>" for e in EXPLANATIONS)
+        + "</tr>"
+        for i in IDS
     )
     return (
         f'<h2 id="rivals">Rival explanations</h2><p>{text(READING)}</p>'
-        "<table><thead><tr><th>explanation</th><th>standing</th><th>of what it commits itself to</th></tr></thead>"
-        f"<tbody>{''.join(lines)}</tbody></table>"
+        "<table><thead><tr><th>explanation</th><th>standing</th><th>agrees with</th><th>commits itself to</th></tr>"
+        f"</thead><tbody>{''.join(lines)}</tbody></table>"
         "<p>An explanation is contradicted by a refuted prediction that it makes, or by a confirmed one of which it says "
         "the opposite. Not contradicted is not confirmed: to be silent is safe.</p>"
-        f'<div class="scroll"><table><thead><tr>{head}</tr></thead><tbody>{"".join(body)}</tbody></table></div>'
-        f"<details><summary>Reason of each stance</summary>{reasons}</details>"
+        f'<div class="scroll"><table><thead><tr><th></th><th>verdict</th>{head}</tr></thead><tbody>{body}</tbody></table>'
+        f"</div><details><summary>Reason of each stance</summary>{''.join(_reasons(e) for e in EXPLANATIONS)}</details>"
     )
 
 
@@ -164,8 +170,7 @@ def _wrong(data: Mapping[str, Any]) -> str:
     """Every refuted number, in full."""
     items = [
         f'<li><a href="#{text(p["id"])}"><b>{text(p["id"])}</b></a> {text(p["claim"])}. {text(f["criterion"])}: predicted '
-        f"<b>{text(region_words(f))}</b>, measured <b>{text(interval_words(f))}</b>, {runs_words(f)} runs (censored). "
-        f"{word(f['verdict'])}</li>"
+        f"<b>{text(region_words(f))}</b>, measured {measured(f)}; {note(f)}. {word(f['verdict'])}</li>"
         for p in data["predictions"]
         for f in p["findings"]
         if f["verdict"] == REFUTED
@@ -187,7 +192,7 @@ def html(data: Mapping[str, Any], results: Results | None = None) -> str:
         f"<h1>{TITLE}</h1>{_about(data)}{_score(data)}"
         f'<h2 id="verdicts">Verdicts</h2>{findings_table(data["predictions"])}<p class="small">{text(READ)}</p>'
         f"{sections}{_rivals(data)}{_wrong(data)}"
-        + (f'<h2 id="{anchor("Further results")}">Further results</h2>{further}' if further else "")
+        + (f'<h2 id="further">Further results</h2>{further}' if further else "")
         + f'<h2 id="repeat">How to repeat it</h2><pre>{escape(COMMANDS.format(profile=data["profile"]))}</pre>'
         "</body></html>\n"
     )

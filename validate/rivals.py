@@ -74,13 +74,13 @@ EXPLANATIONS = (
             "P6": ("predicts", "the same rate with the circuits' parts exchanged"),
             "P7": (
                 "predicts",
-                "κ > 2 makes both pure states stable, so the gap stays (this project's consequence of the toy)",
+                "κ > 2 makes both pure states stable, so the gap stays (derived here from the toy)",
             ),
             "P8a P8b": ("predicts", "D_crit is the size of equal efficiency, and efficiency is norm at a common logit"),
             "P9": ("allows", "the power law is the toy's assumption, not the claim; the authors do not trust it"),
             "P10": (
                 "allows",
-                "D_crit follows from a net's two efficiencies; that Gen's own decides between seeds is not said",
+                "D_crit follows from both efficiencies; that Gen's own decides between seeds is not said",
             ),
         },
     ),

@@ -66,7 +66,9 @@ def table(data: Mapping[str, Any], *, colour: bool | None = None, width: int = W
         ]
         for p in data["predictions"]
     }
-    widths = _widths([heads, *(row for group in rows.values() for row in group)], width)
+    # A column is as wide as its cells; its head is wrapped into it.
+    words = [tuple(max(head.split(), key=len, default="") for head in heads)]
+    widths = _widths([*words, *(row for group in rows.values() for row in group)], width)
     lines = [*_columns(heads, widths), ""]
     for p in data["predictions"]:
         verdict = p["verdict"]

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -192,11 +193,12 @@ def number_words(value: Any) -> str:
 
 def interval_words(finding: Mapping[str, Any]) -> str:
     """value (low to high, n = 3), with the unit unless it is a pure number."""
+    n = f"n\u00a0=\u00a0{finding['n']}"  # stays on one line
     if math.isnan(number(finding["value"])):
-        return f"not measured (n = {finding['n']})"
+        return f"not measured ({n})"
     low, high = (number_words(end) for end in finding["interval"])
     unit = "" if finding.get("unit", "1") in ("1", "") else f" {finding['unit']}"
-    return f"{number_words(finding['value'])}{unit} ({low} to {high}, n = {finding['n']})"
+    return f"{number_words(finding['value'])}{unit} ({low} to {high}, {n})"
 
 
 def region_words(criterion: Mapping[str, Any]) -> str:
@@ -215,7 +217,7 @@ def runs_words(finding: Mapping[str, Any]) -> str:
 
 
 def _cell(text: str) -> str:
-    return " ".join(str(text).split()).replace("|", "\\|")
+    return re.sub(r"[ \n\t]+", " ", str(text)).strip().replace("|", "\\|")
 
 
 def markdown(content: Mapping[str, Any]) -> str:
