@@ -12,7 +12,7 @@ import pytest
 import xarray as xr
 
 from validate import forest, plots, report, rivals, terminal, verdicts
-from validate.drawing import draw
+from validate.drawing import Plot, draw
 from validate.intervals import Interval
 from validate.measured import MissingResult, Results
 from validate.prediction import Criterion, Estimate, Measurement, Prediction, Verdict, judge
@@ -265,6 +265,17 @@ def test_figures_that_two_predictions_share_are_drawn_once(page: str) -> None:
     assert page.count("data:image/svg+xml") == 1
     assert 'Its figure is that of <a href="#figure-P2">P2</a>' in page
     assert "No figure: experiment" in page  # P1a and P4 lack their runs
+
+
+@pytest.mark.parametrize("plot", list(dict.fromkeys(plots.PLOTS.values())), ids=lambda plot: plot.__name__)
+def test_runs_that_are_still_training_make_no_figure_and_no_crash(results: Results, tmp_path: Path, plot: Plot) -> None:
+    ds = results.dataset("base/ungrokking").copy(deep=True)
+    ds["status"][:] = "running"
+    (tmp_path / "base").mkdir()
+    for name in ("ungrokking", "scratch", "memorising"):
+        ds.to_netcdf(tmp_path / "base" / f"{name}.nc", engine="netcdf4")
+    with pytest.raises(MissingResult, match="Train on: python -m validate run"):
+        draw(plot, {}, Results(tmp_path))
 
 
 def test_report_needs_no_results_and_no_known_prediction(results: Results) -> None:

@@ -12,14 +12,27 @@ from typing import Any, NamedTuple
 import matplotlib
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullFormatter, NullLocator
 
-from validate.measured import Results
+from validate.measured import MissingResult, Results
 
-__all__ = ["CHANCE", "MARKERS", "STYLE", "Picture", "Plot", "draw", "plain_log", "points", "shades", "sizes_axis"]
+__all__ = [
+    "CHANCE",
+    "MARKERS",
+    "STYLE",
+    "Picture",
+    "Plot",
+    "draw",
+    "finished",
+    "plain_log",
+    "points",
+    "shades",
+    "sizes_axis",
+]
 
 STYLE: Any = {
     "font.family": "DejaVu Sans",
@@ -72,6 +85,18 @@ def sizes_axis(axes: Axes, sizes: Sequence[int], label: str = "data set size (pa
     axes.xaxis.set_minor_locator(NullLocator())
     axes.xaxis.set_minor_formatter(NullFormatter())
     axes.set_xlabel(label)
+
+
+def finished(results: Results, name: str) -> pd.DataFrame:
+    """Rows of the finished runs of experiment `name`. Errors: MissingResult if there are none."""
+    table = results.table(name)
+    table = table[table.status == "finished"] if len(table) else table
+    if table.empty or "logit" not in table:
+        raise MissingResult(
+            f"experiment {name!r} must have finished runs; it has none in {str(results.folder)!r}. "
+            f"Train on: python -m validate run --profile {results.folder.name}"
+        )
+    return table[np.isfinite(table.logit)]
 
 
 def plain_log(axis: Axis) -> None:

@@ -73,7 +73,7 @@ def svg(finding: Mapping[str, Any]) -> str:
             at = min(texts[-1] + 7 * len(text), WIDTH - 3.2 * len(text))
         texts.append(at)
         parts.append(f'<line x1="{x:.1f}" x2="{x:.1f}" y1="1" y2="{2 * MIDDLE + 3}" stroke="#5b7f9c"/>')
-        parts.append(f'<text x="{at:.1f}" y="{HEIGHT - 2}" text-anchor="middle">{escape(text)}</text>')
+        parts.append(f'<text x="{at:.1f}" y="{HEIGHT - 2}" text-anchor="middle" font-size="10.5">{escape(text)}</text>')
     if not (math.isnan(left) or math.isnan(right)):
         x1 = place(left) if math.isfinite(left) else 0.0
         x2, colour = place(right) if math.isfinite(right) else WIDTH, COLOURS[verdict]

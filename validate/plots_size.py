@@ -13,17 +13,12 @@ from matplotlib.figure import Figure
 
 from toymodel.plot import COLOURS
 from validate import efficiency
-from validate.drawing import CHANCE, MARKERS, Picture, plain_log, points, shades, sizes_axis
-from validate.measured import DRIFT, THRESHOLDS, Results
+from validate.drawing import CHANCE, MARKERS, Picture, finished, plain_log, points, shades, sizes_axis
+from validate.measured import DRIFT, THRESHOLDS, MissingResult, Results
 
 __all__ = ["ends", "norms", "scratch"]
 
 REMOVED = "#CC79A7"
-
-
-def _nets(results: Results, name: str) -> pd.DataFrame:
-    table = results.table(name)
-    return table[(table.status == "finished") & np.isfinite(table.logit)]
 
 
 def _counted(every: pd.DataFrame, counted: pd.DataFrame) -> npt.NDArray[np.bool_]:
@@ -33,17 +28,28 @@ def _counted(every: pd.DataFrame, counted: pd.DataFrame) -> npt.NDArray[np.bool_
 
 
 def _candidates(results: Results, circuit: str, coupled: bool) -> pd.DataFrame:
-    """Nets that could have been counted: trained on random labels, or generalising at the end."""
+    """Nets that could have been counted: trained on random labels, or generalising at the end. Errors: MissingResult."""
     kinds = {"mem": ("memorising",), "gen": ("generalising",) if coupled else ("ungrokking", "scratch")}[circuit]
-    names = [f"base/{kind}{'_coupled' if coupled else ''}" for kind in kinds]
-    table = pd.concat([_nets(results, name) for name in names if name in results], ignore_index=True)
+    tables, error = [], None
+    for kind in kinds:
+        try:
+            tables.append(finished(results, f"base/{kind}{'_coupled' if coupled else ''}"))
+        except MissingResult as found:
+            error = found
+    if error is not None and not tables:
+        raise error
+    table = pd.concat(tables, ignore_index=True)
     return table if circuit == "mem" else table[table.unseen >= THRESHOLDS.performance]
 
 
 def _norm_panels(left: Axes, right: Axes, results: Results, coupled: bool) -> str:
     """One row of `norms`; how many nets it shows, in words."""
-    used = {"gen": efficiency.gen_nets(results, coupled=coupled), "mem": efficiency.mem_nets(results, coupled=coupled)}
-    logit = efficiency.common_logit(*(t for t in used.values() if len(t)))
+    used = {
+        "gen": efficiency.gen_nets(results, coupled=coupled),
+        "mem": efficiency.mem_nets(results, coupled=coupled),
+    }
+    counted = [table for table in used.values() if len(table)]
+    logit = efficiency.common_logit(*counted) if counted else float("nan")
     title, said, all_sizes = "Adam, coupled penalty" if coupled else "AdamW", [], []
     for circuit, marker in (("gen", "o"), ("mem", "s")):
         every, name = _candidates(results, circuit, coupled), circuit.capitalize()
@@ -96,7 +102,7 @@ def ends(verdict: Mapping[str, Any], results: Results) -> Picture:
     panels = fig.subplots(len(kinds), 2, sharey=True, squeeze=False)
     counts = []
     for row, kind in zip(panels, kinds, strict=True):
-        table = _nets(results, f"base/{kind}")
+        table = finished(results, f"base/{kind}")
         title = "AdamW" if kind == "ungrokking" else "Adam, coupled penalty"
         decays = _sorted_decays(table)
         moving = int((~table.settled.astype(bool)).sum())
@@ -128,7 +134,7 @@ def ends(verdict: Mapping[str, Any], results: Results) -> Picture:
 
 def scratch(verdict: Mapping[str, Any], results: Results) -> Picture:
     """P4: final accuracy from random weights against data set size."""
-    table = _nets(results, "base/scratch")
+    table = finished(results, "base/scratch")
     fig = Figure(figsize=(6.4, 3.5), layout="constrained")
     axes = fig.subplots()
     chance = 1 / table.p.iloc[0]

@@ -11,8 +11,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from toymodel.plot import COLOURS
-from validate.drawing import MARKERS, Picture, plain_log, shades
-from validate.measured import Results, Run
+from validate.drawing import MARKERS, Picture, finished, plain_log, shades
+from validate.measured import MissingResult, Results, Run
 
 __all__ = ["PARTS", "gap", "grokking_times", "threshold", "ungrokking_times"]
 
@@ -49,17 +49,12 @@ def _times(table: pd.DataFrame, column: str, colour: str, label: str) -> tuple[F
     axes.xaxis.set_major_locator(FixedLocator(decays))
     axes.xaxis.set_minor_locator(NullLocator())
     axes.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:g}"))
-    if len(decays) > 1:
+    if len(decays) > 1:  # so there is a time
         x = np.array([decays[0], decays[-1]])
         level = float(np.exp(np.log(table[column].dropna()).mean()))
         axes.plot(x, level * np.sqrt(x[0] * x[1]) / x, color="0.5", ls="--", label="∝ 1/weight decay")
     axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
     return fig, {"n": len(table), "late": int(table[column].isna().sum()), "left_out": left_out}
-
-
-def _finished(results: Results, name: str) -> pd.DataFrame:
-    table = results.table(name)
-    return table[table.status == "finished"]
 
 
 _TIMES = """Each marker is a run (one seed), n = {n} runs; weight decay is AdamW's, the learning rate the same for all. An
@@ -70,7 +65,7 @@ out ({left_out} runs). Dashed: the slope −1, for the eye; it is not fitted."""
 
 def grokking_times(verdict: Mapping[str, Any], results: Results) -> Picture:
     """P5: steps to generalisation from scratch against weight decay."""
-    table = _finished(results, "base/scratch")
+    table = finished(results, "base/scratch")
     fig, counts = _times(table, "t_gen", COLOURS["test"], "steps to accuracy 0.9 for good")
     return Picture(
         fig,
@@ -81,7 +76,7 @@ def grokking_times(verdict: Mapping[str, Any], results: Results) -> Picture:
 
 def ungrokking_times(verdict: Mapping[str, Any], results: Results) -> Picture:
     """P6: steps until a net that had grokked has lost half of it, against weight decay."""
-    table = _finished(results, "base/ungrokking")
+    table = finished(results, "base/ungrokking")
     fig, counts = _times(table, "t_lost", COLOURS["test"], "steps to accuracy 0.5 for good")
     return Picture(
         fig,
@@ -109,7 +104,7 @@ def _thresholds(runs: Sequence[Run], part: float) -> list[float]:
     for seed in sorted({r.config["seed"] for r in runs}):
         own = [r for r in runs if r.config["seed"] == seed]
         cut = [r.until(part * r.step[-1]) for r in own]
-        if len(own) > 1:
+        if len({r.config["dataset_size"] for r in own}) > 1:
             found.append(threshold([r.config["dataset_size"] for r in own], [c.tail(c.unseen).mean() for c in cut]))
     return found
 
@@ -123,10 +118,13 @@ def gap(verdict: Mapping[str, Any], results: Results) -> Picture:
         ("scratch", SCRATCH, "o", "from scratch"),
         ("ungrokking", UNGROKKING, "s", "ungrokking"),
     ):
-        finished = [r for r in results.runs(f"base/{kind}") if r.status == "finished" and len(r.step) > 2]
-        runs = [r for r in finished if r.config["weight_decay"] == 1.0]
-        if not runs:
-            continue
+        done = [r for r in results.runs(f"base/{kind}") if r.status == "finished" and len(r.step) > 2]
+        runs = [r for r in done if r.config["weight_decay"] == 1.0]
+        if len({r.config["dataset_size"] for r in runs}) < 2:
+            raise MissingResult(
+                f"a threshold needs finished runs of two sizes or more at weight decay 1; base/{kind} has {len(runs)} such "
+                f"runs. Train on: python -m validate run --profile {results.folder.name}"
+            )
         sizes = [r.config["dataset_size"] for r in runs]
         steps = np.array([part * runs[0].step[-1] for part in PARTS])
         each = np.array([_thresholds(runs, part) for part in PARTS])
@@ -137,7 +135,9 @@ def gap(verdict: Mapping[str, Any], results: Results) -> Picture:
                 out = column == sign
                 axes.plot(steps[out], np.full(out.sum(), edge), marker=arrow, ls="", color=colour, ms=9)
         axes.plot(steps, np.median(each, axis=1), color=colour, label=title)
-        said.append(f"{title}: n = {len(runs)} runs, {each.shape[1]} seeds, sizes {min(sizes)} to {max(sizes)}")
+        said.append(
+            f"{title.capitalize()}: n = {len(runs)} runs, {each.shape[1]} seeds, sizes {min(sizes)} to {max(sizes)}"
+        )
     axes.set(xscale="log", yscale="log", xlabel="optimizer steps", ylabel="data set size of accuracy 0.5 (pairs)")
     plain_log(axes.xaxis)
     plain_log(axes.yaxis)

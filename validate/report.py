@@ -160,7 +160,8 @@ def _rivals(data: Mapping[str, Any]) -> str:
         "<table><thead><tr><th>explanation</th><th>standing</th><th>agrees with</th><th>commits itself to</th></tr>"
         f"</thead><tbody>{''.join(lines)}</tbody></table>"
         "<p>An explanation is contradicted by a refuted prediction that it makes, or by a confirmed one of which it says "
-        "the opposite. Not contradicted is not confirmed: to be silent is safe.</p>"
+        "the opposite. A refuted prediction agrees with whoever says the opposite, whatever refuted it. Not contradicted is "
+        "not confirmed: to be silent is safe.</p>"
         f'<div class="scroll"><table><thead><tr><th></th><th>verdict</th>{head}</tr></thead><tbody>{body}</tbody></table>'
         f"</div><details><summary>Reason of each stance</summary>{''.join(_reasons(e) for e in EXPLANATIONS)}</details>"
     )
@@ -169,7 +170,8 @@ def _rivals(data: Mapping[str, Any]) -> str:
 def _wrong(data: Mapping[str, Any]) -> str:
     """Every refuted number, in full."""
     items = [
-        f'<li><a href="#{text(p["id"])}"><b>{text(p["id"])}</b></a> {text(p["claim"])}. {text(f["criterion"])}: predicted '
+        f'<li><a href="#{text(p["id"])}"><b>{text(p["id"])}</b></a> {text(p["claim"].rstrip("."))}. '
+        f"{text(f['criterion'])}: predicted "
         f"<b>{text(region_words(f))}</b>, measured {measured(f)}; {note(f)}. {word(f['verdict'])}</li>"
         for p in data["predictions"]
         for f in p["findings"]

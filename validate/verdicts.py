@@ -182,7 +182,7 @@ def words(content: Mapping[str, Any]) -> dict[str, str]:
 
 def number_words(value: Any) -> str:
     """Three significant digits; "not measured" for null."""
-    x = number(value)
+    x = number(value) + 0.0  # no −0
     if math.isnan(x):
         return "not measured"
     if math.isinf(x):
