@@ -79,7 +79,9 @@ def run(
     results = out / profile
     todo = _wanted(PROFILES[profile], predictions, whole=not only)
     for i, experiment in enumerate(todo, 1):
-        print(f"[{i}/{len(todo)}] {experiment.setting.title}: {experiment.kind}, {len(experiment.runs)} runs", flush=True)
+        print(
+            f"[{i}/{len(todo)}] {experiment.setting.title}: {experiment.kind}, {len(experiment.runs)} runs", flush=True
+        )
         train(experiment, out, device, workers)
         collect(experiment, out, results)
     _report(results, predictions, out)

@@ -272,9 +272,7 @@ PAPER = Profile(
             (12_769, 10_000),
             {
                 "memorising": Design(10_000, (Block(_geometric(400, 6400, 5), (0.8, 1.4, 2.4), 5),)),
-                "memorising_coupled": Design(
-                    8000, (Block(_geometric(400, 6400, 5), (1e-6, 1e-5, 1e-4, 1e-3), 5),)
-                ),
+                "memorising_coupled": Design(8000, (Block(_geometric(400, 6400, 5), (1e-6, 1e-5, 1e-4, 1e-3), 5),)),
                 "generalising_coupled": Design(8000, (Block(_geometric(2400, 9600, 3), (1e-6, 1e-5, 1e-4, 1e-3), 5),)),
                 "ungrokking": Design(100_000, (Block(_geometric(390, 1494, 7), (0.5, 1.0, 2.0), 10),)),
                 "ungrokking_coupled": Design(20_000, (Block(_geometric(390, 1494, 7), (1e-5, 1e-4, 1e-3), 5),)),

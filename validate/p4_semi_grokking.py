@@ -27,7 +27,9 @@ def _measure(results: Results) -> Measurement:
     critical = threshold(crossings(table, "rising"))
     if "long/scratch" in results:  # the same runs, trained on: they replace the shorter ones
         longer = finished(results.table("long/scratch"))
-        replaced = table.set_index(["dataset_size", "seed"]).index.isin(longer.set_index(["dataset_size", "seed"]).index)
+        replaced = table.set_index(["dataset_size", "seed"]).index.isin(
+            longer.set_index(["dataset_size", "seed"]).index
+        )
         table = pd.concat([table[~replaced], longer], ignore_index=True)
     chance = 1.0 / table.p.iloc[0]
     decided = table.settled.astype(bool) | (table.unseen >= THRESHOLDS.performance)
@@ -54,7 +56,19 @@ def _measure(results: Results) -> Measurement:
         f"{int(between.sum())} of {len(table)} runs end between chance and {THRESHOLDS.performance:g} but still move: "
         "they are censored, neither semi-grokked nor not.",
     )
-    columns = ["dataset_size", "weight_decay", "seed", "steps", "unseen", "train", "settled", "decided", "semi", "near", "behaviour"]
+    columns = [
+        "dataset_size",
+        "weight_decay",
+        "seed",
+        "steps",
+        "unseen",
+        "train",
+        "settled",
+        "decided",
+        "semi",
+        "near",
+        "behaviour",
+    ]
     estimate = mean(by_seed, len(close), int((~close.decided).sum()), note)
     return Measurement({EXCESS: estimate}, controls, {"scratch": records(marked[columns])}, remarks)
 

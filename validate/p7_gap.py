@@ -25,7 +25,11 @@ def _thresholds(results: Results, experiment: str, direction: str, share: float)
     runs = [run for run in results.runs(experiment) if run.config["weight_decay"] == DECAY]
     steps = max((run.config["steps"] for run in runs), default=0)
     table = at_step(runs, share * steps)
-    return crossings(table, direction) if len(table) else pd.DataFrame(columns=["weight_decay", "seed", "low", "high", "step"])
+    return (
+        crossings(table, direction)
+        if len(table)
+        else pd.DataFrame(columns=["weight_decay", "seed", "low", "high", "step"])
+    )
 
 
 def _measure(results: Results) -> Measurement:
@@ -44,7 +48,9 @@ def _measure(results: Results) -> Measurement:
     kept = (last / before).dropna()
     estimates = {
         GAP: estimate(gaps[TIMES[2]], "seed by seed: the same initialisation and the same order of the pairs"),
-        KEPT: mean(kept, len(gaps[TIMES[2]]), len(gaps[TIMES[2]]) - len(kept), "seeds with both thresholds at both times"),
+        KEPT: mean(
+            kept, len(gaps[TIMES[2]]), len(gaps[TIMES[2]]) - len(kept), "seeds with both thresholds at both times"
+        ),
     }
     table = finished(results.table("base/ungrokking"))
     kappa = table[table.weight_decay == DECAY].groupby("seed").homogeneity.mean()

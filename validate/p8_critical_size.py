@@ -49,7 +49,9 @@ def _ratio(results: Results, experiment: str, decay: float, *, coupled: bool, by
 def _measure(results: Results, name: str) -> Measurement:
     experiment = "base/ungrokking" if name == UNGROKKING else "base/scratch"
     estimate = _ratio(results, experiment, DECAY, coupled=False)
-    controls = {f"{name}, Gen nets accepted by accuracy": _ratio(results, experiment, DECAY, coupled=False, by="accuracy")}
+    controls = {
+        f"{name}, Gen nets accepted by accuracy": _ratio(results, experiment, DECAY, coupled=False, by="accuracy")
+    }
     if name == UNGROKKING and "base/ungrokking_coupled" in results:
         for decay in sorted(set(results.table("base/ungrokking_coupled").weight_decay)):
             try:
@@ -57,7 +59,9 @@ def _measure(results: Results, name: str) -> Measurement:
                 controls[where] = _ratio(results, "base/ungrokking_coupled", decay, coupled=True)
             except MissingResult as missing:
                 controls[where] = nothing(str(missing))
-    return Measurement({name: estimate}, controls, {"isologit": records(crossing_of_efficiencies(results, coupled=False)[0])})
+    return Measurement(
+        {name: estimate}, controls, {"isologit": records(crossing_of_efficiencies(results, coupled=False)[0])}
+    )
 
 
 def _prediction(id: str, claim: str, name: str, experiment: str) -> Prediction:

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from validate.intervals import Interval, over_seeds
-from validate.measured import Results, Run
+from validate.measured import Run
 from validate.prediction import Estimate
 from validate.thresholds import Crossing, Threshold, critical_size, crossing
 
@@ -78,7 +78,12 @@ def threshold(found: pd.DataFrame) -> Threshold:
 def estimate(found: pd.DataFrame, note: str = "") -> Estimate:
     """Mean over seeds of crossings or their differences; a seed without a bound on one side is censored."""
     open_ended = ~(np.isfinite(found.low) & np.isfinite(found.high))
-    return Estimate(threshold(found).interval, len(found), int(open_ended.sum()), note)
+    interval = threshold(found).interval
+    if math.isnan(interval.value) and len(found) and not open_ended.any():
+        # Bounds that the likelihood cannot weigh: from the interval of the lower ones to that of the upper ones.
+        low, high = over_seeds(found.low), over_seeds(found.high)
+        interval = Interval(0.5 * (low.value + high.value), low.low, high.high, len(found))
+    return Estimate(interval, len(found), int(open_ended.sum()), note)
 
 
 def middles(found: pd.DataFrame) -> pd.Series:

@@ -102,7 +102,7 @@ def _verdict(v: Verdict) -> dict[str, Any]:
         # Of a prediction without findings, what was asked is still said.
         "findings": [_finding(f) for f in v.findings],
         "criteria": [_criterion(c) for c in p.criteria],
-        "controls": [{"name": name} | _estimate(e) for name, e in m.controls.items()],
+        "controls": [{"name": name} | _estimate(e) | {"verdict": v.of_control(name)} for name, e in m.controls.items()],
         "remarks": m.remarks,
         "tables": m.tables,
     }
