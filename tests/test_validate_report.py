@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from validate import forest, plots, report, rivals, terminal, verdicts
+from validate import forest, plots, report, rivals, summary, terminal, verdicts
 from validate.drawing import Plot, draw
 from validate.intervals import Interval
 from validate.measured import MissingResult, Results
@@ -161,7 +161,7 @@ def test_score_and_verdicts_are_those_of_the_judge(content: dict) -> None:
 
 
 def test_markdown_is_one_table_with_every_number(content: dict) -> None:
-    lines = verdicts.markdown(content).splitlines()
+    lines = summary.table(content).splitlines()
     columns = [len(re.findall(r"(?<!\\)\|", line)) for line in lines]
     assert columns == [6] * len(lines)
     assert len(lines) == 2 + 5

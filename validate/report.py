@@ -99,7 +99,11 @@ def _prediction(p: Mapping[str, Any], results: Results | None, drawn: dict[Plot,
     found = "".join(
         f"<li>{text(f['criterion'])}: {measured(f)}: {word(f['verdict'])}. {note(f)}</li>" for f in p["findings"]
     )
-    controls = "".join(f"<li>{text(c['name'])}: {measured(c)}. {note(c)}</li>" for c in p["controls"])
+    controls = "".join(
+        f"<li>{text(c['name'])}: {measured(c)}{', by the same rule ' + word(c['verdict']) if c.get('verdict') else ''}. "
+        f"{note(c)}</li>"
+        for c in p["controls"]
+    )
     parts = [
         f'<section class="prediction {p["verdict"]}" id="{text(p["id"])}">',
         f"<h2>{text(p['id'])} {text(p['claim'])}</h2><p>{badge(p['verdict'])}</p>",
@@ -186,7 +190,9 @@ def html(data: Mapping[str, Any], results: Results | None = None) -> str:
     drawn: dict[Plot, str] = {}
     style = Path(__file__).with_name("report.css").read_text(encoding="utf-8")
     sections = "".join(_prediction(p, results, drawn) for p in data["predictions"])
-    further = "".join(rows_table(title, rows) for title, rows in data["tables"].items() if rows)
+    further = "".join(
+        rows_table(title, rows) for title, rows in data["tables"].items() if rows and "Rival" not in title
+    )
     return (
         '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'

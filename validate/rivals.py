@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-__all__ = ["EXPLANATIONS", "IDS", "READING", "STANCES", "Explanation", "Stance", "survivors"]
+__all__ = ["EXPLANATIONS", "IDS", "READING", "STANCES", "Explanation", "Stance", "rows", "survivors"]
 
 IDS = ("P1a", "P1b", "P2", "P3", "P4", "P5", "P6", "P7", "P8a", "P8b", "P9", "P10")
 STANCES = ("predicts", "opposite", "allows", "silent")
@@ -176,6 +176,21 @@ EXPLANATIONS = (
         },
     ),
 )
+
+
+def rows() -> list[dict[str, Any]]:
+    """Every stance as a row: prediction, explanation, says, reason, whose reading it is."""
+    return [
+        {
+            "prediction": id_,
+            "explanation": e.name,
+            "says": stance.says,
+            "reason": stance.reason,
+            "reading": e.reading(id_),
+        }
+        for e in EXPLANATIONS
+        for id_, stance in e.stances.items()
+    ]
 
 
 def survivors(verdicts: Mapping[str, str]) -> list[dict[str, Any]]:

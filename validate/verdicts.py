@@ -1,4 +1,4 @@
-"""Verdicts as JSON, `verdicts.json`, and as a Markdown table.
+"""Verdicts as JSON, `verdicts.json`.
 
 One form in memory and on disk: plain dicts and lists of text, numbers, true, false and null. A number that was not
 measured (nan) is null and an infinite one is "inf" or "-inf", so that the file is JSON everywhere; `number` reads both
@@ -29,7 +29,6 @@ __all__ = [
     "data",
     "interval_words",
     "load",
-    "markdown",
     "number",
     "number_words",
     "region_words",
@@ -214,27 +213,3 @@ def region_words(criterion: Mapping[str, Any]) -> str:
 def runs_words(finding: Mapping[str, Any]) -> str:
     """runs (censored)"""
     return f"{finding['runs']} ({finding['censored']})"
-
-
-def _cell(text: str) -> str:
-    return re.sub(r"[ \n\t]+", " ", str(text)).strip().replace("|", "\\|")
-
-
-def markdown(content: Mapping[str, Any]) -> str:
-    """The verdict table for a README: a row for each number, the prediction and its verdict in the first of them."""
-    rows = [
-        "| prediction | verdict | measured (95 % interval, n seeds) | region | runs (censored) |",
-        "| --- | --- | --- | --- | --- |",
-    ]
-    for p in content["predictions"]:
-        first = [f"**{p['id']}** {p['claim']}", f"**{p['verdict']}**"]
-        for finding in p["findings"]:
-            state = "" if len(p["findings"]) == 1 else f"; {finding['verdict']}"
-            measured = f"{finding['criterion']}: {interval_words(finding)}{state}"
-            cells = [*first, measured, region_words(finding), runs_words(finding)]
-            rows.append("| " + " | ".join(_cell(c) for c in cells) + " |")
-            first = ["", ""]
-        if not p["findings"]:
-            cells = [*first, "not measured", "; ".join(region_words(c) for c in p["criteria"]), "0 (0)"]
-            rows.append("| " + " | ".join(_cell(c) for c in cells) + " |")
-    return "\n".join(rows) + "\n"
