@@ -89,7 +89,7 @@ class _Numbers:
         """The same for logarithms, given as the numbers themselves."""
         i = over_seeds(np.asarray(values, float))
         # exp(inf) is inf, and a missing value stays nan.
-        self.intervals[name] = Interval(*(float(np.exp(x)) for x in (i.value, i.low, i.high)), i.n)
+        self.intervals[name] = Interval(*np.exp([i.value, i.low, i.high]).tolist(), n=i.n)
         self.units[name] = unit
         return self.intervals[name]
 
