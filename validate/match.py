@@ -88,8 +88,8 @@ class _Numbers:
     def logs(self, name: str, unit: str, values: Any) -> Interval:
         """The same for logarithms, given as the numbers themselves."""
         i = over_seeds(np.asarray(values, float))
-        # exp(inf) is inf, and a missing value stays nan.
-        self.intervals[name] = Interval(*np.exp([i.value, i.low, i.high]).tolist(), n=i.n)
+        value, low, high = (float(np.exp(x)) for x in (i.value, i.low, i.high))
+        self.intervals[name] = Interval(value, low, high, i.n)
         self.units[name] = unit
         return self.intervals[name]
 

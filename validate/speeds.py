@@ -27,6 +27,7 @@ __all__ = ["Speeds", "grokking", "learning_speeds", "race", "ungrokking"]
 
 LEAST, MOST = 1e-6, 1e3
 """Range in which speeds (nats^(1/2)) and seeds (nats) are looked for"""
+PRECISION = 1e-6
 ROUNDS = 6
 
 
@@ -38,17 +39,14 @@ class Speeds:
     seed    κ ≥ 2: Gen's logit when Mem has fitted, nats; nan for κ < 2
     delay   steps of the calibration run that the clock does not cover: the fitted time for κ ≥ 2, else 0
     remark  what was assumed, and what could not be found
+    known   whether the toy reproduces both calibration times at all
     """
 
     model: tm.TwoCircuitModel
     seed: float
     delay: float
     remark: str
-
-    @property
-    def known(self) -> bool:
-        """Whether the toy reproduces the calibration times at all."""
-        return self.model.kappa < 2 or math.isfinite(self.seed)
+    known: bool
 
 
 def _falling_root(f: Callable[[float], float], target: float, low: float, high: float) -> float:
@@ -58,7 +56,7 @@ def _falling_root(f: Callable[[float], float], target: float, low: float, high: 
     for _ in range(50):
         middle = math.sqrt(low * high)
         low, high = (middle, high) if f(middle) > target else (low, middle)
-        if high / low < 1 + 1e-9:
+        if high / low < 1 + PRECISION:
             break
     return math.sqrt(low * high)
 
@@ -114,7 +112,7 @@ def learning_speeds(model: tm.TwoCircuitModel, fitted: float, grokked: float, fl
             f"speed, and early optimizer steps have no flow time); the grokking time gives Gen's logit at the fitted time "
             f"instead, {found}, taken to be the same for all data set sizes and weight decays, and for Mem."
         )
-        return Speeds(model, seed, fitted, remark)
+        return Speeds(model, seed, fitted, remark, math.isfinite(seed))
     end = 4 * grokked * flow_per_step
     gen, mem = 1e-3, 1.0
     for _ in range(ROUNDS):  # each time depends on the other's speed only weakly
@@ -138,8 +136,8 @@ def learning_speeds(model: tm.TwoCircuitModel, fitted: float, grokked: float, fl
             break
     if math.isnan(gen) or math.isnan(mem):
         remark = "no pair of learning speeds gives the two times with this flow time per step."
-        return Speeds(model, math.nan, math.nan, remark)
-    return Speeds(with_speeds(gen, mem), math.nan, 0.0, f"s_mem = {mem:.3g}, s_gen = {gen:.3g} nats^(1/2).")
+        return Speeds(model, math.nan, math.nan, remark, False)
+    return Speeds(with_speeds(gen, mem), math.nan, 0.0, f"s_mem = {mem:.3g}, s_gen = {gen:.3g} nats^(1/2).", True)
 
 
 def race(results: Results, setting: str = "base") -> dict[str, Interval]:
