@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy import optimize, special, stats
+from scipy import optimize, special
 
+from validate.censoring import normal_mean
 from validate.intervals import Interval
 
 __all__ = ["Crossing", "Threshold", "critical_size", "crossing", "logistic"]
@@ -190,95 +191,14 @@ def _bounds(share: Array, done: npt.NDArray[np.bool_], level: float) -> tuple[Ar
     return lower, upper
 
 
-@dataclass(frozen=True)
-class _Seeds:
-    """Likelihood of normal seeds in units in which the known bounds have mean 0 and range about 1."""
-
-    exact: Array
-    low: Array
-    high: Array
-    _steps: Array = field(default_factory=lambda: np.arange(-16.0, 17.0))
-
-    def log_likelihood(self, mean: float, ln_spread: Array) -> Array:
-        """ln L (m,) at spreads (m,): densities of exact crossings, probabilities of the others."""
-        width = np.exp(ln_spread)[:, None]
-        z = (self.exact - mean) / width
-        a, b = (self.low - mean) / width, (self.high - mean) / width
-        flip = a > 0  # both tails through the lower one, where differences keep their digits
-        a, b = np.where(flip, -b, a), np.where(flip, -a, b)
-        with np.errstate(divide="ignore", invalid="ignore"):
-            upper = special.log_ndtr(b)
-            chance = upper + np.log1p(-np.exp(special.log_ndtr(a) - upper))
-        chance = np.where(np.isnan(chance), -math.inf, chance)
-        return np.asarray(
-            chance.sum(axis=1) - (0.5 * z**2 + ln_spread[:, None] + 0.5 * math.log(2 * math.pi)).sum(axis=1)
-        )
-
-    def profile(self, mean: float) -> tuple[float, float]:
-        """ln L at its best spread, and the ln of that. In 1/spread ln L is concave, so a grid finds its only maximum."""
-        centre, step = math.log1p(abs(mean)) - 2.0, 0.5
-        for _ in range(3):
-            grid = centre + step * self._steps
-            found = self.log_likelihood(mean, grid)
-            best = int(np.argmax(found))
-            centre, step = float(grid[best]), step / 8
-        return float(found[best]), centre
-
-
 def critical_size(crossings: Sequence[Crossing], level: float = 0.95) -> Threshold:
-    """Mean threshold of a population of seeds, normal in ln D, by maximum likelihood with censoring (Tobin 1958).
+    """Mean threshold of a population of seeds, normal in ln D, from their crossings (`censoring.normal_mean`).
 
-    Exact crossings contribute densities, the others the probability of their bounds. The interval is the profile
-    likelihood's: all means μ for which 2 (ln L(μ̂, σ̂) - max_σ ln L(μ, σ)) <= n ln(1 + t²/(n - 1)), t being Student's
-    quantile for n seeds. Without censoring that is the Student-t interval exactly; with it, coverage is simulated in
-    tests/test_validate_thresholds.py. ln L is concave in (μ/σ, 1/σ), so the maximum is one and the region an interval.
-    `spread` is σ̂ √(n/(n - 1)).
-
-    A crossing without any bound is counted as censored, not in n. Unknown if fewer than two are left, if none is
-    bounded on both sides, or if one exact value within all the others' bounds is all that is known. If all bounds
-    overlap and none is exact, the value is the middle of what is common and the spread unknown.
-    Errors: ValueError if `level` is no probability.
+    A crossing without any bound is counted as censored, not in n. Errors: ValueError if `level` is no probability.
     """
-    if not 0.0 < level < 1.0:
-        raise ValueError(f"level must be a number with 0 < level < 1, got {level!r}. Choose 0.95 for a 95 % interval.")
-    censored = sum(c.censored for c in crossings)
-    low, high = np.array([(c.low, c.high) for c in crossings], np.float64).reshape(-1, 2).T
-    says = np.isfinite(low) | np.isfinite(high)
-    low, high = low[says], high[says]
-    n, exact, bounded = len(low), low == high, np.isfinite(low) & np.isfinite(high)
-    common = bool(n) and low.max() <= high.min()
-    if n < 2 or not bounded.any() or (common and exact.any() and not exact.all()):
-        return Threshold(Interval.unknown(n), math.nan, censored)
-    t = float(stats.t.ppf(0.5 + 0.5 * level, n - 1))
-    if exact.all():
-        value, spread = float(low.mean()), float(low.std(ddof=1))
-        half = t * spread / math.sqrt(n)
-        return Threshold(Interval(value, value - half, value + half, n), spread, censored)
-
-    known = np.concatenate([low[np.isfinite(low)], high[np.isfinite(high)]])
-    centre, unit = float(known.mean()), float(np.ptp(known))
-    low, high = (low - centre) / unit, (high - centre) / unit
-    seeds = _Seeds(low[exact], low[~exact], high[~exact])
-    if common:
-        value, spread = 0.5 * float(low.max() + high.min()), math.nan
-    else:
-        found = optimize.minimize_scalar(lambda m: -seeds.profile(m)[0], bounds=(-3, 3), options={"xatol": 1e-6})
-        value = float(found.x)
-        spread = unit * math.exp(seeds.profile(value)[1]) * math.sqrt(n / (n - 1))
-    least = seeds.profile(value)[0] - 0.5 * n * math.log1p(t**2 / (n - 1))
-
-    def end(side: int) -> float:
-        reach = 0.25
-        while seeds.profile(value + side * reach)[0] > least:
-            reach *= 2
-            if reach > 1e4:  # the likelihood has gone level above the limit: no bound on this side
-                return side * math.inf
-        inside = value + side * (0.5 * reach if reach > 0.25 else 0.0)
-        return float(optimize.brentq(lambda m: seeds.profile(m)[0] - least, inside, value + side * reach, xtol=1e-7))
-
-    return Threshold(
-        Interval(centre + unit * value, centre + unit * end(-1), centre + unit * end(1), n), spread, censored
-    )
+    low, high = [c.low for c in crossings], [c.high for c in crossings]
+    interval, spread = normal_mean(low, high, level)
+    return Threshold(interval, spread, sum(c.censored for c in crossings))
 
 
 def logistic(dataset_size: npt.ArrayLike, accuracy: npt.ArrayLike, chance: float) -> tuple[float, float]:
