@@ -6,6 +6,7 @@ Times are in steps of `LEARNING_RATE`; AdamW nets have α_eff = EXCESS λ ε, as
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cache
 from types import SimpleNamespace
 from typing import Any
 
@@ -45,6 +46,7 @@ class Synthetic:
         return tuple(SimpleNamespace(config=config, status="absent") for _ in range(len(self.table(name))))
 
 
+@cache
 def alone(model: tm.TwoCircuitModel, circuit: int) -> tuple[float, float]:
     """Logit and norm at rest with only one circuit grown."""
     if model.kappa >= 2:
