@@ -8,7 +8,8 @@ import pytest
 
 import toymodel as tm
 from tests.synthetic_results import EXCESS, Synthetic, add_cells, nets, truth
-from validate.degree import balance, from_sharpness
+from toymodel.times import plateau
+from validate.degree import balance, from_sharpness, mixtures, rival_share
 from validate.intervals import Interval
 from validate.match import match
 
@@ -117,6 +118,25 @@ def test_without_gen_only_nets_matching_says_what_is_missing() -> None:
     results.tables["base/generalising_coupled"] = results.tables["base/generalising_coupled"].assign(unseen=0.5)
     with pytest.raises(ValueError, match="Gen-only"):
         match(results)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("size", [450, 1050])
+def test_a_rival_takes_over_just_above_its_share(size: int) -> None:
+    model = truth(4.5).with_parameters(weight_decay=1e-6, gen_initial_logit=1.0, mem_initial_logit=1.0)
+    model = model.at_dataset_size(size)
+    top = plateau(model, 1)[0]
+    share = rival_share(math.log(size), math.log(300.0), 4.5, 0.4)
+    # The rival's own logit lowers p a little before the leader gives way: the share is right to a few per cent.
+    for factor, wins in ((0.9, False), (1.1, True)):
+        end = tm.steady_state(model, [factor * share * top, top])
+        assert (end.gen_logit > end.mem_logit) is wins
+    assert math.isnan(rival_share(6.0, 5.0, 1.2, 0.4))
+
+
+def test_mixtures_are_counted_among_nets_at_rest() -> None:
+    table = pd.DataFrame({"status": "finished", "settled": [True, True, True, False], "p": 43})
+    table["unseen"] = [0.03, 0.5, 1.0, 0.5]
+    assert mixtures(table).value == pytest.approx(1 / 3)
 
 
 def test_rows_are_plain() -> None:

@@ -13,10 +13,15 @@ the theory has no mixture at rest and ν is not defined; a finite ν is then evi
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pandas as pd
 
-__all__ = ["balance", "fitted", "from_sharpness", "local", "sharpness"]
+from validate.intervals import Interval, proportion
+from validate.measured import THRESHOLDS
+
+__all__ = ["balance", "fitted", "from_sharpness", "local", "mixtures", "rival_share", "sharpness"]
 
 
 def fitted(nets: pd.DataFrame) -> pd.Series:
@@ -74,3 +79,23 @@ def balance(nets: pd.DataFrame, decay: pd.Series, kappa: float | pd.Series) -> p
     """
     wrong = (nets.p - 1.0) / (np.exp(nets.logit) + nets.p - 1.0)
     return wrong * kappa * nets.logit / (decay * nets.norm**2)
+
+
+def rival_share(ln_size: float, ln_critical: float, kappa: float, beta: float) -> float:
+    """(3.1) at κ > 2: the share of the leader's logit above which a less grown but more efficient rival takes over.
+
+    On the leader's plateau p = a W*^(r−1), the rival's push changes sign at W_u/W* = (η_rival/η_leader)^(−2κ/(κ−2)), so a
+    threshold found at D means a rival of this share: exp(−|ln(D/D_crit)| 2βκ/(κ−2)). nan for κ ≤ 2, where any rival does.
+    """
+    return math.exp(-abs(ln_size - ln_critical) * 2 * beta * kappa / (kappa - 2)) if kappa > 2 else math.nan
+
+
+def mixtures(table: pd.DataFrame) -> Interval:
+    """Share of nets that came to rest with an accuracy between chance and 0.9, of those at rest: over runs, not seeds.
+
+    Winner-takes-all has none: with one circuit alone accuracy is that circuit's, whatever the spread over inputs (5.4).
+    """
+    rest = table[(table.status == "finished") & (table.settled == True)]  # noqa: E712
+    low = 1.0 / rest.p + THRESHOLDS.chance_margin
+    between = (rest.unseen > low) & (rest.unseen < THRESHOLDS.performance)
+    return proportion(int(between.sum()), len(rest))

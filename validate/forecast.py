@@ -24,10 +24,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from validate.degree import mixtures, rival_share
 from validate.intervals import Interval, over_seeds
 from validate.match import Matched, match
 from validate.measured import Results
-from validate.skill import CELL, cells, error, leave_kind_out, leave_seed_out, majority, skill
+from validate.skill import CELL, cells, leave_kind_out, leave_seed_out, majority, skills
 from validate.speeds import Speeds, grokking, learning_speeds, race, ungrokking
 from validate.sweeps import crossings, finished, threshold
 
@@ -111,6 +112,8 @@ def _toy(
 ) -> tuple[float, float]:
     """Whether the toy generalises at the end, 1 or 0, and the steps until its lead changed (nan if it did not)."""
     kind, size, decay = cell
+    if decay <= 0:  # without a penalty nothing is at rest, and the effective decay has no law
+        return math.nan, math.nan
     config = results.runs(f"{matched.setting}/{kind}")[0].config
     coupled = kind.endswith("_coupled")
     model = dataclasses.replace(speeds.model, weight_decay=decay if coupled else matched.effective_decay(decay))
@@ -168,27 +171,12 @@ def _measured_time(runs: pd.DataFrame, cell: tuple[str, float, float]) -> float:
     return float(np.exp(np.log(happened).mean())) if 2 * len(happened) > len(own) else math.nan
 
 
-def _skills(rows: pd.DataFrame, outcomes: pd.DataFrame) -> list[dict[str, Any]]:
-    held = rows.held_out.to_numpy()
-    found = []
-    for kind in ("all", *dict.fromkeys(rows.kind[held])):
-        here = held & ((rows.kind == kind).to_numpy() | (kind == "all"))
-        seen = outcomes[here].to_numpy(float)
-        seen = seen[:, np.isfinite(seen).any(0)]
-        for name in FORECASTERS:
-            own = rows[name][here].to_numpy(float)
-            for rule in BASELINES:
-                base = rows[rule][here].to_numpy(float)
-                both = np.isfinite(own) & np.isfinite(base)
-                score = skill(own, base, seen)
-                found.append({"kind": kind, "forecaster": name, "baseline": rule, "cells": int(both.sum()),
-                              "error": error(own[both], seen[both]), "baseline_error": error(base[both], seen[both]),
-                              "skill": score.value, "low": score.low, "high": score.high, "seeds": score.n})  # fmt: skip
-    return found
-
-
 def _thresholds(rows: pd.DataFrame, runs: pd.DataFrame, matched: Matched) -> list[dict[str, Any]]:
-    """ln D at which accuracy crosses 1/2, measured, by the isologit crossing, and where the toy's map changes."""
+    """ln D at which accuracy crosses 1/2, measured, by the isologit crossing, and where the toy's map changes.
+
+    rival_share: what the losing circuit must still have there for the theory to agree, at κ > 2 (validate.degree).
+    """
+    kappa, beta = matched.model.kappa, matched.intervals["β"].value
     found = []
     for (kind, decay), own in runs.groupby(["kind", "weight_decay"]):
         if own.dataset_size.nunique() < 2:
@@ -200,6 +188,7 @@ def _thresholds(rows: pd.DataFrame, runs: pd.DataFrame, matched: Matched) -> lis
             {"kind": kind, "weight_decay": decay, "ln_measured": measured.interval.value, "low": measured.interval.low,
              "high": measured.interval.high, "n": measured.interval.n, "censored": measured.censored,
              "ln_isologit": math.log(matched.critical_size),
+             "rival_share": rival_share(measured.interval.value, math.log(matched.critical_size), kappa, beta),
              "toy_above": fails.max() if len(fails) else 0.0, "toy_below": works.min() if len(works) else math.inf}
         )  # fmt: skip
     return found
@@ -224,14 +213,23 @@ def forecast(results: Results, setting: str = "base") -> Forecasts:
         )
     else:
         remarks.append(speeds.remark)
+    tried = sorted(set(rows.dataset_size[rows.held_out]))
+    below, above = ([d for d in tried if (d > matched.critical_size) == up] for up in (False, True))
+    remarks.append(
+        f"The isologit forecast, D_crit = {matched.critical_size:.0f}, is tested no more finely than the sizes: any "
+        f"threshold between {max(below, default=0)} and {min(above, default=math.inf)} pairs would score the same."
+    )
     numbers = race(results, setting)
+    if f"{setting}/ungrokking_coupled" in results:
+        share = mixtures(results.table(f"{setting}/ungrokking_coupled"))
+        numbers["share of coupled nets at rest between chance and 0.9, over runs"] = share
     for kind, own in rows[rows.held_out & np.isfinite(rows.ln_time_error)].groupby("kind"):
         numbers[f"|ln(toy time / measured)|, {kind}, over cells"] = over_seeds(own.ln_time_error.abs().to_numpy())
     return Forecasts(
         matched,
         speeds,
         rows.to_dict("records"),
-        _skills(rows, outcomes),
+        skills(rows, outcomes, FORECASTERS, BASELINES),
         _thresholds(rows, runs, matched),
         numbers,
         tuple(remarks),

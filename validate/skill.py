@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -17,7 +18,7 @@ from scipy.special import expit
 
 from validate.intervals import Interval, bootstrap
 
-__all__ = ["cells", "error", "leave_kind_out", "leave_seed_out", "logistic_line", "skill"]
+__all__ = ["cells", "error", "leave_kind_out", "leave_seed_out", "logistic_line", "majority", "skill", "skills"]
 
 Array = npt.NDArray[np.float64]
 CELL = ["kind", "dataset_size", "weight_decay"]
@@ -104,3 +105,29 @@ def leave_kind_out(runs: pd.DataFrame) -> pd.Series:
         parts.append(own.assign(generalises=_predict(runs[runs.kind != kind], own.dataset_size.tolist())))
     table = cells(pd.concat(parts))
     return pd.Series(majority(table.to_numpy(float)), table.index)
+
+
+def skills(
+    rows: pd.DataFrame, outcomes: pd.DataFrame, forecasters: Sequence[str], baselines: Sequence[str]
+) -> list[dict[str, Any]]:
+    """A row for each kind of run (and all), forecaster and baseline: errors and skill on the held-out cells.
+
+    rows       cells with a column for each forecaster and baseline, `kind` and `held_out`
+    outcomes   of `cells`, in the same order
+    """
+    held = rows.held_out.to_numpy()
+    found = []
+    for kind in ("all", *dict.fromkeys(rows.kind[held])):
+        here = held & ((rows.kind == kind).to_numpy() | (kind == "all"))
+        seen = outcomes[here].to_numpy(float)
+        seen = seen[:, np.isfinite(seen).any(0)]
+        for name in forecasters:
+            own = rows[name][here].to_numpy(float)
+            for rule in baselines:
+                base = rows[rule][here].to_numpy(float)
+                both = np.isfinite(own) & np.isfinite(base)
+                score = skill(own, base, seen)
+                found.append({"kind": kind, "forecaster": name, "baseline": rule, "cells": int(both.sum()),
+                              "error": error(own[both], seen[both]), "baseline_error": error(base[both], seen[both]),
+                              "skill": score.value, "low": score.low, "high": score.high, "seeds": score.n})  # fmt: skip
+    return found
