@@ -174,8 +174,8 @@ def curvature(norm: npt.ArrayLike, logit: npt.ArrayLike, group: npt.ArrayLike) -
     """Relative change of the exponent from the lower half to the upper half of the range of ln s: 0 for a power law.
 
     κ_upper/κ_lower - 1, each κ from the power law fitted to that half with an own level for each group. Below 0 if a
-    high logit costs more norm than the power law of the low ones says. nan if a half does not determine an exponent, or if one
-    is not positive. Errors: as `fit`.
+    high logit costs more norm than the power law of the low ones says. nan if a half does not determine an exponent, or
+    if one is not positive. Errors: as `fit`.
     """
     ln_p, s, index, _ = _checked(norm, logit, group)
     x = np.log(s)
