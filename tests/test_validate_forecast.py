@@ -116,6 +116,30 @@ def test_above_two_the_grokking_time_gives_a_seed() -> None:
     assert "cannot be told" in speeds.remark
 
 
+def test_above_two_the_calibration_cell_comes_back_and_the_rest_follows() -> None:
+    model, world = truth(4.5), nets(truth(4.5), noise=0.0)
+    rows = []
+    for size in (330, 700, 1050, 1300):
+        at = model.with_parameters(weight_decay=1.5e-4).at_dataset_size(size)
+        t_gen = 100.0 + grokking(at, 1e7, 5.0) / FLOW_PER_STEP
+        row = {"unseen": float(math.isfinite(t_gen)), "t_gen": t_gen if math.isfinite(t_gen) else math.nan}
+        about = {"kind": "scratch", "p": 43, "dataset_size": size, "weight_decay": 1.0, "steps": 2_000_000}
+        about |= {
+            "status": "finished",
+            "behaviour": "",
+            "settled": True,
+            "start": 0.0,
+            "t_fit": 100.0,
+            "t_lost": math.nan,
+        }
+        rows += [about | row | {"seed": seed} for seed in range(2)]
+    world.tables["base/scratch"] = pd.DataFrame(rows)
+    cell = {row["dataset_size"]: row for row in forecast(world).rows}  # type: ignore[arg-type]
+    assert [cell[size]["toy"] for size in cell] == [cell[size]["measured"] for size in cell] == [0, 1, 1, 1]
+    for size in (700, 1050, 1300):
+        assert cell[size]["toy_time"] == pytest.approx(cell[size]["measured_time"], rel=0.05 if size != 1050 else 1e-3)
+
+
 def test_above_two_a_circuit_below_the_unstable_mixture_never_returns() -> None:
     model = truth(4.5).with_parameters(weight_decay=1.5e-4)
     assert grokking(model, 1e9, 0.5) == math.inf
