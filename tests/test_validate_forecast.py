@@ -51,6 +51,10 @@ def test_times_of_held_out_cells_are_forecast(found: Forecasts) -> None:
     errors = arrays(found, "ln_time_error")
     assert np.isfinite(errors).sum() >= 6
     assert np.nanmax(np.abs(errors)) < 0.25
+    # At the calibration cell's size 1/λ alone is nearly right (P5: the toy's own exponent is -0.93).
+    cells = [row for row in found.rows if math.isfinite(row["clock_time"])]
+    assert len(cells) == 2
+    assert all(abs(math.log(row["clock_time"] / row["measured_time"])) < 0.15 for row in cells)
 
 
 def test_a_shuffled_forecast_has_no_skill(found: Forecasts) -> None:

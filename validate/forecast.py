@@ -151,6 +151,13 @@ def _map(results: Results, matched: Matched, speeds: Speeds | None, runs: pd.Dat
     else:
         rows["toy"] = rows["toy_time"] = np.nan
     rows["measured_time"] = [_measured_time(runs, cell) for cell in table.index]
+    # At the calibration cell's size the flow at rest knows only α t = λ lr steps: times go as 1/λ, whatever κ is.
+    kind, size, decay = CALIBRATION_CELL
+    alike = (rows.kind == kind) & (rows.dataset_size == size)
+    if speeds is not None:
+        delay = 0.0 if math.isnan(speeds.delay) else speeds.delay
+        own = rows.measured_time[alike & (rows.weight_decay == decay)].iloc[0]
+        rows["clock_time"] = (delay + (own - delay) * decay / rows.weight_decay).where(alike)
 
     held = runs[[cell != CALIBRATION_CELL for cell in runs[CELL].itertuples(index=False, name=None)]]
     starts = runs.groupby(CELL).start.mean().to_numpy()
@@ -223,6 +230,9 @@ def forecast(results: Results, setting: str = "base") -> Forecasts:
     if f"{setting}/ungrokking_coupled" in results:
         share = mixtures(results.table(f"{setting}/ungrokking_coupled"))
         numbers["share of coupled nets at rest between chance and 0.9, over runs"] = share
+    if "clock_time" in rows:
+        off = np.log(rows.clock_time / rows.measured_time)[rows.held_out].abs()
+        numbers["|ln(time by 1/λ alone / measured)|, scratch, over cells"] = over_seeds(off.to_numpy(float))
     for kind, own in rows[rows.held_out & np.isfinite(rows.ln_time_error)].groupby("kind"):
         numbers[f"|ln(toy time / measured)|, {kind}, over cells"] = over_seeds(own.ln_time_error.abs().to_numpy())
     return Forecasts(
