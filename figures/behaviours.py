@@ -134,7 +134,9 @@ def draw() -> tuple[Figure, dict[str, object]]:
         tr = _toy(name, model, ratio, alpha)
         events = [np.nan if t is None else t for t in (tr.t_fit, tr.t_gen)]
         _panel(bottom, tr.time, tr.train_accuracy, tr.test_accuracy, events)
-        bottom.text(0.5, 1.04, f"{ratio:g} $D_{{crit}}$, α = {alpha:g}", transform=bottom.transAxes, ha="center", fontsize=7)
+        bottom.text(
+            0.5, 1.04, f"{ratio:g} $D_{{crit}}$, α = {alpha:g}", transform=bottom.transAxes, ha="center", fontsize=7
+        )
     panels[0, 0].set(ylabel="accuracy, transformer")
     panels[1, 0].set(ylabel="accuracy, two circuits")
     panels[0, 2].set(xlabel="optimizer steps")

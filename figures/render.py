@@ -1,4 +1,4 @@
-"""One figure to its files: PNG, SVG, PDF and caption.  The same inputs give the same bytes, and a kill leaves the old files."""
+"""One figure to its files: PNG, SVG, PDF and caption.  Same inputs, same bytes; a kill leaves the old files."""
 
 import hashlib
 import importlib.util
