@@ -23,11 +23,11 @@ WINDOW = 0.1
 
 
 def runs(file: str) -> xr.Dataset:
-    """Saved runs, in memory; the attribute `profile` is the profile they belong to, "" for none."""
+    """Saved runs, in memory; the attribute `profile` says which profile they belong to."""
     with xr.open_dataset(Paths().data / file, engine="netcdf4") as ds:
         loaded: xr.Dataset = ds.load()
     parts = PurePath(file).parts
-    loaded.attrs["profile"] = parts[1] if parts[0] == "validate" else ""
+    loaded.attrs["profile"] = f"profile {parts[1]}" if parts[0] == "validate" else "reference runs"
     return loaded
 
 
@@ -49,17 +49,16 @@ def provenance(*data: xr.Dataset) -> dict[str, object]:
     days = sorted(part[:10] for part in of("date").split(" and ") if part)
     about: dict[str, object] = {
         "n": int(status.size),
-        "profile": of("profile"),
+        "profile": " and ".join(dict.fromkeys(str(ds.attrs["profile"]) for ds in data)),
         "finished": finished,
         "commit": " and ".join(commits),
         "date": " to ".join(dict.fromkeys((days[0], days[-1]))) if days else "",
         **{name: of(name) for name in ("device", "processor", "dtype")},
     }
-    profile = f"Profile {about['profile']}, " if about["profile"] else ""
     date = f", {about['date']}" if days else ""
     about["source"] = (
-        f"{profile}{finished} of {status.size} runs finished: trained on {about['device']} ({about['processor']}) in "
-        f"{about['dtype']}{date}, commit {about['commit']}."
+        f"Data: {about['profile']}, {finished} of {status.size} runs finished; trained on {about['device']} "
+        f"({about['processor']}) in {about['dtype']}{date}, commit {about['commit']}."
     )
     return about
 
@@ -87,6 +86,13 @@ class Run(NamedTuple):
         there = self.data[f"light_{name}"].dropna("light_step")
         last = float(there.light_step[-1])
         return float(there.sel(light_step=slice((1 - WINDOW) * last + 1e-9, None)).mean())
+
+    @property
+    def settled(self) -> bool:
+        """Whether never-seen accuracy moved by no more than the vocabulary's `level` in the second half of the run."""
+        curve = self.data.light_unseen_accuracy.dropna("light_step")
+        late = curve.values[curve.light_step.values >= 0.5 * float(curve.light_step[-1])]
+        return bool(np.ptp(late) <= tm.Thresholds().level)
 
     @property
     def net(self) -> str:

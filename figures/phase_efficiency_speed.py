@@ -37,11 +37,11 @@ def _too_inefficient(model: tm.TwoCircuitModel) -> float:
 CAPTION = """
 Behaviour of runs from scratch, n = {n} runs of flow time {t_end} (κ = {kappa}, weight decay {alpha}, {classes} classes,
 η_gen = 1, s_mem = 1, all inputs alike). Solid: the steady state has W_gen = W_mem, where the efficiencies are equal,
-whatever the speeds. Dashed: equal learning speeds. Markers: the paper's figure 2; here they are {paper}. At
-η_gen/η_mem = {at:g} generalisation comes {delay_low} × t_fit after the start at a speed ratio of {speed_low:g}, {delay_mid} × at
-{speed_mid:g} and {delay_high} × at {speed_high:g}; grokking (more than 2 ×) begins at a speed ratio of {edge}. Dotted:
-beyond η_gen/η_mem = {limit} Mem alone comes to rest above a tenth of chance, so that fitting waits for Gen.
-Ungrokking: Gen leads early, being learned first, and loses to Mem. Shares of the area: {shares}.
+whatever the speeds. Dashed: equal learning speeds. Markers: the paper's figure 2; by our vocabulary they are {paper}. At
+η_gen/η_mem = {at:g}, t_gen/t_fit is {delay_low} at a speed ratio of {speed_low:g}, {delay_mid} at {speed_mid:g} and
+{delay_high} at {speed_high:g}; grokking (more than 2) begins at a speed ratio of {edge}. Dotted: beyond η_gen/η_mem =
+{limit} Mem alone comes to rest above a tenth of chance, so that fitting waits for Gen. Ungrokking: Gen leads early,
+being learned first, and loses to Mem. Shares of the area: {shares}.
 """
 
 
