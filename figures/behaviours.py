@@ -142,7 +142,7 @@ def draw() -> tuple[Figure, dict[str, object]]:
     panels[0, 2].set(xlabel="optimizer steps")
     panels[1, 2].set(xlabel="flow time (learning rate × steps)")
     panels[1, 3].legend(loc="center right")
-    rest = f"Missing: {', '.join(missing)}." if missing else "None is missing."
+    rest = f"Missing: {', '.join(missing)}." if missing else "Each was found."
     numbers = provenance(*data.values())
     return fig, numbers | {
         "p": model.num_classes,

@@ -1,4 +1,4 @@
-"""Long runs near the threshold, beside the staircase model: does a network rest on a plateau of accuracy?
+"""Long runs near the threshold, beside the staircase model: what rests at a middling accuracy, and for how long.
 
 Claim: the model allows long plateaus at a middling accuracy (transient semi-grokking); whether a network of this size
 rests on one, creeps or stays at chance is what its long runs show.
@@ -119,7 +119,7 @@ def draw() -> tuple[Figure, dict[str, object]]:
     _mark(toy[0], first, last)
     semi = sum(run.behaviour == "semi-grokking" for run in found)
     return fig, provenance(ds) | {
-        "answer": f"{semi or 'None'} of the {len(found)} networks {'is' if semi < 2 else 'are'} semi-grokking at the end.",
+        "answer": f"Of {len(found)} networks {semi or 'not one'} semi-grok{'s' if semi < 2 else ''} by the vocabulary.",
         "p": config["p"],
         "decay": config["weight_decay"],
         "steps": config["steps"],
