@@ -147,9 +147,9 @@ def _ratios(found: list[Run], axes: Axes, nu: float, sign: str) -> str:
     ratio = np.where(there, mem, 1.0) / np.where(there, gen, 1.0)
     size, decay, seed = (np.array([r.config[k] for r in found]) for k in ("dataset_size", "weight_decay", "seed"))
     decays = np.unique(decay)
-    for value, marker, shift in zip(decays, MARKERS, np.geomspace(0.97, 1.03, decays.size), strict=False):
+    for value, marker, shift in zip(decays, MARKERS, np.geomspace(0.94, 1.06, decays.size), strict=False):
         shown = there & (decay == value)
-        style = {"color": GREY, "mfc": "none", "ms": 3.5, "mew": 0.7, "ls": ""}
+        style = {"color": GREY, "mfc": "none", "ms": 3.0, "mew": 0.6, "ls": ""}
         axes.plot(size[shown] * shift, ratio[shown], marker, label=f"{sign} = {short(value)}", **style)
     fit, critical = _power(size[there], ratio[there])
     rng = np.random.default_rng(0)
@@ -176,7 +176,7 @@ def _ratios(found: list[Run], axes: Axes, nu: float, sign: str) -> str:
 def draw() -> tuple[Figure, dict[str, object]]:
     """Over time, real and toy; against data set size."""
     data = {file: runs(file) for file in DATA}
-    fig = plt.figure(figsize=(7.0, 4.3))
+    fig = plt.figure(figsize=(7.0, 4.1))
     over_time, against_size = fig.subfigures(1, 2, width_ratios=(2.05, 1.0))
     panels = over_time.subplots(3, 2, sharex="col")
     config = next(each(data[GROKKING])).config

@@ -44,21 +44,22 @@ def provenance(*data: xr.Dataset) -> dict[str, object]:
         values = [part for ds in data for part in str(ds.attrs.get(name, "")).split(" | ") if part]
         return " and ".join(dict.fromkeys(values))
 
-    commits = dict.fromkeys(part[:10] for part in of("commit").split(" and "))
+    commits = list(dict.fromkeys(part[:10] for part in of("commit").split(" and ")))
+    commit = " and ".join(part for part in (", ".join(commits[:-1]), commits[-1]) if part)
     # Days only: runs of one profile are trained one after the other.
     days = sorted(part[:10] for part in of("date").split(" and ") if part)
     about: dict[str, object] = {
         "n": int(status.size),
         "profile": " and ".join(dict.fromkeys(str(ds.attrs["profile"]) for ds in data)),
         "finished": finished,
-        "commit": " and ".join(commits),
+        "commit": commit,
         "date": " to ".join(dict.fromkeys((days[0], days[-1]))) if days else "",
         **{name: of(name) for name in ("device", "processor", "dtype")},
     }
     date = f", {about['date']}" if days else ""
     about["source"] = (
         f"Data: {about['profile']}, {finished} of {status.size} runs finished; trained on {about['device']} "
-        f"({about['processor']}) in {about['dtype']}{date}, commit {about['commit']}."
+        f"({about['processor']}) in {about['dtype']}{date}, commit{'s' * (len(commits) > 1)} {commit}."
     )
     return about
 
