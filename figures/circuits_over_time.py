@@ -176,7 +176,7 @@ def _ratios(found: list[Run], axes: Axes, nu: float, sign: str) -> str:
 def draw() -> tuple[Figure, dict[str, object]]:
     """Over time, real and toy; against data set size."""
     data = {file: runs(file) for file in DATA}
-    fig = plt.figure(figsize=(7.0, 4.1))
+    fig = plt.figure(figsize=(7.0, 4.0))
     over_time, against_size = fig.subfigures(1, 2, width_ratios=(2.05, 1.0))
     panels = over_time.subplots(3, 2, sharex="col")
     config = next(each(data[GROKKING])).config

@@ -121,8 +121,9 @@ def each(ds: xr.Dataset) -> Iterator[Run]:
 
 
 def short(value: float) -> str:
-    """A number as a label: 1e-05 as a power of ten."""
-    mantissa, _, exponent = f"{value:g}".partition("e")
+    """A number as a label: what is below 0.01 as a power of ten."""
+    mantissa, _, exponent = (f"{value:e}" if 0.0 < value < 0.01 else f"{value:g}").partition("e")
+    mantissa = f"{float(mantissa):g}"
     if not exponent:
         return mantissa
     power = f"10^{{{int(exponent)}}}"

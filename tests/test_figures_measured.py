@@ -68,4 +68,4 @@ def test_provenance_states_the_date_only_where_the_data_have_one() -> None:
 
 
 def test_short_numbers_are_powers_of_ten() -> None:
-    assert [short(x) for x in (0.5, 1e-5, 3e-7)] == ["0.5", "$10^{-5}$", r"$3\times 10^{-7}$"]
+    assert [short(x) for x in (2.0, 0.05, 1e-3, 3e-7)] == ["2", "0.05", "$10^{-3}$", r"$3\times 10^{-7}$"]
