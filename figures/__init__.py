@@ -8,7 +8,7 @@ braces; the picture has the file's name.  Figures read the public functions of `
 never train.
 
     catalogue   which figures there are, what each is made from
-    render      one figure to PNG, SVG and caption, whole or not at all
+    render      one figure to PNG, SVG, PDF and caption, whole or not at all
     tasks       what is stale, by content (doit behind it)
     paths       where everything is
     palette     one colour, one meaning

@@ -39,4 +39,5 @@ class Paths:
             "png": self.gallery / f"{name}.png",
             "json": self.gallery / f"{name}.json",
             "svg": self.build / f"{name}.svg",
+            "pdf": self.build / f"{name}.pdf",
         }

@@ -1,4 +1,4 @@
-"""One figure to its files: PNG, SVG and caption.  The same inputs give the same bytes, and a kill leaves the old files."""
+"""One figure to its files: PNG, SVG, PDF and caption.  Same inputs, same bytes; a kill leaves the old files."""
 
 import hashlib
 import importlib.util
@@ -19,6 +19,12 @@ from .paths import Paths
 
 # Enough to check a claim by, few enough to be the same on every machine.
 DIGITS = 4
+# What matplotlib would write into a file of each kind, left out.
+METADATA: dict[str, dict[str, None]] = {
+    "png": {"Software": None},
+    "svg": {"Date": None, "Creator": None},
+    "pdf": {"CreationDate": None, "Creator": None, "Producer": None},
+}
 
 
 def package_version() -> str:
@@ -71,10 +77,9 @@ def caption(name: str, heading: str, template: str, numbers: dict[str, Any]) -> 
 
 
 def picture(fig: Figure, kind: str) -> bytes:
-    """The figure as bytes of a PNG or SVG, free of dates and of the names of programs."""
+    """The figure as bytes of a PNG, SVG or PDF, free of dates and of the names of programs."""
     buffer = io.BytesIO()
-    metadata = {"png": {"Software": None}, "svg": {"Date": None, "Creator": None}}[kind]
-    fig.savefig(buffer, format=kind, metadata=metadata)
+    fig.savefig(buffer, format=kind, metadata=METADATA[kind])
     return buffer.getvalue()
 
 
@@ -110,11 +115,11 @@ def render(paths: Paths, name: str) -> dict[str, str]:
         if "n" not in numbers:
             raise ValueError(f"draw() of figure {name} must return how many runs it shows as n, got {sorted(numbers)}.")
         try:
-            content = {kind: picture(fig, kind) for kind in ("png", "svg")}
+            content = {kind: picture(fig, kind) for kind in METADATA}
         finally:
             plt.close(fig)
     content["json"] = caption(name, title(paths, name), module.CAPTION, numbers)
-    # All is drawn before anything is written: the three files of a figure belong together.
+    # All is drawn before anything is written: the files of a figure belong together.
     for kind, file in paths.targets(name).items():
         write_whole(file, content[kind])
     return {kind: digest(file) for kind, file in paths.targets(name).items()}

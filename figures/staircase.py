@@ -13,11 +13,8 @@ from matplotlib.figure import Figure
 import toymodel as tm
 
 from .palette import COLOURS, GREY, shade
+from .stairs import SPEEDS, climb, stairs
 
-SPREAD = 0.4
-SPEEDS = (3e-2, 1e-8, 1e-25)
-# Steady-state logit of each generalising circuit relative to Mem's, which (4.1) turns into efficiencies.
-RATIOS = (0.6, 0.75, 1.5)
 LEVEL = 0.01
 
 CAPTION = """
@@ -46,17 +43,9 @@ def _plateaus(time: np.ndarray, accuracy: np.ndarray, steps: list[float]) -> lis
 
 def draw() -> tuple[Figure, dict[str, object]]:
     """Test accuracy above, logits below."""
-    kappa, mem = 1.2, tm.Circuit(efficiency=0.5, learning_speed=1.0)
-    etas = [mem.efficiency * ratio ** ((2.0 - kappa) / (2.0 * kappa)) for ratio in RATIOS]
-    model = tm.CircuitModel(
-        kappa=kappa,
-        logit_spread=SPREAD,
-        generalising=tuple(tm.Circuit(eta, s) for eta, s in zip(etas, SPEEDS, strict=True)),
-        memorising=(mem,),
-    )
-    tr = tm.simulate(model, 1e5, times=np.geomspace(0.1, 1e5, 1500))
-    # A step is where a circuit has grown to half of what it has when it is first at rest.
-    steps = [float(tr.time[np.argmax(tr.logits[:, k] > 0.5 * tr.logits[:, k].max())]) for k in range(3)]
+    model = stairs()
+    etas = [circuit.efficiency for circuit in model.generalising]
+    tr, steps = climb(model)
     plateaus = _plateaus(tr.time, tr.test_accuracy, steps)
     fig, (top, bottom) = plt.subplots(2, 1, figsize=(5.0, 3.8), sharex=True)
     top.plot(tr.time, tr.train_accuracy, color=COLOURS["train"], label="train")
@@ -76,7 +65,8 @@ def draw() -> tuple[Figure, dict[str, object]]:
             axes.axvline(step, color=GREY, lw=0.6, ls=":", zorder=0)
     bottom.set(xscale="log", xlabel="flow time (learning rate × steps)", ylabel="logit W (nats)", xlim=(0.1, 1e5))
     bottom.legend(loc="upper right")
-    numbers: dict[str, object] = {"n": 1, "kappa": kappa, "spread": SPREAD, "within": LEVEL, "behaviour": tr.behaviour}
+    numbers: dict[str, object] = {"n": 1, "kappa": model.kappa, "spread": model.logit_spread}
+    numbers |= {"within": LEVEL, "behaviour": tr.behaviour}
     for k in range(3):
         numbers |= {f"eta{k + 1}": etas[k], f"s{k + 1}": SPEEDS[k], f"step{k + 1}": steps[k]}
     # Cut on the last middle plateau, and judged as a measured run is: by its curves, without knowing its limit.

@@ -94,6 +94,7 @@ def test_every_figure_builds(name: str, tmp_path: Path) -> None:
     written = contents(paths, name)
     assert written["png"].startswith(b"\x89PNG")
     assert b"<svg" in written["svg"]
+    assert written["pdf"].startswith(b"%PDF")
     caption = json.loads(written["json"])
     assert caption["numbers"]["n"] >= 1
     assert "{" not in caption["caption"]
@@ -137,7 +138,7 @@ def test_new_content_with_an_old_date_is_a_change(shop: Paths, place: str, capsy
     assert last_line(capsys) == "1 drawn, 0 up to date"
 
 
-@pytest.mark.parametrize("kind", ["png", "json", "svg"])
+@pytest.mark.parametrize("kind", ["png", "json", "svg", "pdf"])
 def test_a_lost_or_foreign_output_is_made_again(shop: Paths, kind: str) -> None:
     build(paths=shop)
     before = contents(shop)
