@@ -7,9 +7,10 @@ import math
 import numpy as np
 import pandas as pd
 
+from validate.intervals import over_seeds
 from validate.measured import Results
 from validate.prediction import Criterion, Estimate, Measurement, Prediction
-from validate.sweeps import at_step, crossings, mean, nothing, points, records, threshold
+from validate.sweeps import at_step, crossings, mean, nothing, points, threshold
 
 __all__ = ["P7"]
 
@@ -42,8 +43,9 @@ def _measure(results: Results) -> Measurement:
                 one = threshold(found)
                 rows.append({"time": time, "from": name, "ln_size": one.interval.value, "low": one.interval.low,
                              "high": one.interval.high, "seeds": one.interval.n, "censored": one.censored})  # fmt: skip
-        rows.append({"time": time, "from": "gap", "ln_size": float(gaps[time].mean()) if len(gaps[time]) else math.nan,
-                     "seeds": len(gaps[time]), "censored": len(both) - len(gaps[time])})  # fmt: skip
+        gap = over_seeds(gaps[time])
+        rows.append({"time": time, "from": "gap", "ln_size": gap.value, "low": gap.low, "high": gap.high,
+                     "seeds": gap.n, "censored": len(both) - gap.n})  # fmt: skip
     runs = sum(run.config["weight_decay"] == DECAY for run in results.runs("base/scratch"))
     ratio = (gaps[TIMES[2]] / gaps[TIMES[1]]).dropna()
     if gaps[TIMES[2]].empty:

@@ -50,7 +50,11 @@ def _ratio(results: Results, experiment: str, decay: float, *, coupled: bool, by
 def _measure(results: Results, name: str) -> Measurement:
     experiment = "base/ungrokking" if name == UNGROKKING else "base/scratch"
     estimate = _ratio(results, experiment, DECAY, coupled=False)
-    controls = {f"{name}, Gen nets accepted by accuracy": _ratio(results, experiment, DECAY, coupled=False, by="accuracy")}
+    own, _ = crossing_of_efficiencies(results, coupled=False)
+    controls = {
+        f"{name}, Gen nets accepted by accuracy": _ratio(results, experiment, DECAY, coupled=False, by="accuracy"),
+        "ln isologit D_crit": mean(own.ln_size, len(own)),
+    }
     if name == UNGROKKING and "base/ungrokking_coupled" in results:
         for decay in sorted(set(results.table("base/ungrokking_coupled").weight_decay)):
             try:
@@ -58,7 +62,10 @@ def _measure(results: Results, name: str) -> Measurement:
                 controls[where] = _ratio(results, "base/ungrokking_coupled", decay, coupled=True)
             except MissingResult as missing:
                 controls[where] = nothing(str(missing))
-    return Measurement({name: estimate}, controls, {"isologit": records(crossing_of_efficiencies(results, coupled=False)[0])})
+        if {"base/memorising_coupled", "base/generalising_coupled"} <= set(results.names):
+            resting, _ = crossing_of_efficiencies(results, coupled=True)
+            controls["ln isologit D_crit, coupled L2 penalty"] = mean(resting.ln_size, len(resting))
+    return Measurement({name: estimate}, controls, {"isologit": records(own)})
 
 
 def _prediction(id: str, claim: str, name: str, experiment: str) -> Prediction:
