@@ -29,18 +29,18 @@ AIC = "AIC of the power law less that of the better of affine and logarithmic"
 
 CAPTION = (
     """
-Norm that a circuit needs for its logit, n = {n} networks at rest, each a point; discs: AdamW, squares: Adam with a coupled
-L2 penalty. (a) Mem-only networks, trained on random labels: norm against equivalent logit, a colour for each data set size
-D. Dashed: a power law of one exponent through the coupled networks. (b) Gen-only networks (95 % of the logits' norm in the
-trigonometric subspace), on the same axes. Grey: the slope 1/κ of the toy model with the paper's κ = {paper_kappa}. (c) Norm
-at the common logit of {logit} nats (AdamW) and {logit_coupled} nats (coupled): faint points are seeds, the others their
-means with 95 % t intervals; horizontal lines are the means of Gen. Slope of ln η_gen on ln D: {gen_slope}; of ln η_mem:
-{mem_slope}; grey: the √D that orthogonal memories would cost. They meet at D_crit = {isologit} pairs (line and
-band: isologit crossing and its interval), with the coupled penalty at {isologit_coupled} (dotted). (d) The exponent of the
-law: between networks of one D and seed at neighbouring weight decays, and d ln s / d ln ‖w‖ under scaling of all weights of
-one network. A power law would have one value; between coupled networks it runs from {least_mem} to {most_mem} (Mem) and from
-{least_gen} to {most_gen} (Gen). Relative change of Mem's from low to high logits, by P9: {bend}, where
-±0.1 would confirm; AIC of the power law less that of its best rival: {aic}. """
+Norm that a circuit needs for its logit, n = {n} networks at rest, each a point; discs: AdamW, squares: Adam with a
+coupled L2 penalty. (a) Mem-only networks, trained on random labels: norm against equivalent logit, a colour for each
+data set size D. Dashed: a power law of one exponent through the coupled networks. (b) Gen-only networks (95 % of the
+logits' norm in the trigonometric subspace), on the same axes. Grey: the slope 1/κ of the toy model with the paper's κ
+= {paper_kappa}. (c) Norm at the common logit of {logit} nats (AdamW) and {logit_coupled} nats (coupled): faint points
+are seeds, the others their means with 95 % t intervals; horizontal lines are the means of Gen. Slope of ln η_gen on ln
+D: {gen_slope}; of ln η_mem: {mem_slope}; grey: the √D that orthogonal memories would cost. They meet at D_crit =
+{isologit} pairs (line and band: isologit crossing and its interval), with the coupled penalty at {isologit_coupled}
+(dotted). (d) The exponent of the law: between networks of one D and seed at neighbouring weight decays, and d ln s / d
+ln ‖w‖ under scaling of all weights of one network. A power law would have one value; between coupled networks it runs
+from {least_mem} to {most_mem} (Mem) and from {least_gen} to {most_gen} (Gen). Relative change of Mem's from low to
+high logits, by P9: {bend}, where ±0.1 would confirm; AIC of the power law less that of its best rival: {aic}. """
     + ABOUT
 )
 CMAP = plt.get_cmap("viridis_r")
