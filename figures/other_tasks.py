@@ -33,7 +33,7 @@ CAPTION = (
 Accuracy at the end of training on D′ pairs, of networks trained on nine tenths of the pairs first; n = {n} runs, discs
 for pairs never seen, rings for pairs removed, in the colour of their weight decay; an arrow marks a run that still
 falls. Bars at one half: D_crit with its 95 % interval over the seeds whose network had grokked. Modular arithmetic is
-mod {p}. D_crit as a share of all pairs: {shares}. {poor} Not trained in this profile: {missing}. """
+mod {p}. D_crit in pairs: {shares}. {poor} Not trained in this profile: {missing}. """
     + ABOUT
 )
 ARROW = r"$\downarrow$"
@@ -65,13 +65,16 @@ def draw() -> tuple[Figure, dict[str, object]]:
         for row in judged.itertuples():
             if not row.grokked_parents:
                 poor.append(f"{SETTINGS[name]} ({row.parent_accuracy:.2f})")
-            if np.isfinite(getattr(row, "pairs", np.nan)):
-                y = 0.5 + 0.045 * (decays.index(row.weight_decay) - 0.5 * (len(decays) - 1))
-                ends_ = np.clip([row.low, row.high], 0.8 * table.dataset_size.min(), 1.25 * table.dataset_size.max())
-                axes.plot(ends_, [y, y], color=colours[row.weight_decay], lw=1.6, solid_capstyle="butt", zorder=4)
-                axes.plot(row.pairs, y, "D", ms=4, color=colours[row.weight_decay], mec="k", mew=0.5, zorder=5)
-                found.append(f"{100 * row.share_of_pairs:.1f} % at weight decay {row.weight_decay:g}")
-        shares.append(f"{SETTINGS[name]} {' and '.join(found) or 'not measured'}")
+            critical = verdicts.quote(f"{name}, weight decay {row.weight_decay:g}", row, "pairs")
+            if critical.exists:
+                k = decays.index(row.weight_decay) - 0.5 * (len(decays) - 1)
+                y, colour = 0.5 + 0.045 * k, colours[row.weight_decay]
+                bar = np.clip(critical[1:3], 0.8 * table.dataset_size.min(), 1.25 * table.dataset_size.max())
+                axes.plot(bar, [y, y], color=colour, lw=1.6, solid_capstyle="butt", zorder=4)
+                axes.plot(critical.value, y, "D", ms=4, color=colour, mec="k", mew=0.5, zorder=5)
+                share = 100 * row.share_of_pairs
+                found.append(f"{critical} at weight decay {row.weight_decay:g}, {share:.1f} % of all")
+        shares.append(f"{SETTINGS[name]}: {', '.join(found) or 'not measured'}")
         axes.axhline(1.0 / table.p.iloc[0], color=GREY, ls=":", lw=0.8, zorder=0)
         axes.set(title=SETTINGS[name], ylim=(-0.09, 1.07))
         number_ticks(axes, sorted(set(table.dataset_size))[:: 2 if table.dataset_size.nunique() > 5 else 1])

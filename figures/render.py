@@ -19,6 +19,8 @@ from .paths import Paths
 
 # Enough to check a claim by, few enough to be the same on every machine.
 DIGITS = 4
+# Bytes above which a PNG is packed smaller; the gallery is kept in git.
+LARGE = 190_000
 
 
 def package_version() -> str:
@@ -75,6 +77,19 @@ def picture(fig: Figure, kind: str) -> bytes:
     buffer = io.BytesIO()
     metadata = {"png": {"Software": None}, "svg": {"Date": None, "Creator": None}}[kind]
     fig.savefig(buffer, format=kind, metadata=metadata)
+    return smaller(buffer.getvalue()) if kind == "png" and buffer.tell() > LARGE else buffer.getvalue()
+
+
+def smaller(png: bytes) -> bytes:
+    """The picture without its alpha channel, and if that is not enough with a palette of 256 colours."""
+    from PIL import Image
+
+    opaque = Image.open(io.BytesIO(png)).convert("RGB")
+    for drawing in (opaque, opaque.quantize(256, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)):
+        buffer = io.BytesIO()
+        drawing.save(buffer, format="png", optimize=True)
+        if buffer.tell() <= LARGE:
+            break
     return buffer.getvalue()
 
 

@@ -1,6 +1,7 @@
 """The gap between the thresholds from scratch and of ungrokking, in real networks and in the toy model.
 
-Claim: in networks the two thresholds stay far apart while training goes on, as in the toy model with κ > 2.
+Claim: the two thresholds of networks approach each other while training goes on; in the toy model they meet for κ < 2 and
+stay apart for κ > 2.
 Source: Varma et al. 2023, appendix A.2; model.md (4.3), (6.3); validate's P7.
 """
 
@@ -115,6 +116,8 @@ def draw() -> tuple[Figure, dict[str, object]]:
         last[f"toy_{kappa:g}"] = float(gap[-1])
     right.set(xscale="log", xlabel="flow time (toy)", ylim=spread, xlim=(TIMES[0], TIMES[-1]))
     right.axhline(0, color=GREY, lw=0.6)
+    for axes, heading in ((left, "networks"), (middle, "networks"), (right, "toy model")):
+        axes.set_title(heading)
     numbers = {
         "n": len(trained),
         "steps": steps,

@@ -38,11 +38,12 @@ class Number(NamedTuple):
     note: str = ""
 
     def __str__(self) -> str:
-        """value (low to high, n = 3)"""
+        """value (low to high, n = 3); without n where it is not known"""
         if math.isnan(self.value):
             return f"not measured (n = {self.n})"
-        low, high = ("∞" if math.isinf(end) else short(end) for end in (abs(self.low), self.high))
-        return f"{short(self.value)} ({'−' if self.low < 0 else ''}{low} to {high}, n = {self.n})"
+        low, high = (short(end) if math.isfinite(end) else "∞" if end > 0 else "−∞" for end in self[1:3])
+        seeds = f", n = {self.n}" if self.n else ""
+        return f"{short(self.value)} ({low} to {high}{seeds})"
 
     @property
     def exists(self) -> bool:
@@ -68,9 +69,11 @@ def _estimate(entry: dict[str, Any]) -> Number:
 def _table(rows: list[dict[str, Any]]) -> pd.DataFrame:
     """Rows with null as nan and "inf" as a number; no columns where there are no rows."""
     ends = {"inf": math.inf, "-inf": -math.inf}
-    return pd.DataFrame(
-        [{k: ends.get(v, v) if isinstance(v, str) else v for k, v in row.items()} for row in rows]
-    ).infer_objects()
+    table = pd.DataFrame([{k: ends.get(v, v) if isinstance(v, str) else v for k, v in row.items()} for row in rows])
+    for name in table.select_dtypes(object):
+        if all(x is None or isinstance(x, float | int) for x in table[name]):
+            table[name] = table[name].astype(float)
+    return table
 
 
 class Verdicts:
@@ -119,6 +122,22 @@ class Verdicts:
                 return _table(rows)
         self.absent.append(beginning)
         return pd.DataFrame()
+
+    def table(self, *columns: str) -> pd.DataFrame:
+        """The first table of its own that has these columns; empty if there is none."""
+        for rows in self.data["tables"].values():
+            if rows and set(columns) <= {name for row in rows for name in row}:
+                return _table(rows)
+        self.absent.append(f"a table with {', '.join(columns)}")
+        return pd.DataFrame(columns=list(columns))
+
+    def quote(self, name: str, row: Any, value: str = "value", prefix: str = "") -> Number:
+        """The estimate in a row of a table, in columns `value`, low, high and n or seeds, noted as `name`."""
+        ends = (number(getattr(row, f"{prefix}{end}", math.nan)) for end in ("low", "high"))
+        count = getattr(row, "n", getattr(row, "seeds", 0))
+        found = Number(number(getattr(row, f"{prefix}{value}", None)), *ends, int(count))
+        self.quoted[name] = list(found[:3])
+        return found
 
     def numbers(self) -> dict[str, object]:
         """What ABOUT and every caption file want: the profile, where it was trained, what was quoted, what is absent."""
