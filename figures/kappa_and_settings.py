@@ -82,6 +82,8 @@ def _against(axes: Axes, table: pd.DataFrame, column: str, label: str) -> None:
     plain_ticks(axes.xaxis, sorted(set(table[column])))
     plain_ticks(axes.yaxis, [50, 75, 100, 125, 150, 200, 250, 300, 400, 500, 600, 800])
     axes.set_xlim(table[column].min() / 1.2, table[column].max() * 1.2)
+    bottom, top = axes.get_ylim()
+    axes.set_ylim(min(bottom, 0.6 * top), top)
 
 
 def draw() -> tuple[Figure, dict[str, object]]:
