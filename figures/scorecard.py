@@ -61,17 +61,18 @@ def _region(low: float, high: float) -> str:
 
 def _rivals(axes: Axes, table: pd.DataFrame, places: dict[str, float], verdicts: Verdicts) -> int:
     """A column for each explanation; how many of its statements the verdicts contradict."""
-    against = 0
-    for k, row in enumerate(table.itertuples()):
-        for id, y in places.items():
-            says, verdict = getattr(row, id, "silent"), verdicts.verdict(id)
-            wrong = (says, verdict) in (("predicts", "refuted"), ("opposite", "confirmed"))
-            against += wrong
-            if wrong:
-                axes.add_patch(Rectangle((k - 0.42, y - 0.42), 0.84, 0.84, fc=VERDICT_COLOURS["refuted"], ec="none"))
-            axes.text(k, y, STANCES[says], ha="center", va="center", fontsize=9, color="w" if wrong else "k")
-        name = textwrap.fill(row.explanation.partition(" (")[0], 24)
-        axes.text(k, -0.65, name, rotation=90, ha="center", va="bottom", fontsize=6.2, linespacing=1.0)
+    against, names = 0, list(dict.fromkeys(table.explanation))
+    for row in table[table.prediction.isin(list(places))].itertuples():
+        k, y, verdict = names.index(row.explanation), places[row.prediction], verdicts.verdict(row.prediction)
+        wrong = (row.says, verdict) in (("predicts", "refuted"), ("opposite", "confirmed"))
+        against += wrong
+        if wrong:
+            axes.add_patch(Rectangle((k - 0.42, y - 0.42), 0.84, 0.84, fc=VERDICT_COLOURS["refuted"], ec="none"))
+        axes.text(k, y, STANCES[row.says], ha="center", va="center", fontsize=9, color="w" if wrong else "k")
+    for k, name in enumerate(names):
+        heading = textwrap.fill(name.partition(" (")[0], 24)
+        axes.text(k, -0.65, heading, rotation=90, ha="center", va="bottom", fontsize=6.2, linespacing=1.0)
+    axes.set_xlim(-0.6, max(len(names), 1) - 0.4)
     return against
 
 
@@ -79,7 +80,7 @@ def draw() -> tuple[Figure, dict[str, object]]:
     """Claims and verdicts, glyphs, rivals."""
     verdicts = Verdicts()
     predictions = verdicts.data["predictions"]
-    rivals = verdicts.table("explanation", "P1a", "P2")
+    rivals = verdicts.table("prediction", "explanation", "says")
     places, y = {}, 0.0
     fig = plt.figure(figsize=(7.0, 7.0))
     words, glyphs, values, columns = panels = fig.subplots(1, 4, sharey=True, width_ratios=(2.3, 0.8, 1.4, 1.3))
@@ -113,7 +114,6 @@ def draw() -> tuple[Figure, dict[str, object]]:
     for axes, x, text, side in (*headings, (values, 0.02, "value", "left"), (values, 0.98, "region", "right")):
         axes.text(x, -0.65, text, ha=side, va="bottom", fontsize=6.5)
     glyphs.set(xlim=(-0.02, 1.02))
-    columns.set(xlim=(-0.6, max(len(rivals), 1) - 0.4))
     for axes in panels:
         axes.set_axis_off()
     score = {name: sum(p["verdict"] == name for p in predictions) for name in VERDICT_COLOURS}

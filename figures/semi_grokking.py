@@ -23,9 +23,9 @@ CAPTION = (
 Addition mod {p} from scratch, weight decay 1, {steps} steps. Left: accuracy on pairs never seen at the end, each of n
 = {n} runs a point (a slight sideways shift keeps seeds apart); an open point with an arrow is still moving. Diamond
 and bar at one half: the data set size at which the accuracy of a seed crosses 1/2, D_crit = {critical} pairs; shaded:
-within 15 % of it, where the verdict on P4 looks. Dotted: chance. {semi} of the {decided} runs that have settled or
-generalise are semi-grokked (level between chance + 0.05 and 0.9), {moving} end there but still move. Share near D_crit
-less share elsewhere: {excess}. Right: the runs of the sizes nearest to D_crit against steps. """
+within 15 % of it, where the verdict on P4 looks. {longer} Dotted: chance. {semi} of the {decided} runs that have
+settled or generalise are semi-grokked (level between chance + 0.05 and 0.9), {moving} end there but still move. Share
+near D_crit less share elsewhere: {excess}. Right: the runs of the sizes nearest to D_crit against steps. """
     + ABOUT
 )
 
@@ -51,6 +51,8 @@ def draw() -> tuple[Figure, dict[str, object]]:
     left.plot(x[decided], table.unseen[decided], "o", ms=3.5, color=COLOURS["test"], mew=0, label="settled")
     left.plot(x[~decided], table.unseen[~decided], "o", ms=3.5, mfc="w", mec=COLOURS["test"], mew=0.8)
     left.plot(x[~decided], table.unseen[~decided] + 0.045, marker=ARROW, ls="", ms=5, color=COLOURS["test"], mew=0)
+    longer = table.steps > table.steps.median()
+    left.plot(x[longer], table.unseen[longer], "o", ms=7.5, mfc="none", mec="k", mew=0.8)
     left.axhline(chance, color=GREY, ls=":", lw=1)
     left.set(xlabel="data set size D (pairs)", ylabel="accuracy at the end, never seen", ylim=(-0.03, 1.07))
     number_ticks(left, sizes[:: 1 if len(sizes) < 7 else 2])
@@ -58,6 +60,9 @@ def draw() -> tuple[Figure, dict[str, object]]:
         Line2D([], [], color=COLOURS["test"], marker="o", ms=3.5, ls="", label="settled, or above 0.9"),
         Line2D([], [], mec=COLOURS["test"], marker="o", ms=3.5, mfc="w", ls="", label="still moving"),
     ]
+    if longer.any():
+        label = f"{table.steps.max():.0f} steps"
+        handles.append(Line2D([], [], mec="k", marker="o", ms=7.5, mfc="none", mew=0.8, ls="", label=label))
     left.legend(handles=handles, loc="center right", bbox_to_anchor=(1.0, 0.3))
 
     nearest = sorted(sorted(sizes, key=lambda s: abs(np.log(s / critical.value)))[:4]) if critical.exists else sizes
@@ -81,6 +86,7 @@ def draw() -> tuple[Figure, dict[str, object]]:
         "critical": str(critical),
         "semi": int(table.semi.astype(bool).sum()),
         "decided": int(decided.sum()),
+        "longer": f"Ringed: {longer.sum()} of them went on to {table.steps.max():.0f} steps." if longer.any() else "",
         "moving": int(moving.sum()),
         "excess": str(verdicts.number("P4", EXCESS)),
     }

@@ -38,7 +38,9 @@ def fresh(tmp_path_factory: pytest.TempPathFactory) -> Path:
         with xr.open_dataset(SAVED / f"{experiment.name}.nc", engine="netcdf4") as ds:
             old = ds.load()
         assert set(new.key.values.ravel()) <= set(old.key.values.ravel()), "the saved runs are those of the profile"
-        both = xr.concat([old.drop_sel(seed=SEED), new], "seed", data_vars="minimal", join="outer", combine_attrs="override")
+        both = xr.concat(
+            [old.drop_sel(seed=SEED), new], "seed", data_vars="minimal", join="outer", combine_attrs="override"
+        )
         path.unlink()
         both.sortby("seed").to_netcdf(path, engine="netcdf4")
     return mixed

@@ -79,7 +79,9 @@ def run(
     results = out / profile
     todo = _wanted(PROFILES[profile], predictions, whole=not only)
     for i, experiment in enumerate(todo, 1):
-        print(f"[{i}/{len(todo)}] {experiment.setting.title}: {experiment.kind}, {len(experiment.runs)} runs", flush=True)
+        print(
+            f"[{i}/{len(todo)}] {experiment.setting.title}: {experiment.kind}, {len(experiment.runs)} runs", flush=True
+        )
         train(experiment, out, device, workers)
         collect(experiment, out, results)
     _report(results, predictions, out)
@@ -108,7 +110,7 @@ def keep(results: Annotated[Path, tyro.conf.Positional], to: Annotated[Path, tyr
         raise MissingResult(
             f"results must have been judged; {str(results)!r} has no verdicts.json. Run: python -m validate report {results}"
         )
-    files = [results / "verdicts.json", *sorted(results.glob("*/*.nc"))]
+    files = [results / "verdicts.json", results / "verdicts.md", *sorted(results.glob("*/*.nc"))]
     for file in files:
         target = to / file.relative_to(results)
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -120,7 +122,7 @@ def keep(results: Annotated[Path, tyro.conf.Positional], to: Annotated[Path, tyr
 
 def _report(folder: Path, predictions: Sequence[Prediction], out: Path) -> None:
     from validate import report as pages
-    from validate import terminal, verdicts
+    from validate import rivals, summary, terminal, verdicts
     from validate.forecast import tables as forecast_tables
     from validate.match import tables as match_tables
     from validate.studies import STUDIES
@@ -131,8 +133,11 @@ def _report(folder: Path, predictions: Sequence[Prediction], out: Path) -> None:
     for make in (match_tables, forecast_tables):
         extra |= make(results)
     extra |= {title: rows for title, study in STUDIES.items() if (rows := study(results))}
+    words = {v.prediction.id: v.verdict for v in judged}
+    extra |= {"Rival explanations": rivals.rows(), "Rival explanations after the verdicts": rivals.survivors(words)}
     data = verdicts.data(judged, results, extra)
     saved = verdicts.save(folder / "verdicts.json", data)
+    summary.write(folder / "verdicts.md", data)
     page = pages.write(folder, data, results)
     print(terminal.table(data))
     print(f"verdicts: {saved}\nreport:   {page}")

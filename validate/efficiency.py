@@ -69,7 +69,9 @@ def norms_at(table: pd.DataFrame, logit: float) -> pd.DataFrame:
     """
     if table.empty:
         return pd.DataFrame({"dataset_size": [], "seed": [], "norm": [], "reach": []})
-    within = table.groupby(["dataset_size", "seed"])[["logit", "norm"]].transform(lambda x: np.log(x) - np.log(x).mean())
+    within = table.groupby(["dataset_size", "seed"])[["logit", "norm"]].transform(
+        lambda x: np.log(x) - np.log(x).mean()
+    )
     slope = float((within.logit * within.norm).sum() / max((within.logit**2).sum(), 1e-30))
     wanted, rows = np.log(logit), []
     for (size, seed), group in table.groupby(["dataset_size", "seed"]):

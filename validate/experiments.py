@@ -145,7 +145,7 @@ QUICK = Profile(
                 "memorising_coupled": Design(4000, (Block((100, 300, 920), (1e-5, 1e-3), 3),)),
                 "generalising_coupled": Design(4000, (Block((400, 1600), (1e-5, 1e-3), 3),)),
                 "ungrokking": Design(STEPS, (Block((90, 160, 280, 500), (0.5, 1.0), 3),)),
-                "ungrokking_coupled": Design(4000, (Block((90, 160, 280, 500), (1e-5, 1e-3), 3),)),
+                "ungrokking_coupled": Design(8000, (Block((90, 160, 280, 500), (1e-5, 1e-3), 3),)),
                 "scratch": Design(STEPS, (Block((550, 660, 800, 1050), (1.0,), 3), Block((1050,), (0.5, 2.0), 3))),
             },
         ),
@@ -153,18 +153,25 @@ QUICK = Profile(
 )
 
 
-def _study(name: str, title: str, net: RunConfig, kinds: Sequence[str] = KINDS[1:3] + KINDS[4:]) -> Setting:
-    """A small setting at α = 1e-4 coupled, sizes in proportion to the number of pairs, three seeds."""
+def _study(
+    name: str,
+    title: str,
+    net: RunConfig,
+    kinds: Sequence[str] = KINDS[1:3] + KINDS[4:],
+    steps: int = 4000,
+    seeds: int = 3,
+) -> Setting:
+    """A small setting at α = 1e-4 coupled, sizes in proportion to the number of pairs."""
     pairs = net.table_size
 
     def sizes(*shares: float) -> tuple[int, ...]:
         return tuple(round(pairs * share) for share in shares)
 
     designs = {
-        "memorising_coupled": Design(4000, (Block(sizes(0.05, 0.15, 0.45), (1e-4,), 3),)),
-        "generalising_coupled": Design(4000, (Block(sizes(0.3, 0.8), (1e-4,), 3),)),
-        "ungrokking_coupled": Design(4000, (Block(sizes(0.05, 0.08, 0.12, 0.18, 0.27), (1e-4,), 3),)),
-        "scratch": Design(6000, (Block(sizes(0.38, 0.57, 0.76), (1.0,), 3),)),
+        "memorising_coupled": Design(steps, (Block(sizes(0.05, 0.15, 0.45), (1e-4,), seeds),)),
+        "generalising_coupled": Design(steps, (Block(sizes(0.3, 0.8), (1e-4,), seeds),)),
+        "ungrokking_coupled": Design(steps, (Block(sizes(0.05, 0.08, 0.12, 0.18, 0.27), (1e-4,), seeds),)),
+        "scratch": Design(6000, (Block(sizes(0.38, 0.57, 0.76), (1.0,), seeds),)),
     }
     parent = (round(0.9 * pairs), 3000)
     return Setting(name, title, net, parent, {kind: designs[kind] for kind in kinds})
@@ -196,7 +203,7 @@ STANDARD = Profile(
                 "ungrokking": Design(
                     STEPS, (Block(UNGROKKING_SIZES, (1.0,), 10), Block(UNGROKKING_SIZES, (0.5, 2.0), 5))
                 ),
-                "ungrokking_coupled": Design(4000, (Block(UNGROKKING_SIZES, (1e-5, 1e-4, 1e-3), 5),)),
+                "ungrokking_coupled": Design(8000, (Block(UNGROKKING_SIZES, (1e-5, 1e-4, 1e-3), 5),)),
                 "scratch": Design(
                     STEPS,
                     (
@@ -209,10 +216,10 @@ STANDARD = Profile(
         ),
         Setting(
             "long",
-            "a long run near the threshold",
-            replace(SMALL, light_every=500),
+            "long runs near the threshold",
+            replace(SMALL, light_every=200),
             PARENT,
-            {"scratch": Design(150_000, (Block((620, 660), (1.0,), 1),))},
+            {"scratch": Design(40_000, (Block((620, 660, 700), (1.0,), 4),))},
         ),
         _study("width-32", "width 32", replace(SMALL, d_model=32, d_mlp=128)),
         _study("modulus-31", "addition mod 31", replace(SMALL, p=31, dataset_size=1)),
@@ -233,8 +240,7 @@ STANDARD = Profile(
         _task("task-squares", "x² + y² mod 43", replace(SMALL, task="x^2+y^2")),
         _task("task-quadratic", "x² + xy + y² mod 43", replace(SMALL, task="x^2+xy+y^2")),
         _study("modulus-59", "addition mod 59", replace(SMALL, p=59, dataset_size=1)),
-        _study("width-128", "width 128", replace(SMALL, d_model=128, d_mlp=512)),
-        _study("depth-2", "two layers", replace(SMALL, n_layers=2), KINDS[1:3] + KINDS[4:5]),
+        _study("width-128", "width 128", replace(SMALL, d_model=128, d_mlp=512), KINDS[1:3] + KINDS[4:5]),
         Setting(
             "task-s5",
             "composition in S5",
@@ -242,6 +248,7 @@ STANDARD = Profile(
             (12_960, 1500),
             {"ungrokking": Design(2000, (Block((700, 1400, 2800, 5600), (1.0,), 2),))},
         ),
+        _study("depth-2", "two layers", replace(SMALL, n_layers=2), KINDS[1:3] + KINDS[4:5], steps=3000, seeds=2),
     ),
 )
 
@@ -265,9 +272,7 @@ PAPER = Profile(
             (12_769, 10_000),
             {
                 "memorising": Design(10_000, (Block(_geometric(400, 6400, 5), (0.8, 1.4, 2.4), 5),)),
-                "memorising_coupled": Design(
-                    8000, (Block(_geometric(400, 6400, 5), (1e-6, 1e-5, 1e-4, 1e-3), 5),)
-                ),
+                "memorising_coupled": Design(8000, (Block(_geometric(400, 6400, 5), (1e-6, 1e-5, 1e-4, 1e-3), 5),)),
                 "generalising_coupled": Design(8000, (Block(_geometric(2400, 9600, 3), (1e-6, 1e-5, 1e-4, 1e-3), 5),)),
                 "ungrokking": Design(100_000, (Block(_geometric(390, 1494, 7), (0.5, 1.0, 2.0), 10),)),
                 "ungrokking_coupled": Design(20_000, (Block(_geometric(390, 1494, 7), (1e-5, 1e-4, 1e-3), 5),)),

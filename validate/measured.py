@@ -76,15 +76,13 @@ class Run:
     def until(self, step: float) -> Run:
         """The run as it was at `step`."""
         keep = self.step <= step
-        curves = {
-            f.name: getattr(self, f.name)[keep] for f in dataclasses.fields(self) if f.name not in _NOT_CURVES
-        }
+        curves = {f.name: getattr(self, f.name)[keep] for f in dataclasses.fields(self) if f.name not in _NOT_CURVES}
         return dataclasses.replace(self, **curves, full=self.full.sel(step=slice(None, step)))
 
     def tail(self, curve: Array, back: int = 0) -> Array:
         """`curve` in the last window, or in the one `back` windows before it."""
         end = self.step[-1] * (1 - back * WINDOW)
-        return curve[(self.step > end - WINDOW * self.step[-1]) & (self.step <= end)]
+        return np.asarray(curve[(self.step > end - WINDOW * self.step[-1]) & (self.step <= end)])
 
     @property
     def settled(self) -> bool:
@@ -203,7 +201,7 @@ class Results:
     def __contains__(self, name: str) -> bool:
         return (self.folder / f"{name}.nc").exists()
 
-    @functools.lru_cache(maxsize=None)  # noqa: B019  # one Results a report, and it lives as long
+    @functools.cache  # noqa: B019  # one Results a report, and it lives as long
     def dataset(self, name: str) -> xr.Dataset:
         """Experiment `name`, in memory. Errors: MissingResult."""
         path = self.folder / f"{name}.nc"
@@ -215,7 +213,7 @@ class Results:
         with xr.open_dataset(path, engine="netcdf4") as ds:
             return ds.load()
 
-    @functools.lru_cache(maxsize=None)  # noqa: B019
+    @functools.cache  # noqa: B019
     def runs(self, name: str) -> tuple[Run, ...]:
         """The runs of experiment `name`, those not trained yet included. Errors: MissingResult."""
         ds = self.dataset(name)
@@ -230,7 +228,7 @@ class Results:
             runs.append(_run(configs[str(one.key.values)], one))
         return tuple(runs)
 
-    @functools.lru_cache(maxsize=None)  # noqa: B019
+    @functools.cache  # noqa: B019
     def table(self, name: str) -> pd.DataFrame:
         """The rows of the runs of experiment `name` (see Run.row), one a run. Errors: MissingResult."""
         return pd.DataFrame([run.row() for run in self.runs(name)])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 
@@ -11,7 +12,7 @@ from validate.intervals import rank_correlation
 from validate.measured import Results
 from validate.p8_critical_size import crossing_of_efficiencies
 from validate.prediction import Criterion, Estimate, Measurement, Prediction
-from validate.sweeps import crossings, mean, nothing, points, records
+from validate.sweeps import crossings, mean, middles, nothing, records
 
 __all__ = ["P10"]
 
@@ -23,7 +24,7 @@ ERROR = "error of a seed's own isologit crossing, |ln ratio|, less that of the m
 def _measure(results: Results) -> Measurement:
     table = results.table("base/ungrokking")
     table = table[table.weight_decay == DECAY]
-    measured = points(crossings(table, "falling"))
+    measured = middles(crossings(table, "falling"))
     # All nets that generalise, not only those of the trigonometric subspace: that choice would pick the seeds.
     gen, mem = gen_nets(results, coupled=False, by="accuracy"), mem_nets(results, coupled=False)
     if gen.empty or mem.empty or measured.empty:
@@ -37,11 +38,9 @@ def _measure(results: Results) -> Measurement:
     own = found.set_index("seed").ln_size if len(found) else norms * math.nan
     errors = [abs(own[s] - measured[s]) - abs(own.mean() - measured[s]) for s in own.index.intersection(measured.index)]
     rows = [{"seed": int(s), "gen_norm": float(norms[s]), "ln_threshold": float(measured[s])} for s in both]
-    controls = {
-        "spread over seeds of ln D_crit": Estimate(mean(measured, len(table)).interval, len(table),
-                                                    note=f"standard deviation {np.std(measured, ddof=1):.2g}"),  # fmt: skip
-    }
-    tables = {"seeds": rows, "isologit": records(found)}
+    spread = f"standard deviation over seeds {np.std(measured, ddof=1):.2g}"
+    controls = {"ln D_crit": mean(measured, len(table), note=spread)}
+    tables: dict[str, list[dict[str, Any]]] = {"seeds": rows, "isologit": records(found)}
     return Measurement({RANK: estimate, ERROR: mean(errors, len(table))}, controls, tables)
 
 
@@ -54,7 +53,9 @@ P10 = Prediction(
     ("base/ungrokking", "base/memorising"),
     (
         Criterion(RANK, "1", low=0.0, why="a less efficient Gen is lost at larger D′", least_seeds=10),
-        Criterion(ERROR, "ln pairs", high=0.0, why="a seed's own crossing forecasts better than the mean", least_seeds=10),
+        Criterion(
+            ERROR, "ln pairs", high=0.0, why="a seed's own crossing forecasts better than the mean", least_seeds=10
+        ),
     ),
     _measure,
 )

@@ -19,8 +19,10 @@ def _slope(nets: pd.DataFrame, logit: float) -> Estimate:
     norms = norms_at(nets, logit)
     note = f"at a common logit of {logit:.3g} nats"
     if len(norms):
-        note += f", at most {norms.reach.max():.2g} in ln s from its own nets; norms drift by {nets.drift.abs().max():.1%} at most"
-        note += f" and logits spread by {nets.logit_spread.max():.2g} nats within the averaged window"
+        note += (
+            f", at most {norms.reach.max():.2g} in ln s from a net's own; norms drift by {nets.drift.abs().max():.1%}"
+        )
+        note += f" at most and logits spread by {nets.logit_spread.max():.2g} nats within the averaged window"
     return mean(slopes(norms), len(nets), note=note)
 
 
@@ -49,7 +51,13 @@ def _measure(results: Results, circuit: str, name: str) -> Measurement:
 GEN_SLOPE, MEM_SLOPE = "slope of ln η_gen on ln D", "slope of ln η_mem on ln D"
 SOURCE = "Varma et al. 2023, section 4.1 and figure 3; model.md (5.1)"
 STATISTIC = "per seed, minus the slope of ln norm on ln D at a common equivalent logit; t interval over seeds"
-EXPERIMENTS = ("base/memorising", "base/memorising_coupled", "base/generalising_coupled", "base/ungrokking", "base/scratch")
+EXPERIMENTS = (
+    "base/memorising",
+    "base/memorising_coupled",
+    "base/generalising_coupled",
+    "base/ungrokking",
+    "base/scratch",
+)
 
 P1A = Prediction(
     "P1a",

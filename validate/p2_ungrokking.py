@@ -56,7 +56,9 @@ def _measure(results: Results) -> Measurement:
     table = results.table("base/ungrokking")
     apart = finished(table).dropna(subset=["removed"])
     controls["removed less never-seen accuracy"] = mean(
-        (apart.removed - apart.unseen).groupby(apart.seed).mean(), len(apart), note="does the net keep what it was shown?"
+        (apart.removed - apart.unseen).groupby(apart.seed).mean(),
+        len(apart),
+        note="does the net keep what it was shown?",
     )
     between = apart[apart.unseen.between(0.1, 0.9)]
     controls["the same, runs between 0.1 and 0.9"] = mean(
@@ -67,13 +69,15 @@ def _measure(results: Results) -> Measurement:
             continue
         rows = results.table(experiment)
         found = crossings(rows, "falling")
-        tables[experiment] = records(finished(rows)[["dataset_size", "weight_decay", "seed", "unseen", "removed", "settled"]])
+        tables[experiment] = records(
+            finished(rows)[["dataset_size", "weight_decay", "seed", "unseen", "removed", "settled"]]
+        )
         for decay in sorted(set(found.weight_decay)):
             where = f"weight decay {decay:g}{', coupled' if 'coupled' in experiment else ''}"
             one = threshold(found[found.weight_decay == decay])
             of = rows[(rows.weight_decay == decay)]
             controls[f"ln D_crit, {where}"] = Estimate(
-                one.interval, len(of), one.censored, f"{math.exp(one.interval.value):.0f} pairs, spread over seeds {one.spread:.2g} in ln D"
+                one.interval, len(of), one.censored, f"{one.size:.0f} pairs, spread over seeds {one.spread:.2g} in ln D"
             )
             if (experiment, decay) != ("base/ungrokking", DECAY):
                 controls |= {f"{k}, {where}": v for k, v in _describe(results, experiment, decay).items() if k == WIDTH}

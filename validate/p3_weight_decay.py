@@ -6,7 +6,7 @@ import math
 
 from validate.measured import Results
 from validate.prediction import Criterion, Estimate, Measurement, Prediction
-from validate.sweeps import crossings, mean, nothing, points, records
+from validate.sweeps import crossings, differences, estimate, nothing, records
 
 __all__ = ["P3"]
 
@@ -19,30 +19,20 @@ def _shift(results: Results, experiment: str) -> Estimate:
     decays = sorted(set(found.weight_decay))
     if len(decays) < 2:
         return nothing(f"needs two weight decays; there is {decays}", len(table))
-    low, high = (found[found.weight_decay == decay] for decay in (decays[0], decays[-1]))
     # Both thresholds of a seed come from the same parent, so that seeds are compared with themselves.
-    both = sorted(set(low.seed) & set(high.seed))
-    exact = (points(low) - points(high)).dropna()
-    censored = len(both) - len(exact)
-    ratio = decays[-1] / decays[0]
-    note = f"weight decays {decays[0]:g} and {decays[-1]:g}, a factor {ratio:g}"
-    # Runs are counted in seeds' worth: a censored threshold takes its whole sweep with it.
-    sizes = table.dataset_size.nunique()
-    return mean(exact, 2 * len(both) * sizes, 2 * censored * sizes, note)
+    apart = differences(found[found.weight_decay == decays[0]], found[found.weight_decay == decays[-1]])
+    return estimate(apart, f"weight decays {decays[0]:g} and {decays[-1]:g}, a factor {decays[-1] / decays[0]:g}")
 
 
 def _measure(results: Results) -> Measurement:
-    estimate = _shift(results, "base/ungrokking")
     controls, tables = {}, {}
     for experiment in ("base/ungrokking", "base/ungrokking_coupled"):
         if experiment in results:
             tables[experiment] = records(crossings(results.table(experiment), "falling"))
     if "base/ungrokking_coupled" in results:
         controls[f"{SHIFT}, coupled L2 penalty"] = _shift(results, "base/ungrokking_coupled")
-        if not math.isnan(controls[f"{SHIFT}, coupled L2 penalty"].interval.value):
-            remark = "Under AdamW weight decay sets the pace as well, and thresholds still fall; coupled runs come to rest."
-            return Measurement({SHIFT: estimate}, controls, tables, (remark,))
-    return Measurement({SHIFT: estimate}, controls, tables)
+    remark = "Under AdamW weight decay sets the pace as well, and thresholds still fall; coupled runs come to rest."
+    return Measurement({SHIFT: _shift(results, "base/ungrokking")}, controls, tables, (remark,))
 
 
 P3 = Prediction(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 import numpy as np
+import pandas as pd
 
 from validate.measured import THRESHOLDS, Results
 from validate.prediction import Criterion, Estimate, Measurement, Prediction
@@ -24,6 +25,12 @@ def _measure(results: Results) -> Measurement:
     if table.empty:
         return Measurement({EXCESS: nothing("no finished runs")})
     critical = threshold(crossings(table, "rising"))
+    if "long/scratch" in results:  # the same runs, trained on: they replace the shorter ones
+        longer = finished(results.table("long/scratch"))
+        replaced = table.set_index(["dataset_size", "seed"]).index.isin(
+            longer.set_index(["dataset_size", "seed"]).index
+        )
+        table = pd.concat([table[~replaced], longer], ignore_index=True)
     chance = 1.0 / table.p.iloc[0]
     decided = table.settled.astype(bool) | (table.unseen >= THRESHOLDS.performance)
     semi = decided & table.unseen.between(chance + THRESHOLDS.chance_margin, THRESHOLDS.performance)
@@ -49,7 +56,19 @@ def _measure(results: Results) -> Measurement:
         f"{int(between.sum())} of {len(table)} runs end between chance and {THRESHOLDS.performance:g} but still move: "
         "they are censored, neither semi-grokked nor not.",
     )
-    columns = ["dataset_size", "weight_decay", "seed", "unseen", "train", "settled", "decided", "semi", "near", "behaviour"]
+    columns = [
+        "dataset_size",
+        "weight_decay",
+        "seed",
+        "steps",
+        "unseen",
+        "train",
+        "settled",
+        "decided",
+        "semi",
+        "near",
+        "behaviour",
+    ]
     estimate = mean(by_seed, len(close), int((~close.decided).sum()), note)
     return Measurement({EXCESS: estimate}, controls, {"scratch": records(marked[columns])}, remarks)
 
@@ -60,7 +79,7 @@ P4 = Prediction(
     "Varma et al. 2023, section 4.3 and figures 5, 6; model.md 7",
     "Share of decided runs that end level, with never-seen accuracy between chance + 0.05 and 0.9; weight decay 1.",
     "per seed, share within 15 % of the from-scratch threshold less share elsewhere; t interval over seeds",
-    ("base/scratch",),
+    ("base/scratch", "long/scratch"),
     (Criterion(EXCESS, "1", low=0.0, why="more near D_crit than elsewhere"),),
     _measure,
 )

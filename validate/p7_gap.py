@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from validate.intervals import over_seeds
 from validate.measured import Results
-from validate.prediction import Criterion, Estimate, Measurement, Prediction
-from validate.sweeps import at_step, crossings, mean, nothing, points, threshold
+from validate.prediction import Criterion, Measurement, Prediction
+from validate.sweeps import at_step, crossings, differences, estimate, finished, mean, middles
 
 __all__ = ["P7"]
 
@@ -25,39 +25,36 @@ def _thresholds(results: Results, experiment: str, direction: str, share: float)
     runs = [run for run in results.runs(experiment) if run.config["weight_decay"] == DECAY]
     steps = max((run.config["steps"] for run in runs), default=0)
     table = at_step(runs, share * steps)
-    return crossings(table, direction) if len(table) else pd.DataFrame(columns=["weight_decay", "seed", "low", "high"])
+    return (
+        crossings(table, direction)
+        if len(table)
+        else pd.DataFrame(columns=["weight_decay", "seed", "low", "high", "step"])
+    )
 
 
 def _measure(results: Results) -> Measurement:
-    rows, gaps = [], {}
-    lost = 0
+    rows: list[dict[str, Any]] = []
+    gaps = {}
     for time in TIMES:
         share = time / TIMES[-1]
         up = _thresholds(results, "base/scratch", "rising", share)
         down = _thresholds(results, "base/ungrokking", "falling", share)
-        gaps[time] = (points(up) - points(down)).dropna()
-        both = set(up.seed) & set(down.seed)
-        lost = max(lost, len(both) - len(gaps[time])) if time > TIMES[0] else 0
-        for name, found in (("scratch", up), ("ungrokking", down)):
-            if len(found):
-                one = threshold(found)
-                rows.append({"time": time, "from": name, "ln_size": one.interval.value, "low": one.interval.low,
-                             "high": one.interval.high, "seeds": one.interval.n, "censored": one.censored})  # fmt: skip
-        gap = over_seeds(gaps[time])
-        rows.append({"time": time, "from": "gap", "ln_size": gap.value, "low": gap.low, "high": gap.high,
-                     "seeds": gap.n, "censored": len(both) - gap.n})  # fmt: skip
-    runs = sum(run.config["weight_decay"] == DECAY for run in results.runs("base/scratch"))
-    ratio = (gaps[TIMES[2]] / gaps[TIMES[1]]).dropna()
-    if gaps[TIMES[2]].empty:
-        estimates = dict.fromkeys((GAP, KEPT), nothing("no seed has both thresholds", runs))
-        return Measurement(estimates, {}, {"thresholds": rows})
+        gaps[time] = differences(up, down)
+        for name, found in (("scratch", up), ("ungrokking", down), ("gap", gaps[time])):
+            one = estimate(found)
+            rows.append({"time": time, "of": name, "ln": one.interval.value, "low": one.interval.low,
+                         "high": one.interval.high, "seeds": one.interval.n, "censored": one.censored})  # fmt: skip
+    last, before = middles(gaps[TIMES[2]]), middles(gaps[TIMES[1]])
+    kept = (last / before).dropna()
     estimates = {
-        GAP: mean(gaps[TIMES[2]], runs, note="seed by seed: the same initialisation and the same order of the pairs"),
-        KEPT: mean(ratio, runs, note=f"{lost} seeds without both thresholds"),
+        GAP: estimate(gaps[TIMES[2]], "seed by seed: the same initialisation and the same order of the pairs"),
+        KEPT: mean(
+            kept, len(gaps[TIMES[2]]), len(gaps[TIMES[2]]) - len(kept), "seeds with both thresholds at both times"
+        ),
     }
-    table = results.table("base/ungrokking")
+    table = finished(results.table("base/ungrokking"))
     kappa = table[table.weight_decay == DECAY].groupby("seed").homogeneity.mean()
-    controls: dict[str, Estimate] = {"local degree of homogeneity κ at the end of ungrokking": mean(kappa, len(table))}
+    controls = {"local degree of homogeneity κ at the end of ungrokking": mean(kappa, len(table))}
     remark = (
         "With κ below 2 the theory says that the gap closes, with κ above 2 that it stays; the rule is stated for the "
         f"measured κ, here {np.mean(kappa):.3g}."

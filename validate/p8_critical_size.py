@@ -9,7 +9,7 @@ import pandas as pd
 from validate.efficiency import common_logit, gen_nets, isologit, mem_nets, norms_at
 from validate.measured import MissingResult, Results
 from validate.prediction import Criterion, Estimate, Measurement, Prediction
-from validate.sweeps import crossings, mean, nothing, points, records, threshold
+from validate.sweeps import crossings, differences, estimate, mean, nothing, records, threshold
 
 __all__ = ["P8A", "P8B", "crossing_of_efficiencies"]
 
@@ -36,15 +36,14 @@ def _ratio(results: Results, experiment: str, decay: float, *, coupled: bool, by
     found, logit = crossing_of_efficiencies(results, coupled=coupled, by=by)
     if measured.empty or found.empty:
         return nothing("no seed with both", len(table))
-    isologits, exact = found.set_index("seed").ln_size, points(measured)
+    isologits = found.set_index("seed").ln_size
     # A seed whose own nets were not accepted has the mean crossing of the others.
-    ratios = [isologits.get(seed, isologits.mean()) - value for seed, value in exact.items()]
-    sizes = table.dataset_size.nunique()
+    own = pd.DataFrame({"seed": measured.seed, "low": [isologits.get(s, isologits.mean()) for s in measured.seed]})
     note = (
         f"isologit crossing at {math.exp(isologits.mean()):.0f} pairs ({len(isologits)} seeds, common logit {logit:.3g} "
-        f"nats), measured threshold {math.exp(threshold(measured).interval.value):.0f}"
+        f"nats), measured threshold {threshold(measured).size:.0f}"
     )
-    return mean(ratios, len(table), sizes * (len(measured) - len(exact)), note)
+    return estimate(differences(own.assign(high=own.low, step=True), measured), note)
 
 
 def _measure(results: Results, name: str) -> Measurement:

@@ -43,5 +43,7 @@ def pace(table: pd.DataFrame, time: str, sizes: list[int]) -> Estimate:
     table = table[table.dataset_size.isin(sizes)]
     found = exponents(table, time)
     waiting = int(table[time].isna().sum()) if time in table else 0
-    note = f"sizes {', '.join(str(s) for s in sizes)}; weight decays {', '.join(f'{d:g}' for d in sorted(set(table.weight_decay)))}"
+    decays = ", ".join(f"{decay:g}" for decay in sorted(set(table.weight_decay)))
+    decays = ", ".join(f"{decay:g}" for decay in sorted(set(table.weight_decay)))
+    note = f"sizes {', '.join(str(size) for size in sizes)}; weight decays {decays}"
     return mean(found.groupby("seed").exponent.mean(), len(table), waiting, note)

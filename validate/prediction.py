@@ -64,7 +64,8 @@ class Measurement:
     """What a prediction's `measure` returns.
 
     estimates   one for each criterion, by its name
-    controls    further numbers that decide nothing: other optimizers, other definitions
+    controls    further numbers that decide nothing: other optimizers, other definitions. One that is named
+                "<criterion>, <where>" is held against that criterion's region, for the reader
     tables      rows behind the numbers, for figures and readers: {name: [{column: value}]}
     remarks     what a reader should know, in sentences
     """
@@ -107,6 +108,13 @@ class Verdict:
     findings: tuple[Finding, ...]
     measurement: Measurement
     missing: str = ""
+
+    def of_control(self, name: str) -> str:
+        """What the rule would say of control `name`; "" if it is not a criterion under other circumstances."""
+        for criterion in self.prediction.criteria:
+            if name.startswith(f"{criterion.name}, "):
+                return _finding(criterion, self.measurement.controls[name]).verdict
+        return ""
 
     @property
     def runs(self) -> int:

@@ -72,10 +72,19 @@ def times_by_setting(results: Results) -> Rows:
         for size, group in table[table.weight_decay == 1.0].groupby("dataset_size"):
             there = group.t_gen.dropna()
             rows.append(
-                {"setting": setting, "init_scale": config["init_scale"], "width": config["d_model"], "p": config["p"],
-                 "dataset_size": int(size), "share_of_pairs": size / config["p"] ** 2, "seeds": len(group),
-                 "generalise": len(there), "t_gen": float(there.median()) if len(there) else math.nan,
-                 "t_fit": float(group.t_fit.median()), "accuracy": float(group.unseen.mean())}  # fmt: skip
+                {
+                    "setting": setting,
+                    "init_scale": config["init_scale"],
+                    "width": config["d_model"],
+                    "p": config["p"],
+                    "dataset_size": int(size),
+                    "share_of_pairs": size / config["p"] ** 2,
+                    "seeds": len(group),
+                    "generalise": len(there),
+                    "t_gen": float(there.median()) if len(there) else math.nan,
+                    "t_fit": float(group.t_fit.median()),
+                    "accuracy": float(group.unseen.mean()),
+                }
             )
     return rows
 
@@ -92,9 +101,17 @@ def small_decays(results: Results) -> Rows:
         for (size, decay), group in table[table.dataset_size.isin(sizes)].groupby(["dataset_size", "weight_decay"]):
             accuracy = over_seeds(group.unseen)
             rows.append(
-                {"from": kind, "dataset_size": int(size), "weight_decay": decay, "seeds": len(group),
-                 "accuracy": accuracy.value, "low": accuracy.low, "high": accuracy.high,
-                 "unfinished": int((group.behaviour == "unfinished").sum()), "norm": float(group.norm.mean())}  # fmt: skip
+                {
+                    "from": kind,
+                    "dataset_size": int(size),
+                    "weight_decay": decay,
+                    "seeds": len(group),
+                    "accuracy": accuracy.value,
+                    "low": accuracy.low,
+                    "high": accuracy.high,
+                    "unfinished": int((group.behaviour == "unfinished").sum()),
+                    "norm": float(group.norm.mean()),
+                }
             )
     return rows
 
@@ -109,9 +126,16 @@ def kept_examples(results: Results) -> Rows:
         for (decay, size), group in table.groupby(["weight_decay", "dataset_size"]):
             apart = over_seeds(group.removed - group.unseen)
             rows.append(
-                {"experiment": name, "weight_decay": decay, "dataset_size": int(size), "seeds": apart.n,
-                 "removed_less_unseen": apart.value, "low": apart.low, "high": apart.high,
-                 "unseen": float(group.unseen.mean())}  # fmt: skip
+                {
+                    "experiment": name,
+                    "weight_decay": decay,
+                    "dataset_size": int(size),
+                    "seeds": apart.n,
+                    "removed_less_unseen": apart.value,
+                    "low": apart.low,
+                    "high": apart.high,
+                    "unseen": float(group.unseen.mean()),
+                }
             )
     return rows
 
@@ -135,7 +159,10 @@ def tasks(results: Results) -> Rows:
                    "seeds": group.seed.nunique(), "grokked_parents": grokked.seed.nunique(),
                    "parent_accuracy": float(group.start.mean())}  # fmt: skip
             if one is not None:
-                row |= _size(one.interval) | {"censored": one.censored, "share_of_pairs": math.exp(one.interval.value) / pairs}
+                row |= _size(one.interval) | {
+                    "censored": one.censored,
+                    "share_of_pairs": math.exp(one.interval.value) / pairs,
+                }
             rows.append(row)
     return rows
 

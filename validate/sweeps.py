@@ -12,11 +12,22 @@ import numpy as np
 import pandas as pd
 
 from validate.intervals import Interval, over_seeds
-from validate.measured import Results, Run
+from validate.measured import Run
 from validate.prediction import Estimate
 from validate.thresholds import Crossing, Threshold, critical_size, crossing
 
-__all__ = ["at_step", "crossings", "finished", "points", "records", "threshold"]
+__all__ = [
+    "at_step",
+    "crossings",
+    "differences",
+    "estimate",
+    "finished",
+    "mean",
+    "middles",
+    "nothing",
+    "records",
+    "threshold",
+]
 
 
 def finished(table: pd.DataFrame) -> pd.DataFrame:
@@ -33,31 +44,52 @@ def at_step(runs: Iterable[Run], step: float) -> pd.DataFrame:
 
 
 def crossings(table: pd.DataFrame, direction: str, accuracy: str = "unseen") -> pd.DataFrame:
-    """A row for each weight decay and seed with at least two sizes: weight_decay, seed, low, high (ln D)."""
+    """A row for each weight decay and seed with at least two sizes: weight_decay, seed, low, high, step (ln D).
+
+    See thresholds.crossing: exact where low == high, bounds where runs are unfinished or a plateau lies between.
+    """
     rows = []
     for (decay, seed), group in finished(table).groupby(["weight_decay", "seed"]):
         if group.dataset_size.nunique() < 2:
             continue
-        group = group.sort_values("dataset_size")
         found = crossing(
             group.dataset_size.to_numpy(float),
             group[accuracy].to_numpy(float),
             group.settled.to_numpy(bool),
             direction=direction,
+            chance=1.0 / group.p.iloc[0],
         )
-        rows.append({"weight_decay": decay, "seed": seed, "low": found.low, "high": found.high})
-    return pd.DataFrame(rows, columns=["weight_decay", "seed", "low", "high"])
+        rows.append({"weight_decay": decay, "seed": seed, "low": found.low, "high": found.high, "step": found.step})
+    return pd.DataFrame(rows, columns=["weight_decay", "seed", "low", "high", "step"])
+
+
+def differences(first: pd.DataFrame, second: pd.DataFrame) -> pd.DataFrame:
+    """Bounds on `first` less `second`, crossings of the same seeds: seed, low, high, step."""
+    both = first.merge(second, on="seed", suffixes=("", "_less"))
+    rows = {"seed": both.seed, "low": both.low - both.high_less, "high": both.high - both.low_less}
+    return pd.DataFrame(rows | {"step": both.step.astype(bool) & both.step_less.astype(bool)})
 
 
 def threshold(found: pd.DataFrame) -> Threshold:
-    """Mean threshold over the seeds of `found`, censored ones as such."""
-    return critical_size([Crossing(row.low, row.high) for row in found.itertuples()])
+    """Mean over the seeds of `found`, censored ones as such."""
+    return critical_size([Crossing(row.low, row.high, bool(row.step)) for row in found.itertuples()])
 
 
-def points(found: pd.DataFrame) -> pd.Series:
-    """ln D of the crossings that are known exactly, by seed."""
-    exact = found[np.isclose(found.low, found.high) & np.isfinite(found.low)]
-    return exact.set_index("seed").low
+def estimate(found: pd.DataFrame, note: str = "") -> Estimate:
+    """Mean over seeds of crossings or their differences; a seed without a bound on one side is censored."""
+    open_ended = ~(np.isfinite(found.low) & np.isfinite(found.high))
+    interval = threshold(found).interval
+    if math.isnan(interval.value) and len(found) and not open_ended.any():
+        # Bounds that the likelihood cannot weigh: from the interval of the lower ones to that of the upper ones.
+        low, high = over_seeds(found.low), over_seeds(found.high)
+        interval = Interval(0.5 * (low.value + high.value), low.low, high.high, len(found))
+    return Estimate(interval, len(found), int(open_ended.sum()), note)
+
+
+def middles(found: pd.DataFrame) -> pd.Series:
+    """ln D halfway between the bounds of each seed that has both, by seed."""
+    both = found[np.isfinite(found.low) & np.isfinite(found.high)]
+    return (0.5 * (both.low + both.high)).set_axis(both.seed)
 
 
 def records(table: pd.DataFrame) -> list[dict[str, object]]:

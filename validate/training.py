@@ -65,7 +65,9 @@ def collect(experiment: Experiment, out: Path, to: Path) -> xr.Dataset:
     folder = Folder(out / "runs" / experiment.name)
     ds = dataset(experiment.runs, {c: r for c in experiment.runs if (r := folder.read(c)) is not None})
     ds = ds.drop_vars([name for name in UNREAD if name in ds])
-    dates = [datetime.date.fromtimestamp(folder.file(c).stat().st_mtime) for c in experiment.runs if folder.file(c).exists()]
+    dates = [
+        datetime.date.fromtimestamp(folder.file(c).stat().st_mtime) for c in experiment.runs if folder.file(c).exists()
+    ]
     ds.attrs["date"] = " | ".join(sorted({str(date) for date in dates}))
     ds = ds.assign({n: v.astype("float32") for n, v in ds.data_vars.items() if v.dtype.kind == "f"})
     path = to / f"{experiment.name}.nc"
