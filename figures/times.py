@@ -32,14 +32,14 @@ CAPTION = (
     """
 Steps until accuracy on pairs never seen is at least 0.9 for good (left, from scratch) and until it is at most one half
 for good (right, networks that had grokked); each point a run, n = {n}, AdamW. Above, against weight decay, coloured by
-data set size, for sizes with at least two weight decays at which it happened; lines join geometric means. Below,
-against data set size, coloured by weight decay. Carets: runs in which it did not happen within {steps} steps. Grey:
-the toy model at the paper's κ = {kappa}, simulated (solid) and in closed form (dashed), at D = {size_grokking} and D′
-= {size_ungrokking} above; its D_crit and η_mem ∝ D^({exponent}) are the measured ones ({isologit} pairs), its α is
-{alpha} × weight decay, and one factor per column takes its flow time to steps, so that only slopes and shapes can be
-compared. Exponent of the time on weight decay, grokking: networks {measured_grokking}, toy {toy_grokking}; ungrokking:
-networks {measured_ungrokking}, toy {toy_ungrokking}; with a coupled L2 penalty, where weight decay does not set Adam's
-pace, ungrokking has {coupled}. """
+data set size, for sizes with a seed in which it happened at every weight decay; lines join geometric means over such
+seeds. Below, against data set size, coloured by weight decay. Carets: runs in which it did not happen within {steps}
+steps. Grey: the toy model at the paper's κ = {kappa}, simulated (solid) and in closed form (dashed), at D =
+{size_grokking} and D′ = {size_ungrokking} above; its D_crit and η_mem ∝ D^({exponent}) are the measured ones
+({isologit} pairs), its α is {alpha} × weight decay, and one factor per column takes its flow time to steps, so that
+only slopes and shapes can be compared. Exponent of the time on weight decay, grokking: networks {measured_grokking},
+toy {toy_grokking}; ungrokking: networks {measured_ungrokking}, toy {toy_ungrokking}; with a coupled L2 penalty, where
+weight decay does not set Adam's pace, ungrokking has {coupled}. """
     + ABOUT
 )
 
@@ -64,9 +64,15 @@ def _points(axes: Axes, x: pd.Series, table: pd.DataFrame, time: str, colour: ob
     axes.plot(x[never], np.full(never.sum(), 1.25 * steps), "^", ms=3.5, mfc="none", mec=colour, mew=0.6)
 
 
+def _complete(table: pd.DataFrame, time: str) -> pd.DataFrame:
+    """The runs of those seeds in which it happened at every weight decay of the table."""
+    decays = table[table[time] > 0].groupby("seed").weight_decay.nunique()
+    return table[table.seed.isin(decays[decays == table.weight_decay.nunique()].index)]
+
+
 def _means(axes: Axes, table: pd.DataFrame, time: str, colour: object) -> None:
-    """Geometric means over the runs in which it happened, joined."""
-    there = table[table[time] > 0]
+    """Geometric means over complete seeds, joined: the same seeds at every weight decay."""
+    there = _complete(table, time)
     mean = np.log(there[time].astype(float)).groupby(there.weight_decay).mean()
     axes.plot(mean.index, np.exp(mean), color=colour, lw=0.9)
 
@@ -77,12 +83,16 @@ def _column(
     """One time: above against weight decay, below against data set size."""
     time, (above, below) = SIDES[side][1], axes
     happened = table[table[time] > 0]
-    decays = happened.groupby("dataset_size").weight_decay.nunique()
-    sizes = sorted(int(s) for s in decays[decays >= 2].index)
+    sizes = [
+        int(size)
+        for size, own in table.groupby("dataset_size")
+        if own.weight_decay.nunique() >= 2 and len(_complete(own, time))
+    ]
     norm, colours = LogNorm(min(sizes) / 1.2, max(sizes) * 1.2), decay_colours(table.weight_decay)
-    for size in sizes:
+    for k, size in enumerate(sizes):
         own = table[table.dataset_size == size]
-        _points(above, own.weight_decay, own, time, CMAP(norm(size)), steps)
+        shift = 1.025 ** (k - 0.5 * (len(sizes) - 1))
+        _points(above, own.weight_decay * shift, own, time, CMAP(norm(size)), steps)
         _means(above, own, time, CMAP(norm(size)))
     for k, (decay, own) in enumerate(table.groupby("weight_decay")):
         _points(below, own.dataset_size * 1.02 ** (k - 0.5 * (len(colours) - 1)), own, time, colours[decay], steps)
@@ -90,7 +100,8 @@ def _column(
     # The toy at the size whose exponent was judged, and one factor from flow time to steps.
     critical = tm.critical_dataset_size(base)
     shown = max(sizes) if side == "grokking" else max(s for s in sizes if s < 0.9 * critical)
-    reference = happened[(happened.dataset_size == shown) & (happened.weight_decay == 1.0)][time]
+    judged = _complete(table[table.dataset_size == shown], time)
+    reference = judged[judged.weight_decay == 1.0][time]
     decay = np.geomspace(0.2, 5.0, 9)
     models = [base.with_parameters(weight_decay=base.weight_decay * d) for d in decay]
     curve = np.array([_toy(model, side, shown, full) for model in models])
@@ -103,12 +114,12 @@ def _column(
 
     prime = "" if side == "grokking" else "′"
     handles = [Line2D([], [], color=CMAP(norm(s)), marker="o", ms=3, lw=0.9, label=f"D{prime} = {s}") for s in sizes]
-    above.legend(handles=handles, loc="lower left")
+    above.legend(handles=handles, loc="lower left", ncols=2 if len(sizes) > 2 else 1, columnspacing=1.0)
     handles = [Line2D([], [], color=c, marker="o", ms=3, ls="", label=f"{d:g}") for d, c in colours.items()]
     below.legend(handles=handles, title="weight decay", title_fontsize=7, loc=f"lower {'right' if prime else 'left'}")
     for one in axes:
         one.set(
-            xscale="log", yscale="log", ylim=(0.6 * happened[time].min(), 1.6 * steps), ylabel=f"{side} time (steps)"
+            xscale="log", yscale="log", ylim=(0.4 * happened[time].min(), 1.6 * steps), ylabel=f"{side} time (steps)"
         )
         plain_ticks(one.yaxis, [100, 300, 1000, 3000, 10_000, 30_000, 100_000])
     above.set(xlim=(0.8 * table.weight_decay.min(), 1.25 * table.weight_decay.max()), xlabel="weight decay")

@@ -43,11 +43,13 @@ def _runs(axes: Axes, table: pd.DataFrame, colours: dict[float, str]) -> None:
     decays = sorted(colours)
     for k, decay in enumerate(decays):
         own = table[table.weight_decay == decay]
-        x = own.dataset_size * 1.035 ** (k - 0.5 * (len(decays) - 1))
+        x = own.dataset_size * 1.05 ** (k - 0.5 * (len(decays) - 1))
         axes.plot(x, own.removed, "o", ms=4.8, mfc="none", mec=colours[decay], mew=0.6, alpha=0.8)
         axes.plot(x, own.unseen, "o", ms=2.6, color=colours[decay], mew=0)
         moving = ~own.settled.astype(bool)
-        axes.plot(x[moving], own.unseen[moving] - 0.04, marker=ARROW, ls="", ms=5, color=colours[decay], mew=0)
+        axes.plot(
+            x[moving], own.unseen[moving] - 0.04, marker=ARROW, ls="", ms=5, color=colours[decay], mew=0, alpha=0.6
+        )
 
 
 def _crossings(axes: Axes, verdicts: Verdicts, colours: dict[float, str], suffix: str) -> list[str]:
