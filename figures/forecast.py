@@ -64,7 +64,7 @@ def draw() -> tuple[Figure, dict[str, object]]:
     verdicts = Verdicts()
     table = verdicts.table("kind", "held_out", "measured", "isologit", "toy")
     skills = verdicts.table("kind", "forecaster", "baseline", "skill")
-    matched = verdicts.table("quantity", "value", "low", "high")
+    matched = verdicts.table("setting", "quantity", "value")
     kinds = [kind for kind in KINDS if (table.kind == kind).any()]
     heights = [table[table.kind == kind].weight_decay.nunique() + 0.6 for kind in kinds]
     fig, grid = plt.subplots(

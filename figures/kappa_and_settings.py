@@ -42,7 +42,7 @@ settings. """
 
 def _kappas(axes: Axes, verdicts: Verdicts) -> str:
     """A line for each way; in words."""
-    table = verdicts.table("quantity", "value", "low", "high")
+    table = verdicts.table("setting", "quantity", "value")
     rows = {row.quantity: row for row in table.itertuples() if getattr(row, "setting", "base") == "base"}
     words = []
     for k, (name, label) in enumerate(WAYS.items()):
