@@ -69,7 +69,7 @@ def _against(axes: Axes, table: pd.DataFrame, column: str, label: str) -> None:
         if f"{kind}_pairs" not in table:
             continue
         own = table[np.isfinite(table[f"{kind}_pairs"])].sort_values(column)
-        x, y = own[column] * 1.03 ** (2 * k - 1), own[f"{kind}_pairs"]
+        x, y = own[column] * 1.012 ** (2 * k - 1), own[f"{kind}_pairs"]
         # Where one seed is all there is, there is no interval.
         low, high = (own[f"{kind}_{end}"].where(lambda e: (e > 0) & np.isfinite(e), y) for end in ("low", "high"))
         single = own.layers == 1

@@ -118,7 +118,8 @@ class Verdicts:
     def study(self, beginning: str) -> pd.DataFrame:
         """The first table of its own whose title begins so; empty if there is none."""
         for title, rows in self.data["tables"].items():
-            if title.startswith(beginning) and rows:
+            # A study that was not trained has a remark for its rows.
+            if title.startswith(beginning) and rows and "remark" not in rows[0]:
                 return _table(rows)
         self.absent.append(beginning)
         return pd.DataFrame()
