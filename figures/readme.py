@@ -1,7 +1,7 @@
 """Writes the README's numbers and gallery: `python -m figures.readme`.  `--check` only says whether they are current.
 
-Sources: tests/benchmarks/results/*.json for speed, figures/gallery for pictures and their captions, and the toy model
-itself for what it says.
+Sources: tests/benchmarks/results/*.json for speed, figures/data/validate/*/verdicts.md for verdicts, figures/gallery for
+pictures and their captions, and the toy model itself for what it says.
 """
 
 import json
@@ -112,20 +112,54 @@ def findings() -> str:
     return "\n".join(lines)
 
 
+def section(profile: str, heading: str) -> str:
+    """One section of a profile's saved verdicts."""
+    path = ROOT / "figures" / "data" / "validate" / profile / "verdicts.md"
+    if not path.exists():
+        raise SystemExit(f"{path.relative_to(ROOT)} is missing. Make it with `make data`.")
+    parts = re.split(r"^## (.+)\n", path.read_text(encoding="utf-8"), flags=re.MULTILINE)
+    return dict(zip(parts[1::2], parts[2::2], strict=True))[heading].strip()
+
+
+def verdicts() -> str:
+    """The larger profile's verdicts in full, the smaller one's folded away."""
+    return (
+        f"{section('standard', 'Verdicts')}\n\n<details><summary>The same from `quick`, the twelve minutes of `make demo`"
+        f"</summary>\n\n{section('quick', 'Verdicts')}\n\n</details>"
+    )
+
+
+def wrong() -> str:
+    """Every number that was refuted."""
+    return section("standard", "What the theory gets wrong")
+
+
 def gallery() -> str:
-    """Every picture with its caption."""
+    """Every picture with its title, the caption folded away."""
     folder = ROOT / "figures" / "gallery"
     parts = []
     for picture in sorted(folder.glob("*.png")):
         text = json.loads(picture.with_suffix(".json").read_text())
         title, caption = text["title"], text["caption"]
-        parts.append(f"![{title}](figures/gallery/{picture.name})\n\n**{title}** {caption}")
+        parts.append(
+            f"![{title}](figures/gallery/{picture.name})\n\n<details><summary>{title}</summary>\n\n{caption}\n\n</details>"
+        )
     return "\n\n".join(parts)
+
+
+BLOCKS = {
+    "verdicts": verdicts,
+    "wrong": wrong,
+    "findings": findings,
+    "speed": speed,
+    "networks": networks,
+    "gallery": gallery,
+}
 
 
 def render(text: str) -> str:
     """`text` with every marked block written anew."""
-    for name, make in (("findings", findings), ("speed", speed), ("networks", networks), ("gallery", gallery)):
+    for name, make in BLOCKS.items():
         pattern = rf"(<!-- begin: {name} -->\n).*?(<!-- end: {name} -->)"
         text = re.sub(pattern, lambda m, make=make: f"{m[1]}{make()}\n{m[2]}", text, flags=re.DOTALL)
     return text

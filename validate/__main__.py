@@ -84,7 +84,7 @@ def run(
         )
         train(experiment, out, device, workers)
         collect(experiment, out, results)
-    _report(results, predictions, out)
+    _report(results, predictions)
 
 
 def report(results: Annotated[Path, tyro.conf.Positional], only: tuple[str, ...] = ()) -> None:
@@ -94,7 +94,7 @@ def report(results: Annotated[Path, tyro.conf.Positional], only: tuple[str, ...]
         results: folder of saved results, such as runs/validate/quick.
         only: predictions such as P2.
     """
-    _report(results, _chosen(only), results.parent)
+    _report(results, _chosen(only))
 
 
 def keep(results: Annotated[Path, tyro.conf.Positional], to: Annotated[Path, tyro.conf.Positional]) -> None:
@@ -120,22 +120,13 @@ def keep(results: Annotated[Path, tyro.conf.Positional], to: Annotated[Path, tyr
     print(f"{len(files)} files in {to}")
 
 
-def _report(folder: Path, predictions: Sequence[Prediction], out: Path) -> None:
+def _report(folder: Path, predictions: Sequence[Prediction]) -> None:
+    from validate import further, summary, terminal, verdicts
     from validate import report as pages
-    from validate import rivals, summary, terminal, verdicts
-    from validate.forecast import tables as forecast_tables
-    from validate.match import tables as match_tables
-    from validate.studies import STUDIES
 
     results = Results(folder)
     judged = [judge(p, results) for p in predictions]
-    extra: dict[str, Any] = {}
-    for make in (match_tables, forecast_tables):
-        extra |= make(results)
-    extra |= {title: rows for title, study in STUDIES.items() if (rows := study(results))}
-    words = {v.prediction.id: v.verdict for v in judged}
-    extra |= {"Rival explanations": rivals.rows(), "Rival explanations after the verdicts": rivals.survivors(words)}
-    data = verdicts.data(judged, results, extra)
+    data = verdicts.data(judged, results, further.tables(results, {v.prediction.id: v.verdict for v in judged}))
     saved = verdicts.save(folder / "verdicts.json", data)
     summary.write(folder / "verdicts.md", data)
     page = pages.write(folder, data, results)

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import math
 
+import pandas as pd
+
 from validate.measured import Results
 from validate.prediction import Criterion, Estimate, Measurement, Prediction
-from validate.sweeps import crossings, differences, estimate, nothing, records
+from validate.sweeps import as_it_stood, crossings, differences, estimate, nothing, records
 
 __all__ = ["P3"]
 
 SHIFT = "ln D_crit at the least weight decay less that at the largest"
 
 
-def _shift(results: Results, experiment: str) -> Estimate:
-    table = results.table(experiment)
+def _shift(table: pd.DataFrame) -> Estimate:
     found = crossings(table, "falling")
     decays = sorted(set(found.weight_decay))
     if len(decays) < 2:
@@ -25,14 +26,16 @@ def _shift(results: Results, experiment: str) -> Estimate:
 
 
 def _measure(results: Results) -> Measurement:
-    controls, tables = {}, {}
-    for experiment in ("base/ungrokking", "base/ungrokking_coupled"):
-        if experiment in results:
-            tables[experiment] = records(crossings(results.table(experiment), "falling"))
+    table = results.table("base/ungrokking")
+    controls = {f"{SHIFT}, runs as they stood at their end": _shift(as_it_stood(table))}
+    tables = {"base/ungrokking": records(crossings(table, "falling"))}
     if "base/ungrokking_coupled" in results:
-        controls[f"{SHIFT}, coupled L2 penalty"] = _shift(results, "base/ungrokking_coupled")
+        coupled = results.table("base/ungrokking_coupled")
+        controls[f"{SHIFT}, coupled L2 penalty"] = _shift(coupled)
+        controls[f"{SHIFT}, coupled L2 penalty, runs as they stood at their end"] = _shift(as_it_stood(coupled))
+        tables["base/ungrokking_coupled"] = records(crossings(coupled, "falling"))
     remark = "Under AdamW weight decay sets the pace as well, and thresholds still fall; coupled runs come to rest."
-    return Measurement({SHIFT: _shift(results, "base/ungrokking")}, controls, tables, (remark,))
+    return Measurement({SHIFT: _shift(table)}, controls, tables, (remark,))
 
 
 P3 = Prediction(

@@ -9,7 +9,7 @@ import pandas as pd
 from validate.efficiency import common_logit, gen_nets, isologit, mem_nets, norms_at
 from validate.measured import MissingResult, Results
 from validate.prediction import Criterion, Estimate, Measurement, Prediction
-from validate.sweeps import crossings, differences, estimate, mean, nothing, records, threshold
+from validate.sweeps import as_it_stood, crossings, differences, estimate, mean, nothing, records, threshold
 
 __all__ = ["P8A", "P8B", "crossing_of_efficiencies"]
 
@@ -29,14 +29,28 @@ def crossing_of_efficiencies(
     return isologit(norms_at(gen, logit), norms_at(mem, logit)), logit
 
 
-def _ratio(results: Results, experiment: str, decay: float, *, coupled: bool, by: str = "share") -> Estimate:
+def _ratio(
+    results: Results,
+    experiment: str,
+    decay: float,
+    *,
+    coupled: bool,
+    by: str = "share",
+    own_only: bool = False,
+    stood: bool = False,
+) -> Estimate:
+    """Isologit crossing over threshold. `own_only`: seeds with a crossing of their own; `stood`: runs as they stood."""
     table = results.table(experiment)
     table = table[table.weight_decay == decay]
+    if stood:
+        table = as_it_stood(table)
     measured = crossings(table, "rising" if "scratch" in experiment else "falling")
     found, logit = crossing_of_efficiencies(results, coupled=coupled, by=by)
     if measured.empty or found.empty:
         return nothing("no seed with both", len(table))
     isologits = found.set_index("seed").ln_size
+    if own_only:
+        measured = measured[measured.seed.isin(isologits.index)]
     # A seed whose own nets were not accepted has the mean crossing of the others.
     own = pd.DataFrame({"seed": measured.seed, "low": [isologits.get(s, isologits.mean()) for s in measured.seed]})
     note = (

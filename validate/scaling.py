@@ -43,7 +43,7 @@ def _measured(results: Results, setting: str) -> tuple[Threshold, pd.DataFrame]:
     """The ungrokking threshold, each seed's crossing averaged over weight decays, and the table."""
     table = results.table(f"{setting}/{KIND}")
     found = crossings(table, "falling")
-    by_seed = found.groupby("seed", as_index=False)[["low", "high"]].mean()
+    by_seed = found.groupby("seed", as_index=False).agg({"low": "mean", "high": "mean", "step": "all"})
     return threshold(by_seed), table
 
 

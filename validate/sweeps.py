@@ -17,6 +17,7 @@ from validate.prediction import Estimate
 from validate.thresholds import Crossing, Threshold, critical_size, crossing
 
 __all__ = [
+    "as_it_stood",
     "at_step",
     "crossings",
     "differences",
@@ -40,7 +41,12 @@ def finished(table: pd.DataFrame) -> pd.DataFrame:
 def at_step(runs: Iterable[Run], step: float) -> pd.DataFrame:
     """The rows of `runs` as they stood at `step`; there is nothing to be censored in what has been."""
     rows = [run.until(step).row() for run in runs if run.status == "finished" and run.step[-1] >= step]
-    return pd.DataFrame(rows).assign(settled=True) if rows else pd.DataFrame()
+    return as_it_stood(pd.DataFrame(rows)) if rows else pd.DataFrame()
+
+
+def as_it_stood(table: pd.DataFrame) -> pd.DataFrame:
+    """The table with every run taken as final: what a reader of end values alone would see. Decides nothing."""
+    return table.assign(settled=True)
 
 
 def crossings(table: pd.DataFrame, direction: str, accuracy: str = "unseen") -> pd.DataFrame:
