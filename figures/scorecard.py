@@ -127,7 +127,7 @@ def draw() -> tuple[Figure, dict[str, object]]:
         f"{p['id']}: {', '.join(c['criterion'] for c in p['criteria'])}" for p in predictions if len(p["criteria"]) > 1
     ]
     says = (
-        f"{against} of the statements of all explanations are contradicted."
+        f"Contradicted statements: {against}."
         if len(rivals)
         else "Rival explanations are not in this file of verdicts."
     )

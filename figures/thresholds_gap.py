@@ -35,11 +35,11 @@ CAPTION = (
     """
 Left: data set size at which accuracy on pairs never seen crosses one half, from scratch (discs) and of ungrokking
 (squares), after T, 3T and 10T steps, 10T = {steps}, weight decay 1, of the same initialisations; bars are 95 %
-intervals over seeds, with seeds whose crossing is open as censored (an arrow: no bound on that side). Middle: ln of
+intervals over seeds, with seeds whose crossing is open as censored (an arrow: the interval goes on). Middle: ln of
 their ratio, seed by seed, the same initialisation and the same order of the pairs; 95 % intervals over seeds. Right:
-the gap in the toy model over three decades of flow time, κ below and above 2 (floor {floor} nats for κ > 2), {toy}
-runs; the axes of time are not comparable, only the trends are. By P7 the gap at 10T is {gap}, and {kept} of the gap at
-3T is left; the networks' degree of homogeneity is {kappa}. n = {n} trained runs. """
+the gap in the toy model over 3.5 decades of flow time, κ below and above 2 (floor {floor} nats for κ > 2), {toy} runs;
+the axes of time are not comparable, only the trends are. By P7 the gap at 10T is {gap}, and {kept} of the gap at 3T is
+left; the networks' degree of homogeneity is {kappa}. n = {n} trained runs. """
     + ABOUT
 )
 
