@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from .paths import HERE, Paths
+from .paths import HERE, PROFILE, Paths
 
 # Changes in these change no picture.
 SILENT = {"__main__", "__init__", "catalogue", "tasks", "paths"}
@@ -32,11 +32,14 @@ def title(paths: Paths, name: str) -> str:
 
 
 def data_files(paths: Paths, name: str) -> dict[Path, str]:
-    """Saved results that the figure reads, each with the command that makes it: its constant DATA, {file: command}."""
+    """Saved results that the figure reads, each with the command that makes it: its constant DATA, {file: command}.
+
+    A file under "validate/{profile}/" is that of the profile shown.
+    """
     for node in _parse(paths.source / f"{name}.py").body:
         if isinstance(node, ast.Assign) and any(isinstance(t, ast.Name) and t.id == "DATA" for t in node.targets):
             table: dict[str, Any] = ast.literal_eval(node.value)
-            return {paths.data / file: str(command) for file, command in table.items()}
+            return {paths.data / file.format(profile=PROFILE): str(command) for file, command in table.items()}
     return {}
 
 

@@ -21,6 +21,7 @@ __all__ = [
     "at_most",
     "behaviour_map",
     "border",
+    "decay_colours",
     "kappa_colour",
     "shade",
     "size_colour",
@@ -89,6 +90,14 @@ def kappa_colour(kappa: float) -> tuple[float, ...]:
     """Colour of a value of κ between 1 and 2.6; it jumps at 2, where the law changes."""
     place = 0.6 * (kappa - 1.0) if kappa < 2.0 else 0.72 + 0.4 * (kappa - 2.1)
     return tuple(matplotlib.colormaps["plasma"](np.clip(place, 0.0, 0.9)))
+
+
+def decay_colours(decays: npt.ArrayLike) -> dict[float, str]:
+    """A colour for each weight decay, darker for more."""
+    values = np.unique(np.asarray(decays, float))
+    places = np.linspace(0.78, 0.0, values.size) if values.size > 1 else [0.3]
+    map_ = matplotlib.colormaps["plasma"]
+    return {float(v): matplotlib.colors.to_hex(map_(p)) for v, p in zip(values, places, strict=True)}
 
 
 def size_colour(ratio: float) -> tuple[float, ...]:

@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
+PROFILE = "quick"
+"""Which profile's runs and verdicts the figures of real networks show: data/validate/<profile>"""
 
 
 @dataclass(frozen=True)

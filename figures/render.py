@@ -25,6 +25,8 @@ METADATA: dict[str, dict[str, None]] = {
     "svg": {"Date": None, "Creator": None},
     "pdf": {"CreationDate": None, "Creator": None, "Producer": None},
 }
+# Bytes above which a PNG is packed smaller; the gallery is kept in git.
+LARGE = 190_000
 
 
 def package_version() -> str:
@@ -80,6 +82,19 @@ def picture(fig: Figure, kind: str) -> bytes:
     """The figure as bytes of a PNG, SVG or PDF, free of dates and of the names of programs."""
     buffer = io.BytesIO()
     fig.savefig(buffer, format=kind, metadata=METADATA[kind])
+    return smaller(buffer.getvalue()) if kind == "png" and buffer.tell() > LARGE else buffer.getvalue()
+
+
+def smaller(png: bytes) -> bytes:
+    """The picture without its alpha channel, and if that is not enough with a palette of 256 colours."""
+    from PIL import Image
+
+    opaque = Image.open(io.BytesIO(png)).convert("RGB")
+    for drawing in (opaque, opaque.quantize(256, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)):
+        buffer = io.BytesIO()
+        drawing.save(buffer, format="png", optimize=True)
+        if buffer.tell() <= LARGE:
+            break
     return buffer.getvalue()
 
 

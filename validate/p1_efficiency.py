@@ -43,6 +43,7 @@ def _measure(results: Results, circuit: str, name: str) -> Measurement:
             estimates[f"{optimizer}, accepted by accuracy"] = _slope(right, logit)
         nets = mem if circuit == "mem" else gen
         tables[f"{circuit} nets, {optimizer}"] = records(nets[COLUMNS])
+        tables[f"{circuit} norms, {optimizer}"] = records(norms_at(nets, logit).assign(logit=logit))
     first = estimates.pop("AdamW")
     return Measurement({name: first}, {f"{name}, {k}": v for k, v in estimates.items()}, tables)
 

@@ -9,7 +9,7 @@ import pandas as pd
 from validate.efficiency import common_logit, gen_nets, isologit, mem_nets, norms_at
 from validate.measured import MissingResult, Results
 from validate.prediction import Criterion, Estimate, Measurement, Prediction
-from validate.sweeps import as_it_stood, crossings, differences, estimate, nothing, records, threshold
+from validate.sweeps import as_it_stood, crossings, differences, estimate, mean, nothing, records, threshold
 
 __all__ = ["P8A", "P8B", "crossing_of_efficiencies"]
 
@@ -63,8 +63,10 @@ def _ratio(
 def _measure(results: Results, name: str) -> Measurement:
     experiment = "base/ungrokking" if name == UNGROKKING else "base/scratch"
     estimate = _ratio(results, experiment, DECAY, coupled=False)
+    own, _ = crossing_of_efficiencies(results, coupled=False)
     controls = {
-        f"{name}, Gen nets accepted by accuracy": _ratio(results, experiment, DECAY, coupled=False, by="accuracy")
+        f"{name}, Gen nets accepted by accuracy": _ratio(results, experiment, DECAY, coupled=False, by="accuracy"),
+        "ln isologit D_crit": mean(own.ln_size, len(own)),
     }
     if name == UNGROKKING and "base/ungrokking_coupled" in results:
         for decay in sorted(set(results.table("base/ungrokking_coupled").weight_decay)):
@@ -73,9 +75,10 @@ def _measure(results: Results, name: str) -> Measurement:
                 controls[where] = _ratio(results, "base/ungrokking_coupled", decay, coupled=True)
             except MissingResult as missing:
                 controls[where] = nothing(str(missing))
-    return Measurement(
-        {name: estimate}, controls, {"isologit": records(crossing_of_efficiencies(results, coupled=False)[0])}
-    )
+        if {"base/memorising_coupled", "base/generalising_coupled"} <= set(results.names):
+            resting, _ = crossing_of_efficiencies(results, coupled=True)
+            controls["ln isologit D_crit, coupled L2 penalty"] = mean(resting.ln_size, len(resting))
+    return Measurement({name: estimate}, controls, {"isologit": records(own)})
 
 
 def _prediction(id: str, claim: str, name: str, experiment: str) -> Prediction:
