@@ -130,15 +130,6 @@ def short(value: float) -> str:
     return f"${power}$" if mantissa == "1" else f"${mantissa}\\times {power}$"
 
 
-def sizes_bar(fig: Figure, axes: Axes, sizes: xr.DataArray, label: str) -> ScalarMappable:
-    """A colour for each data set size, and its key beside `axes`."""
-    colour = ScalarMappable(LogNorm(float(sizes.min()), float(sizes.max())), "viridis")
-    bar = fig.colorbar(colour, ax=axes, label=label)
-    bar.set_ticks(sizes.values, labels=[str(s) for s in sizes.values])
-    bar.ax.minorticks_off()
-    return colour
-
-
 def number_ticks(axes: Axes, values: list[int]) -> None:
     """Plain numbers on a log axis, at these values only."""
     axes.set_xscale("log")

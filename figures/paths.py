@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
-PROFILE = "quick"
+PROFILE = "standard"
 """Which profile's runs and verdicts the figures of real networks show: data/validate/<profile>"""
 
 

@@ -75,7 +75,7 @@ def draw() -> tuple[Figure, dict[str, object]]:
     right.legend(handles=[
         Line2D([], [], color=plt.get_cmap("viridis_r")(0.1 + 0.9 * k / max(len(nearest) - 1, 1)), label=f"D = {size}")
         for k, size in reversed(list(enumerate(nearest)))
-    ], loc="center right")  # fmt: skip
+    ], loc="upper left")  # fmt: skip
     right.axhline(chance, color=GREY, ls=":", lw=1)
     right.set(xlabel="optimizer steps", ylabel="accuracy, never seen", ylim=(-0.03, 1.07))
     moving = ~decided & table.unseen.between(chance + 0.05, 0.9)

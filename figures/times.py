@@ -116,7 +116,14 @@ def _column(
     handles = [Line2D([], [], color=CMAP(norm(s)), marker="o", ms=3, lw=0.9, label=f"D{prime} = {s}") for s in sizes]
     above.legend(handles=handles, loc="lower left", ncols=2 if len(sizes) > 2 else 1, columnspacing=1.0)
     handles = [Line2D([], [], color=c, marker="o", ms=3, ls="", label=f"{d:g}") for d, c in colours.items()]
-    below.legend(handles=handles, title="weight decay", title_fontsize=7, loc=f"lower {'right' if prime else 'left'}")
+    below.legend(
+        handles=handles,
+        title="weight decay",
+        title_fontsize=7,
+        loc=f"lower {'right' if prime else 'left'}",
+        ncols=1 if prime else 2,
+        columnspacing=1.0,
+    )
     for one in axes:
         one.set(
             xscale="log", yscale="log", ylim=(0.4 * happened[time].min(), 1.6 * steps), ylabel=f"{side} time (steps)"
