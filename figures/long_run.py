@@ -5,6 +5,9 @@ rests on one, creeps or stays at chance is what its long runs show.
 Source: Varma et al. 2023, section 5.3 and figure 6; model.md 7; experiments.md 1.
 """
 
+import itertools
+from collections import Counter
+
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
@@ -17,6 +20,7 @@ from .stairs import climb, stairs
 DATA = {"validate/standard/long/scratch.nc": "make data"}
 BAND = 0.05
 SMOOTH = 9
+STYLES = ("-", "--", ":", "-.")
 # Curves of each row, with their colours.
 ROWS = (
     (("train_accuracy", "train"), ("unseen_accuracy", "test")),
@@ -27,12 +31,12 @@ ROWS = (
 CAPTION = (
     """
 {answer} Left: transformers on addition mod {p} from scratch, weight decay {decay}, {steps} steps, data set sizes {sizes}
-near the threshold: {words}. Their longest rests, shaded (test accuracy, a running median of {smooth} measurements, off
-chance, below 0.9 and within a band of {band}; those that last to the end are cut short by it): {rests}. Right: the staircase
-model, one memorising and three generalising circuits (κ = {kappa}, weight decay {alpha}, q = {classes}, spread σ =
-{spread}, Gen's learning speeds {speeds}), which ends as {toy_behaviour} after a rest at {toy_level} over a factor
-{toy_factor} of flow time. Dotted: its steps. Rows: accuracy; cross-entropy; parameter norm, in the model of all circuits
-together. n = {n} networks and 1 run of the model. """
+near the threshold, a line style a seed: {words}. The longest rest in ln t of any of them (test accuracy, a running median
+of {smooth} measurements, off chance, below 0.9 and within a band of {band}): {rests}. Right: the staircase model, one
+memorising and three generalising circuits (κ = {kappa}, weight decay {alpha}, q = {classes}, spread σ = {spread}, Gen's
+learning speeds {speeds}), which ends as {toy_behaviour} after a rest at {toy_level} over a factor {toy_factor} of flow
+time. Dotted: its steps. Rows: accuracy; cross-entropy; parameter norm, in the model of all circuits together. n = {n}
+networks and 1 run of the model. """
     + PROVENANCE
 )
 
@@ -72,23 +76,24 @@ def draw() -> tuple[Figure, dict[str, object]]:
     found = list(each(ds))
     config, model = found[0].config, stairs()
     tr, steps = climb(model)
-    columns = len(found) + 1
-    fig, panels = plt.subplots(3, columns, figsize=(7.0, 4.4), sharex="col", height_ratios=(1.3, 1.0, 1.0))
-    words, rests = [], []
-    for column, run in zip(panels.T, found, strict=False):
-        for axes, names in zip(column, ROWS, strict=True):
-            for name, colour in names:
-                axes.plot(*run.curve(name), color=COLOURS.get(colour, colour), lw=1, label=colour)
-        step, accuracy = run.curve("unseen_accuracy")
-        first, last, level, factor = longest_rest(step, _smooth(accuracy), 1.0 / config["p"])
-        _mark(column[0], first, last)
-        size = f"D = {run.config['dataset_size']}"
-        column[0].set_title(f"{size}: {run.behaviour}")
+    sizes = sorted({run.config["dataset_size"] for run in found})
+    fig, panels = plt.subplots(3, len(sizes) + 1, figsize=(7.0, 4.4), sharex="col", height_ratios=(1.3, 1.0, 1.0))
+    words, rests, longest = [], [], 0.0
+    for column, size in zip(panels.T, sizes, strict=False):
+        own = [run for run in found if run.config["dataset_size"] == size]
+        for run, style in zip(own, itertools.cycle(STYLES), strict=False):
+            for axes, names in zip(column, ROWS, strict=True):
+                for name, colour in names:
+                    axes.plot(*run.curve(name), color=COLOURS.get(colour, colour), lw=0.9, ls=style)
+            step, accuracy = run.curve("unseen_accuracy")
+            first, last, level, factor = longest_rest(step, _smooth(accuracy), 1.0 / config["p"])
+            if factor > longest:
+                longest = factor
+                rests = [f"at {level:.2g} from step {first:.3g} to {last:.3g}, D = {size}, seed {run.config['seed']}"]
+        column[0].set_title(f"D = {size}, {len(own)} seeds")
         column[-1].set(xscale="log", xlim=(1.0, step[-1]), xlabel="optimizer steps")
-        words.append(f"{size} is called {run.behaviour}, accuracy {run.end('unseen_accuracy'):.3g} over the last tenth")
-        rests.append(
-            f"{size} none" if np.isnan(factor) else f"{size} at {level:.2g} from step {first:.3g} to {last:.3g}"
-        )
+        called = Counter(run.behaviour for run in own)
+        words.append(f"at D = {size} " + ", ".join(f"{n} {name}" for name, n in called.most_common()))
     toy = panels[:, -1]
     for axes, curves in zip(
         toy,
@@ -104,7 +109,7 @@ def draw() -> tuple[Figure, dict[str, object]]:
         for step in steps:
             axes.axvline(step, color=GREY, lw=0.6, ls=":", zorder=0)
     toy[0].set_title("staircase model")
-    toy[-1].set(xscale="log", xlim=(tr.time[0], tr.time[-1]), xlabel="flow time (learning rate × steps)")
+    toy[-1].set(xscale="log", xlim=(tr.time[0], tr.time[-1]), xlabel="flow time")
     for row, what in zip(panels, ("accuracy", "cross-entropy (nats)", "parameter norm"), strict=True):
         row[0].set(ylabel=what)
     for axes in panels[0]:
@@ -114,6 +119,8 @@ def draw() -> tuple[Figure, dict[str, object]]:
     for row in panels[1:]:
         for axes in row[1:-1]:
             axes.sharey(row[0])
+    for axes in panels[:, 1:-1].ravel():
+        axes.tick_params(labelleft=False)
     toy[0].legend(loc="center left")
     first, last, level, factor = longest_rest(tr.time, tr.test_accuracy, 1.0 / model.num_classes)
     _mark(toy[0], first, last)
@@ -123,9 +130,9 @@ def draw() -> tuple[Figure, dict[str, object]]:
         "p": config["p"],
         "decay": config["weight_decay"],
         "steps": config["steps"],
-        "sizes": " and ".join(str(run.config["dataset_size"]) for run in found),
+        "sizes": ", ".join(str(size) for size in sizes),
         "words": "; ".join(words),
-        "rests": "; ".join(rests),
+        "rests": "; ".join(rests) or "none",
         "smooth": SMOOTH,
         "band": BAND,
         "kappa": model.kappa,

@@ -66,7 +66,7 @@ def _measure(results: Results) -> Measurement:
     if len(pace) and pace.mean() < 0:
         folds = math.exp(-last.mean() / pace.mean())
         remarks.append(
-            f"The gap still shrinks: if it went on at this pace in ln T it would be gone after {folds:.3g} times the training. "
+            f"The gap still shrinks: at this pace in ln T it would be gone after {folds:.3g} times the training. "
             "That more than half is left after 3.3 times the training does not show that it stays."
         )
     return Measurement(estimates, controls, {"thresholds": rows}, tuple(remarks))
