@@ -70,8 +70,8 @@ def _table(rows: list[dict[str, Any]]) -> pd.DataFrame:
     """Rows with null as nan and "inf" as a number; no columns where there are no rows."""
     ends = {"inf": math.inf, "-inf": -math.inf}
     table = pd.DataFrame([{k: ends.get(v, v) if isinstance(v, str) else v for k, v in row.items()} for row in rows])
-    for name in table.select_dtypes(object):
-        if all(x is None or isinstance(x, float | int) for x in table[name]):
+    for name in table.columns:
+        if table[name].dtype == object and all(x is None or isinstance(x, float | int) for x in table[name]):
             table[name] = table[name].astype(float)
     return table
 

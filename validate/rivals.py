@@ -76,7 +76,11 @@ EXPLANATIONS = (
                 "predicts",
                 "κ > 2 makes both pure states stable, so the gap stays (derived here from the toy)",
             ),
-            "P8a P8b": ("predicts", "D_crit is the size of equal efficiency, and efficiency is norm at a common logit"),
+            "P8a": ("predicts", "D_crit is the size of equal efficiency, and efficiency is norm at a common logit"),
+            "P8b": (
+                "predicts",
+                "the paper has one D_crit; for κ > 2 the toy's hysteresis would put this threshold above it (model.md 6.3)",
+            ),
             "P9": ("allows", "the power law is the toy's assumption, not the claim; the authors do not trust it"),
             "P10": (
                 "allows",

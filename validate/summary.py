@@ -9,9 +9,9 @@ from typing import Any
 
 from realnet.records import write_atomically
 from validate.prediction import REFUTED
-from validate.verdicts import interval_words, region_words, runs_words, score
+from validate.verdicts import interval_words, number, region_words, runs_words, score
 
-__all__ = ["markdown", "table", "write", "wrong"]
+__all__ = ["beside", "markdown", "table", "write", "wrong"]
 
 
 def _cell(text: str) -> str:
@@ -55,7 +55,50 @@ def wrong(content: Mapping[str, Any]) -> str:
 
 
 def _capital(text: str) -> str:
-    return text[:1].upper() + text[1:]
+    """A sentence's first letter, but not that of a logarithm."""
+    return text if text.startswith(("ln", "d ln")) else text[:1].upper() + text[1:]
+
+
+def beside(content: Mapping[str, Any]) -> str:
+    """What matching and forecasting found against the toy model beside the verdicts; only what its interval excludes."""
+    tables = content["tables"]
+    rows = {
+        row["quantity"]: row for title in ("Matching", "Forecast: errors of times") for row in tables.get(title, [])
+    }
+
+    def excludes(name: str, value: float) -> bool:
+        row = rows.get(name)
+        return row is not None and not number(row["low"]) <= value <= number(row["high"])
+
+    def said(name: str) -> str:
+        row = rows[name]
+        return interval_words(row | {"interval": [row["low"], row["high"]], "unit": row.get("unit", "1")})
+
+    lines = []
+    if excludes("β", 0.5):
+        lines.append(f"- Mem's efficiency falls as D^−β with β = {said('β')}, not the 1/2 of orthogonal norms.")
+    gap = "κ from norm against logit − from sharpness"
+    if excludes(gap, 0.0):
+        lines.append(
+            f"- κ is {said('κ from norm against logit, Gen')} for Gen-only and {said('κ from norm against logit, Mem')} for "
+            f"Mem-only nets from norm against logit, but {said('κ from sharpness')} from the sharpness of ungrokking: they "
+            "disagree. Above 2 the theory has winner-takes-all and hysteresis, below 2 mixtures; the nets have both a gap "
+            "between thresholds and a transition of finite width."
+        )
+    race = "d ln(gen/mem) at the fitted time / d ln D"
+    if excludes(race, 0.0):
+        lines.append(
+            "- Learning speeds do not belong to the circuits: Gen over Mem when the training set is fitted goes as D to "
+            f"the power {said(race)}, where the toy says 0."
+        )
+    skills = {(r["forecaster"], r["baseline"]): r for r in tables.get("Forecast: skill", []) if r["kind"] == "all"}
+    toy, rule = (skills.get((name, "persistence")) for name in ("toy", "isologit"))
+    if toy and rule and number(toy["error"]) > number(rule["error"]):
+        lines.append(
+            f"- The matched toy model gets {number(toy['error']):.0%} of {toy['cells']} held-out cells wrong, where its own "
+            f"D_crit alone, D > D_crit, gets {number(rule['error']):.0%}: the dynamics at the matched κ add errors."
+        )
+    return "\n".join(lines)
 
 
 def markdown(content: Mapping[str, Any]) -> str:
@@ -67,7 +110,7 @@ def markdown(content: Mapping[str, Any]) -> str:
         f"{', '.join(p['device'])} ({', '.join(p['processor'])}), {', '.join(p['date']) or 'date not recorded'}. "
         "Intervals are 95 % over seeds; a number to which too many runs are censored decides nothing."
     )
-    return f"## Verdicts\n\n{about}\n\n{table(content)}\n## What the theory gets wrong\n\n{wrong(content)}\n"
+    return f"## Verdicts\n\n{about}\n\n{table(content)}\n## What the theory gets wrong\n\n{wrong(content)}\n{beside(content)}\n"
 
 
 def write(path: Path, content: Mapping[str, Any]) -> Path:
