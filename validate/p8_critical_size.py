@@ -64,7 +64,9 @@ def _measure(results: Results, name: str) -> Measurement:
     experiment = "base/ungrokking" if name == UNGROKKING else "base/scratch"
     estimate = _ratio(results, experiment, DECAY, coupled=False)
     controls = {
-        f"{name}, Gen nets accepted by accuracy": _ratio(results, experiment, DECAY, coupled=False, by="accuracy")
+        f"{name}, Gen nets accepted by accuracy": _ratio(results, experiment, DECAY, coupled=False, by="accuracy"),
+        f"{name}, seeds with a crossing of their own": _ratio(results, experiment, DECAY, coupled=False, own_only=True),
+        f"{name}, runs as they stood at their end": _ratio(results, experiment, DECAY, coupled=False, stood=True),
     }
     if name == UNGROKKING and "base/ungrokking_coupled" in results:
         for decay in sorted(set(results.table("base/ungrokking_coupled").weight_decay)):
