@@ -50,7 +50,7 @@ P10 = Prediction(
     "model.md (5.2), beyond the paper",
     "A net's own Gen norm at a common logit, at the largest D′, and its own ungrokking threshold; weight decay 1.",
     "Spearman correlation over seeds with its interval; error of each seed's own isologit crossing",
-    ("base/ungrokking", "base/memorising"),
+    ("base/ungrokking", "base/memorising", "base/scratch"),
     (
         Criterion(RANK, "1", low=0.0, why="a less efficient Gen is lost at larger D′", least_seeds=10),
         Criterion(

@@ -80,14 +80,14 @@ def _measure(results: Results, name: str) -> Measurement:
     )
 
 
-def _prediction(id: str, claim: str, name: str, experiment: str) -> Prediction:
+def _prediction(id: str, claim: str, name: str, *controls: str) -> Prediction:
     return Prediction(
         id,
         claim,
         "model.md (5.2); named but not computed in Varma et al. 2023, section 3.3",
         "Data set size at which Mem-only and Gen-only nets have the same norm at a common logit, against the threshold.",
         "per seed, ln of their ratio; t interval over seeds",
-        ("base/memorising", "base/ungrokking", "base/scratch", experiment),
+        ("base/memorising", "base/ungrokking", "base/scratch", *controls),
         (Criterion(name, "ln pairs", -MARGIN, MARGIN, "within a factor of 1.5"),),
         lambda results: _measure(results, name),
     )
@@ -98,7 +98,7 @@ P8A = _prediction(
     "The ungrokking threshold is where the efficiencies of the two circuits meet.",
     UNGROKKING,
     "base/ungrokking_coupled",
+    "base/memorising_coupled",
+    "base/generalising_coupled",
 )
-P8B = _prediction(
-    "P8b", "The threshold from scratch is where the efficiencies of the two circuits meet.", SCRATCH, "base/scratch"
-)
+P8B = _prediction("P8b", "The threshold from scratch is where the efficiencies of the two circuits meet.", SCRATCH)
