@@ -261,6 +261,10 @@ def _geometric(first: int, last: int, count: int) -> tuple[int, ...]:
     return tuple(round(first * (last / first) ** (i / (count - 1))) for i in range(count))
 
 
+def _even(first: int, last: int, count: int) -> tuple[int, ...]:
+    return tuple(round(first + (last - first) * i / (count - 1)) for i in range(count))
+
+
 PAPER = Profile(
     "paper",
     "the paper's sizes, seeds and weight decays at p = 113, for a GPU",
@@ -279,7 +283,7 @@ PAPER = Profile(
                 "scratch": Design(
                     100_000,
                     (
-                        Block(tuple(range(1500, 2051, 29)), (1.0,), 10),
+                        Block(_even(1500, 2050, 20), (1.0,), 10),
                         Block((2400, 3000, 3830), (0.5, 1.0, 2.0), 5),
                     ),
                 ),

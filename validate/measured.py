@@ -29,6 +29,10 @@ WINDOW = 0.1
 """Share of a run, at its end, that end values are averaged over"""
 DRIFT = 0.01
 """Relative change of the norm over the last two windows at which a run counts as stationary"""
+ENDS = ("train", "unseen", "removed", "norm", "logit", "loss")
+LAST = ("gen_share", "gen_logit", "mem_logit", "effective_weight_decay", "homogeneity")
+MEASURED = (*ENDS, *LAST, "logit_spread", "drift", "stationary", "settled", "t_fit", "t_gen", "t_lost", "start")
+"""Columns of a table that only a finished run fills: means over the last window, last measurements, and the rest"""
 
 
 class MissingResult(FileNotFoundError):
@@ -137,13 +141,10 @@ class Run:
         about |= {"status": self.status, "behaviour": self.behaviour if done else self.status}
         if not done:
             return about
-        ends = {
-            name: self.tail(getattr(self, name)).mean()
-            for name in ("train", "unseen", "removed", "norm", "logit", "loss")
-        }
+        ends = {name: self.tail(getattr(self, name)).mean() for name in ENDS}
         last = {
             name: float(self.full[name].dropna("step")[-1]) if self.full[name].notnull().any() else float("nan")
-            for name in ("gen_share", "gen_logit", "mem_logit", "effective_weight_decay", "homogeneity")
+            for name in LAST
         }
         return (
             about
@@ -231,7 +232,9 @@ class Results:
     @functools.cache  # noqa: B019
     def table(self, name: str) -> pd.DataFrame:
         """The rows of the runs of experiment `name` (see Run.row), one a run. Errors: MissingResult."""
-        return pd.DataFrame([run.row() for run in self.runs(name)])
+        table = pd.DataFrame([run.row() for run in self.runs(name)])
+        # Where no run has finished there is nothing to give them a name.
+        return table.reindex(columns=list(dict.fromkeys((*table.columns, *MEASURED))))
 
 
 def _run(config: dict[str, Any], one: xr.Dataset) -> Run:

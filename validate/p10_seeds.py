@@ -29,9 +29,9 @@ def _measure(results: Results) -> Measurement:
     gen, mem = gen_nets(results, coupled=False, by="accuracy"), mem_nets(results, coupled=False)
     if gen.empty or mem.empty or measured.empty:
         return Measurement({RANK: nothing("no seeds"), ERROR: nothing("no seeds")})
-    largest = gen[(gen.dataset_size == table.dataset_size.max()) & (gen.weight_decay == DECAY)]
-    logit = common_logit(mem, gen)
-    norms = norms_at(largest, logit).set_index("seed").norm
+    # Over all nets: those at the largest D′ alone have one logit a seed, which cannot say what another logit would cost.
+    norms = norms_at(gen, common_logit(mem, gen))
+    norms = norms[norms.dataset_size == table.dataset_size.max()].set_index("seed").norm
     both = norms.index.intersection(measured.index)
     estimate = Estimate(rank_correlation(norms[both].to_numpy(), measured[both].to_numpy()), len(table))
     found, _ = crossing_of_efficiencies(results, coupled=False, by="accuracy")
@@ -50,7 +50,7 @@ P10 = Prediction(
     "model.md (5.2), beyond the paper",
     "A net's own Gen norm at a common logit, at the largest D′, and its own ungrokking threshold; weight decay 1.",
     "Spearman correlation over seeds with its interval; error of each seed's own isologit crossing",
-    ("base/ungrokking", "base/memorising"),
+    ("base/ungrokking", "base/memorising", "base/scratch"),
     (
         Criterion(RANK, "1", low=0.0, why="a less efficient Gen is lost at larger D′", least_seeds=10),
         Criterion(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pandas as pd
 
 from validate.efficiency import common_logit, gen_nets, mem_nets, norms_at, slopes
@@ -36,7 +38,7 @@ def _measure(results: Results, circuit: str, name: str) -> Measurement:
                 raise
             continue
         optimizer = COUPLED if coupled else "AdamW"
-        logit = common_logit(mem, gen)
+        logit = common_logit(mem, gen) if len(mem) + len(gen) else math.nan
         estimates[optimizer] = _slope(mem if circuit == "mem" else gen, logit)
         if circuit == "gen":
             right = gen_nets(results, coupled=coupled, by="accuracy")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from validate.measured import Results
 from validate.pace import criterion, exponents, pace
 from validate.prediction import Estimate, Measurement, Prediction
-from validate.sweeps import finished, records
+from validate.sweeps import finished, nothing, records
 
 __all__ = ["P5"]
 
@@ -14,6 +14,8 @@ EXPONENT = "exponent of grokking time on weight decay"
 
 def _measure(results: Results) -> Measurement:
     table = finished(results.table("base/scratch"))
+    if table.empty:
+        return Measurement({EXPONENT: nothing("no finished runs")})
     # Sizes at which three weight decays were tried, so that the exponent has something to rest on.
     tried = table.groupby("dataset_size").weight_decay.nunique()
     sizes = sorted(int(size) for size in tried[tried >= 3].index)

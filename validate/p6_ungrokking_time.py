@@ -32,7 +32,7 @@ P6 = Prediction(
     "model.md (6.2), beyond the paper",
     "Steps until accuracy on never-seen pairs is at most 1/2 for good, at sizes D′ where two thirds of the runs lose it.",
     "per seed, slope of ln t on ln weight decay, mean over D′; t interval over seeds",
-    ("base/ungrokking",),
+    ("base/ungrokking", "base/ungrokking_coupled"),
     (criterion(EXPONENT, "(6.2)"),),
     _measure,
 )

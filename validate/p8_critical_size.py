@@ -67,6 +67,8 @@ def _measure(results: Results, name: str) -> Measurement:
     controls = {
         f"{name}, Gen nets accepted by accuracy": _ratio(results, experiment, DECAY, coupled=False, by="accuracy"),
         "ln isologit D_crit": mean(own.ln_size, len(own)),
+        f"{name}, seeds with a crossing of their own": _ratio(results, experiment, DECAY, coupled=False, own_only=True),
+        f"{name}, runs as they stood at their end": _ratio(results, experiment, DECAY, coupled=False, stood=True),
     }
     if name == UNGROKKING and "base/ungrokking_coupled" in results:
         for decay in sorted(set(results.table("base/ungrokking_coupled").weight_decay)):
@@ -81,14 +83,14 @@ def _measure(results: Results, name: str) -> Measurement:
     return Measurement({name: estimate}, controls, {"isologit": records(own)})
 
 
-def _prediction(id: str, claim: str, name: str, experiment: str) -> Prediction:
+def _prediction(id: str, claim: str, name: str, *controls: str) -> Prediction:
     return Prediction(
         id,
         claim,
         "model.md (5.2); named but not computed in Varma et al. 2023, section 3.3",
         "Data set size at which Mem-only and Gen-only nets have the same norm at a common logit, against the threshold.",
         "per seed, ln of their ratio; t interval over seeds",
-        ("base/memorising", "base/ungrokking", "base/scratch", experiment),
+        ("base/memorising", "base/ungrokking", "base/scratch", *controls),
         (Criterion(name, "ln pairs", -MARGIN, MARGIN, "within a factor of 1.5"),),
         lambda results: _measure(results, name),
     )
@@ -99,7 +101,7 @@ P8A = _prediction(
     "The ungrokking threshold is where the efficiencies of the two circuits meet.",
     UNGROKKING,
     "base/ungrokking_coupled",
+    "base/memorising_coupled",
+    "base/generalising_coupled",
 )
-P8B = _prediction(
-    "P8b", "The threshold from scratch is where the efficiencies of the two circuits meet.", SCRATCH, "base/scratch"
-)
+P8B = _prediction("P8b", "The threshold from scratch is where the efficiencies of the two circuits meet.", SCRATCH)

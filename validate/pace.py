@@ -8,7 +8,7 @@ import pandas as pd
 from validate.prediction import Criterion, Estimate
 from validate.sweeps import finished, mean
 
-__all__ = ["INVERSE", "exponents", "pace"]
+__all__ = ["INVERSE", "criterion", "exponents", "pace"]
 
 INVERSE = (-1.25, -0.75)
 """1/α up to logarithms: the toy's own exponents, from simulation at the paper's values, are -0.93 and -0.95"""
@@ -43,7 +43,6 @@ def pace(table: pd.DataFrame, time: str, sizes: list[int]) -> Estimate:
     table = table[table.dataset_size.isin(sizes)]
     found = exponents(table, time)
     waiting = int(table[time].isna().sum()) if time in table else 0
-    decays = ", ".join(f"{decay:g}" for decay in sorted(set(table.weight_decay)))
     decays = ", ".join(f"{decay:g}" for decay in sorted(set(table.weight_decay)))
     note = f"sizes {', '.join(str(size) for size in sizes)}; weight decays {decays}"
     return mean(found.groupby("seed").exponent.mean(), len(table), waiting, note)

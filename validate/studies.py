@@ -93,11 +93,11 @@ def small_decays(results: Results) -> Rows:
     """Weight decay down to 0: what becomes of runs from scratch and of nets that have grokked."""
     rows = []
     for kind in ("scratch", "ungrokking"):
-        tables = [finished(results.table(f"{s}/{kind}")) for s in ("small-decay", "base") if f"{s}/{kind}" in results]
-        if "small-decay" not in results.settings:
+        if f"small-decay/{kind}" not in results:
             continue
+        sizes = set(results.table(f"small-decay/{kind}").dataset_size)
+        tables = [finished(results.table(f"{s}/{kind}")) for s in ("small-decay", "base") if f"{s}/{kind}" in results]
         table = pd.concat(tables, ignore_index=True)
-        sizes = set(results.table(f"small-decay/{kind}").dataset_size) if f"small-decay/{kind}" in results else set()
         for (size, decay), group in table[table.dataset_size.isin(sizes)].groupby(["dataset_size", "weight_decay"]):
             accuracy = over_seeds(group.unseen)
             rows.append(

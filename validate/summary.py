@@ -110,7 +110,8 @@ def markdown(content: Mapping[str, Any]) -> str:
         f"{', '.join(p['device'])} ({', '.join(p['processor'])}), {', '.join(p['date']) or 'date not recorded'}. "
         "Intervals are 95 % over seeds; a number to which too many runs are censored decides nothing."
     )
-    return f"## Verdicts\n\n{about}\n\n{table(content)}\n## What the theory gets wrong\n\n{wrong(content)}\n{beside(content)}\n"
+    errors = f"{wrong(content)}\n{beside(content)}"
+    return f"## Verdicts\n\n{about}\n\n{table(content)}\n## What the theory gets wrong\n\n{errors}\n"
 
 
 def write(path: Path, content: Mapping[str, Any]) -> Path:
