@@ -77,7 +77,7 @@ def _measure(results: Results, name: str) -> Measurement:
                 controls[where] = _ratio(results, "base/ungrokking_coupled", decay, coupled=True)
             except MissingResult as missing:
                 controls[where] = nothing(str(missing))
-        if {"base/memorising_coupled", "base/generalising_coupled"} <= set(results.names):
+        if all(f"base/{kind}_coupled" in results for kind in ("memorising", "generalising")):
             resting, _ = crossing_of_efficiencies(results, coupled=True)
             controls["ln isologit D_crit, coupled L2 penalty"] = mean(resting.ln_size, len(resting))
     return Measurement({name: estimate}, controls, {"isologit": records(own)})
