@@ -111,6 +111,11 @@ def _degrees(out: _Numbers, mem: pd.DataFrame, gen: pd.DataFrame, mixed: pd.Data
             both = 0.5 * (ways["Mem", way] + ways["Gen", way])
             out.seeds(f"{NAMES[way]} − from sharpness", "1", both - sharp)
     # Seeds pair where both circuits have them; else each circuit's mean stands for it.
+    if not any(math.isfinite(ways[c, "fit"].mean()) for c in ("Mem", "Gen")):
+        raise ValueError(
+            "matching needs nets of one size and seed at two weight decays, which give κ; received one weight decay. "
+            "Train more: python -m validate run --profile standard"
+        )
     kappa = float(np.nanmean([ways[c, "fit"].mean() for c in ("Mem", "Gen")]))
     if kappa >= 2:
         out.remarks.append(

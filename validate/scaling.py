@@ -13,8 +13,8 @@ from typing import Any
 
 import pandas as pd
 
-from validate.match import match
 from validate.measured import MissingResult, Results
+from validate.p8_critical_size import crossing_of_efficiencies
 from validate.sweeps import crossings, threshold
 from validate.thresholds import Threshold
 
@@ -72,8 +72,10 @@ def across_settings(results: Results, base: str = "base") -> list[dict[str, Any]
             continue
         forecasts = {}
         # Without its own nets there is no row: nothing is forecast.
-        with contextlib.suppress(MissingResult, ValueError):
-            forecasts["own isologit crossing"] = math.log(match(results, setting).critical_size)
+        with contextlib.suppress(MissingResult):
+            crossing, _ = crossing_of_efficiencies(results, setting, coupled=True, by="accuracy")
+            if len(crossing):
+                forecasts["own isologit crossing"] = float(crossing.ln_size.mean())
         if setting != base:
             forecasts |= {
                 name: reference.interval.value + _rule(powers, table, reference_table) for name, powers in RULES.items()
