@@ -111,7 +111,7 @@ def _degrees(out: _Numbers, mem: pd.DataFrame, gen: pd.DataFrame, mixed: pd.Data
             both = 0.5 * (ways["Mem", way] + ways["Gen", way])
             out.seeds(f"{NAMES[way]} − from sharpness", "1", both - sharp)
     # Seeds pair where both circuits have them; else each circuit's mean stands for it.
-    kappa = float(np.nanmean([ways[c, "fit"].mean() for c in ("Mem", "Gen")]))
+    kappa = float(pd.Series([ways[c, "fit"].mean() for c in ("Mem", "Gen")]).mean())  # of those known; nan if none
     if kappa >= 2:
         out.remarks.append(
             f"κ = {kappa:.2f} is above 2: the theory has no mixture of circuits at rest, so ν and the κ that follows from "
