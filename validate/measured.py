@@ -96,8 +96,9 @@ class Run:
 
     @property
     def drift(self) -> float:
-        """Relative change of the norm from the last window but one to the last."""
-        return float(self.tail(self.norm).mean() / self.tail(self.norm, 1).mean() - 1)
+        """Relative change of the norm from the last window but one to the last; nan if nothing was measured in it."""
+        before = self.tail(self.norm, 1)
+        return float(self.tail(self.norm).mean() / before.mean() - 1) if len(before) else float("nan")
 
     @property
     def behaviour(self) -> str:

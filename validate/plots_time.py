@@ -49,9 +49,10 @@ def _times(table: pd.DataFrame, column: str, colour: str, label: str) -> tuple[F
     axes.xaxis.set_major_locator(FixedLocator(decays))
     axes.xaxis.set_minor_locator(NullLocator())
     axes.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:g}"))
-    if len(decays) > 1:  # so there is a time
+    known = table[column][table[column] > 0]  # what is there from the start has no time
+    if len(decays) > 1 and len(known):
         x = np.array([decays[0], decays[-1]])
-        level = float(np.exp(np.log(table[column].dropna()).mean()))
+        level = float(np.exp(np.log(known).mean()))
         axes.plot(x, level * np.sqrt(x[0] * x[1]) / x, color="0.5", ls="--", label="∝ 1/weight decay")
     axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
     return fig, {"n": len(table), "late": int(table[column].isna().sum()), "left_out": left_out}

@@ -83,6 +83,7 @@ def threshold(found: pd.DataFrame) -> Threshold:
 
 def estimate(found: pd.DataFrame, note: str = "") -> Estimate:
     """Mean over seeds of crossings or their differences; a seed without a bound on one side is censored."""
+    found = found.astype({"low": float, "high": float})  # a table without rows has no numbers to tell its types from
     open_ended = ~(np.isfinite(found.low) & np.isfinite(found.high))
     interval = threshold(found).interval
     if math.isnan(interval.value) and len(found) and not open_ended.any():
@@ -94,6 +95,7 @@ def estimate(found: pd.DataFrame, note: str = "") -> Estimate:
 
 def middles(found: pd.DataFrame) -> pd.Series:
     """ln D halfway between the bounds of each seed that has both, by seed."""
+    found = found.astype({"low": float, "high": float})
     both = found[np.isfinite(found.low) & np.isfinite(found.high)]
     return (0.5 * (both.low + both.high)).set_axis(both.seed)
 
