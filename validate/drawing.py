@@ -116,4 +116,6 @@ def points(axes: Axes, x: npt.ArrayLike, y: npt.ArrayLike, counts: npt.ArrayLike
 def shades(colour: str, count: int) -> list[tuple[float, ...]]:
     """`count` colours from a light to the full `colour`."""
     rgb = np.array(matplotlib.colors.to_rgb(colour))
-    return [tuple(1 - share * (1 - rgb)) for share in np.linspace(0.4, 1.0, count)] if count > 1 else [tuple(rgb)] * count
+    return (
+        [tuple(1 - share * (1 - rgb)) for share in np.linspace(0.4, 1.0, count)] if count > 1 else [tuple(rgb)] * count
+    )

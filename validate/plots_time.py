@@ -54,7 +54,8 @@ def _times(table: pd.DataFrame, column: str, colour: str, label: str) -> tuple[F
         x = np.array([decays[0], decays[-1]])
         level = float(np.exp(np.log(known).mean()))
         axes.plot(x, level * np.sqrt(x[0] * x[1]) / x, color="0.5", ls="--", label="∝ 1/weight decay")
-    axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
+    if sizes:
+        axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
     return fig, {"n": len(table), "late": int(table[column].isna().sum()), "left_out": left_out}
 
 
