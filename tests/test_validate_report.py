@@ -256,8 +256,8 @@ def test_what_is_refuted_is_told_once_more_in_full(page: str) -> None:
 
 
 def test_page_is_the_same_bytes_again_and_is_written_whole(content: dict, results: Results, tmp_path: Path) -> None:
-    first = report.write(tmp_path, content, results).read_bytes()
-    assert report.write(tmp_path, content, Results(results.folder)).read_bytes() == first
+    first = report.write(tmp_path / "report.html", content, results).read_bytes()
+    assert report.write(tmp_path / "report.html", content, Results(results.folder)).read_bytes() == first
     assert [p.name for p in tmp_path.iterdir()] == ["report.html"]
 
 

@@ -29,7 +29,7 @@ OUT = Path("runs/validate")
 
 
 def _chosen(only: Sequence[str]) -> list[Prediction]:
-    """The predictions asked for, by id or its beginning (P1 for P1a and P1b). Errors: ValueError."""
+    """The predictions asked for, by id or its beginning (P1 for P1a and P1b). Errors: ConfigError."""
     if not only:
         return list(PREDICTIONS.values())
     found: dict[str, Prediction] = {}
@@ -37,7 +37,7 @@ def _chosen(only: Sequence[str]) -> list[Prediction]:
         exact = {i: p for i, p in PREDICTIONS.items() if i.lower() == name.lower()}
         family = {i: p for i, p in PREDICTIONS.items() if i.lower()[:-1] == name.lower() and i[-1].isalpha()}
         if not exact and not family:
-            raise ValueError(
+            raise ConfigError(
                 f"--only takes predictions of {', '.join(PREDICTIONS)}; received {name!r}. See python -m validate list."
             )
         found |= exact or family
@@ -84,7 +84,7 @@ def run(
         )
         train(experiment, out, device, workers)
         collect(experiment, out, results)
-    _report(results, predictions)
+    _report(results, predictions, only)
 
 
 def report(results: Annotated[Path, tyro.conf.Positional], only: tuple[str, ...] = ()) -> None:
@@ -94,7 +94,7 @@ def report(results: Annotated[Path, tyro.conf.Positional], only: tuple[str, ...]
         results: folder of saved results, such as runs/validate/quick.
         only: predictions such as P2.
     """
-    _report(results, _chosen(only))
+    _report(results, _chosen(only), only)
 
 
 def keep(results: Annotated[Path, tyro.conf.Positional], to: Annotated[Path, tyro.conf.Positional]) -> None:
@@ -120,16 +120,18 @@ def keep(results: Annotated[Path, tyro.conf.Positional], to: Annotated[Path, tyr
     print(f"{len(files)} files in {to}")
 
 
-def _report(folder: Path, predictions: Sequence[Prediction]) -> None:
+def _report(folder: Path, predictions: Sequence[Prediction], only: Sequence[str]) -> None:
+    """Judge, save, show. What is asked for with --only has files of its own beside the whole."""
     from validate import further, summary, terminal, verdicts
     from validate import report as pages
 
     results = Results(folder)
     judged = [judge(p, results) for p in predictions]
     data = verdicts.data(judged, results, further.tables(results, {v.prediction.id: v.verdict for v in judged}))
-    saved = verdicts.save(folder / "verdicts.json", data)
-    summary.write(folder / "verdicts.md", data)
-    page = pages.write(folder, data, results)
+    part = "".join(f"-{name}" for name in only)
+    saved = verdicts.save(folder / f"verdicts{part}.json", data)
+    summary.write(folder / f"verdicts{part}.md", data)
+    page = pages.write(folder / f"report{part}.html", data, results)
     print(terminal.table(data))
     print(f"verdicts: {saved}\nreport:   {page}")
 
@@ -139,7 +141,7 @@ def main(args: list[str] | None = None) -> int:
     commands: dict[str, Any] = {"run": run, "list": list_predictions, "report": report, "keep": keep}
     try:
         tyro.extras.subcommand_cli_from_dict(commands, prog="python -m validate", args=args)
-    except (ConfigError, MissingResult, ValueError, OSError, MemoryError, RuntimeError) as error:
+    except (ConfigError, OSError, MemoryError, RuntimeError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:

@@ -206,9 +206,9 @@ def html(data: Mapping[str, Any], results: Results | None = None) -> str:
     )
 
 
-def write(folder: Path | str, data: Mapping[str, Any], results: Results | None = None) -> Path:
-    """Write `folder`/report.html; a kill leaves the old file or the new one. Errors: StorageError."""
-    path = Path(folder) / "report.html"
+def write(path: Path | str, data: Mapping[str, Any], results: Results | None = None) -> Path:
+    """Write the page to `path`; a kill leaves the old file or the new one. Errors: StorageError."""
+    path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     content = html(data, results)
     write_atomically(path, lambda name: Path(name).write_text(content, encoding="utf-8"))

@@ -43,6 +43,8 @@ def by_setting(results: Results) -> Rows:
             continue
         table = results.table(name)
         table = table[table.weight_decay == DECAY]
+        if table.empty:
+            continue
         config = _net(results, name)
         one = threshold(crossings(table, "falling"))
         pairs = config["p"] ** 2

@@ -11,13 +11,14 @@ from __future__ import annotations
 import contextlib
 import datetime
 import os
+import shutil
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import xarray as xr
 
 import realnet as rn
-from realnet.records import Folder
+from realnet.records import Folder, write_atomically
 from realnet.results import dataset, write_netcdf
 from validate.experiments import Experiment
 
@@ -49,7 +50,10 @@ def _share(folder: Folder, runs: Sequence[rn.RunConfig], out: Path) -> None:
             record = Folder(source.parent.parent, create=False).read(run)
             if record is not None and record.done:
                 with contextlib.suppress(FileExistsError):
-                    os.link(source, target)
+                    try:
+                        os.link(source, target)
+                    except OSError:  # no hard links here
+                        write_atomically(target, lambda name, source=source: shutil.copyfile(source, name))  # type: ignore[misc]
                 break
 
 
