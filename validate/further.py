@@ -52,15 +52,12 @@ def _scaling(results: Results) -> dict[str, Rows]:
 def tables(results: Results, verdicts: Mapping[str, str]) -> dict[str, Rows]:
     """{title: rows} of everything there are runs for; `verdicts` {id: verdict} decide between explanations."""
     found: dict[str, Rows] = {}
-    for make in (_matching, _forecasts, _scaling):
+    parts = {"Matching": _matching, "Forecast": _forecasts, "Forecast across settings": _scaling}
+    for title, make in parts.items():
         try:
             found |= make(results)
         except (MissingResult, ValueError) as error:  # not trained, or no net accepted: say so in its place
-            found[make.__name__.strip("_").capitalize()] = _remarks([str(error)])
-    for title, study in STUDIES.items():
-        try:
-            found[title] = study(results)
-        except MissingResult as error:
-            found[title] = _remarks([str(error)])
+            found[f"{title}: remarks"] = _remarks([str(error)])
+    found |= {title: study(results) for title, study in STUDIES.items()}
     found |= {"Rival explanations": rivals.rows(), "Rival explanations after the verdicts": rivals.survivors(verdicts)}
     return {title: rows for title, rows in found.items() if rows}
