@@ -80,7 +80,7 @@ def _against(axes: Axes, table: pd.DataFrame, column: str, label: str) -> None:
             axes.errorbar(x[here], y[here], (y[here] - low[here], high[here] - y[here]), **look)
     axes.set(xscale="log", yscale="log", xlabel=label, ylabel="D_crit (pairs)")
     plain_ticks(axes.xaxis, sorted(set(table[column])))
-    plain_ticks(axes.yaxis, [50, 75, 100, 125, 150, 200, 250, 300, 400, 500, 600, 800])
+    plain_ticks(axes.yaxis, [50, 75, 100, 150, 200, 250, 300, 400, 600, 800, 1200, 2000, 3000])
     axes.set_xlim(table[column].min() / 1.2, table[column].max() * 1.2)
     bottom, top = axes.get_ylim()
     axes.set_ylim(min(bottom, 0.6 * top), top)
@@ -105,16 +105,19 @@ def draw() -> tuple[Figure, dict[str, object]]:
         level = base.isologit_pairs if "isologit_pairs" in table else np.nan
         primes = np.array([table.p.min() / 1.1, table.p.max() * 1.1])
         c.plot(primes, level * (primes / base.p) ** 2, color=GREY, lw=1.2, zorder=0)
+        c.annotate("∝ p²", (primes[1], level * (primes[1] / base.p) ** 2), color=GREY, ha="right", va="bottom")
         _against(d, table[table.p == base.p], "parameters", "parameters")
         for row in table.itertuples():
             found = [f"{kind} {verdicts.quote(f'{row.setting}, {kind}', row, 'pairs', f'{kind}_')}" for kind in KINDS]
             words.append(f"{row.setting}: {', '.join(found)}")
-    for axes, heading in ((b, "(b) width"), (c, "(c) modulus"), (d, "(d) parameters and depth")):
+    deep = bool(len(table)) and bool((table.layers == 2).any())
+    last = "(d) parameters and depth" if deep else "(d) parameters"
+    for axes, heading in ((b, "(b) width"), (c, "(c) modulus"), (d, last)):
         axes.set_title(heading)
     handles = [Line2D([], [], color="k", marker=m, mfc=f, ms=4.5, ls="", label=n) for n, m, f in KINDS.values()]
-    d.legend(
-        handles=[*handles, Line2D([], [], color="k", marker="o", mfc="#CC79A7", ms=4.5, ls="", label="two layers")]
-    )
+    if deep:
+        handles.append(Line2D([], [], color="k", marker="o", mfc="#CC79A7", ms=4.5, ls="", label="two layers"))
+    d.legend(handles=handles)
     numbers["settings"] = (
         "D_crit in pairs: " + "; ".join(words) if words else "Settings were not trained in this profile"
     )
