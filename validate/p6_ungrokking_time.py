@@ -23,7 +23,11 @@ def _measure(results: Results) -> Measurement:
         controls[f"{EXPONENT}, coupled L2 penalty"] = pace(coupled, "t_lost", sizes)
     columns = ["dataset_size", "weight_decay", "seed", "t_lost", "unseen", "behaviour"]
     tables = {"times": records(table[columns]), "exponents": records(exponents(table, "t_lost"))}
-    return Measurement({EXPONENT: pace(table, "t_lost", sizes)}, controls, tables)
+    remark = (
+        "Adam divides a coupled penalty by the same moments as the gradient, so that α sets where a net rests and not how "
+        "fast it goes there: the control under the coupled penalty has no such exponent."
+    )
+    return Measurement({EXPONENT: pace(table, "t_lost", sizes)}, controls, tables, (remark,))
 
 
 P6 = Prediction(
