@@ -71,7 +71,9 @@ def test_kill_9_at_any_moment_loses_no_checkpoint_and_the_resumed_result_is_the_
 
 
 def test_control_c_saves_a_checkpoint_and_says_how_to_go_on(tmp_path: Path) -> None:
-    code = "from realnet.__main__ import main; from realnet.records import Folder\n"
+    code = "from realnet.__main__ import main; from realnet.records import Folder; import signal\n"
+    # A shell that started the tests in the background had its children ignore Control-C.
+    code += "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
     code += "Folder(sys.argv[1]).add([replace(LONG, steps=10**6)])\n"
     code += "print('ready', flush=True); sys.exit(main(['resume', sys.argv[1], '--device', 'cpu']))"
     child = start(code, tmp_path)
