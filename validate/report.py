@@ -57,6 +57,7 @@ def _about(data: Mapping[str, Any]) -> str:
             ("profile", text(data["profile"])),
             ("data", "; ".join(states)),
             ("experiments", text(f"{experiments}; finished of those trained")),
+            ("of the profile, not trained", _listed(data["untrained"]) if data["untrained"] else "nothing"),
             ("trained on", f"{_listed(p['device'])} ({_listed(p['processor'])}), {_listed(p['dtype'])}"),
             ("date of the runs", _listed(p["date"])),
             (

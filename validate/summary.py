@@ -105,10 +105,11 @@ def markdown(content: Mapping[str, Any]) -> str:
     """The whole file."""
     counts = ", ".join(f"{n} {verdict}" for verdict, n in score(content).items())
     p = content["provenance"]
+    left = f"Not trained: {', '.join(content['untrained'])}. " if content["untrained"] else ""
     about = (
         f"Profile `{content['profile']}`: {counts}. {content['finished']} of {content['runs']} runs finished, on "
         f"{', '.join(p['device'])} ({', '.join(p['processor'])}), {', '.join(p['date']) or 'date not recorded'}. "
-        "Intervals are 95 % over seeds; a number to which too many runs are censored decides nothing."
+        f"{left}Intervals are 95 % over seeds; a number to which too many runs are censored decides nothing."
     )
     errors = f"{wrong(content)}\n{beside(content)}"
     return f"## Verdicts\n\n{about}\n\n{table(content)}\n## What the theory gets wrong\n\n{errors}\n"

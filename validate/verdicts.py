@@ -19,6 +19,8 @@ from typing import Any
 import numpy as np
 
 from realnet.records import write_atomically
+from validate.experiments import PROFILES
+from validate.experiments import experiments as experiments_of
 from validate.measured import Results
 from validate.prediction import CONFIRMED, INCONCLUSIVE, REFUTED, Criterion, Estimate, Finding, Verdict
 
@@ -109,6 +111,12 @@ def _verdict(v: Verdict) -> dict[str, Any]:
 PROVENANCE = ("date", "commit", "device", "processor", "platform", "python", "engine", "blas", "dtype", "versions")
 
 
+def untrained(results: Results) -> list[str]:
+    """Experiments of the profile that the results are named after, and that they do not have."""
+    profile = PROFILES.get(results.folder.name)
+    return [e.name for e in experiments_of(profile) if e.name not in results] if profile else []
+
+
 def _about(results: Results) -> dict[str, Any]:
     """What the saved runs say of themselves: how many, and every value of each item of provenance."""
     runs: dict[str, str] = {}
@@ -130,6 +138,7 @@ def _about(results: Results) -> dict[str, Any]:
         "finished": counts["finished"],
         "diverged": counts["diverged"],
         "experiments": experiments,
+        "untrained": untrained(results),
         "provenance": {item: sorted(values) for item, values in found.items()},
     }
 
