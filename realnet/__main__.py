@@ -17,6 +17,7 @@ from typing import Annotated, Any
 
 import tyro
 
+from realnet.commands import run_command
 from realnet.config import ConfigError, Phase, RunConfig, grid
 
 __all__ = ["main"]
@@ -153,16 +154,7 @@ def show(out: Annotated[Path, tyro.conf.Positional], key: Annotated[str, tyro.co
 
 def main(args: list[str] | None = None) -> int:
     """Run a command; returns the exit status."""
-    commands: dict[str, Any] = {"train": train, "resume": resume, "list": list_runs, "show": show}
-    try:
-        tyro.extras.subcommand_cli_from_dict(commands, prog="python -m realnet", args=args)
-    except (ConfigError, OSError, MemoryError, RuntimeError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("stopped; the same command goes on from the last checkpoint", file=sys.stderr)
-        return 130
-    return 0
+    return run_command({"train": train, "resume": resume, "list": list_runs, "show": show}, "python -m realnet", args)
 
 
 if __name__ == "__main__":

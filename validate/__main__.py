@@ -13,11 +13,12 @@ import shutil
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import tyro
 
 from realnet import ConfigError
+from realnet.commands import run_command
 from validate.experiments import PROFILES, Experiment, Profile, experiments
 from validate.measured import MissingResult, Results
 from validate.prediction import Prediction, judge
@@ -138,16 +139,9 @@ def _report(folder: Path, predictions: Sequence[Prediction], only: Sequence[str]
 
 def main(args: list[str] | None = None) -> int:
     """Run a command; returns the exit status."""
-    commands: dict[str, Any] = {"run": run, "list": list_predictions, "report": report, "keep": keep}
-    try:
-        tyro.extras.subcommand_cli_from_dict(commands, prog="python -m validate", args=args)
-    except (ConfigError, OSError, MemoryError, RuntimeError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("stopped; the same command goes on from the last checkpoint", file=sys.stderr)
-        return 130
-    return 0
+    return run_command(
+        {"run": run, "list": list_predictions, "report": report, "keep": keep}, "python -m validate", args
+    )
 
 
 if __name__ == "__main__":

@@ -1,0 +1,26 @@
+"""What the command lines of realnet and validate share: an error in one line, and a stop that says how to go on."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import tyro
+
+from realnet.config import ConfigError
+
+__all__ = ["run_command"]
+
+
+def run_command(commands: Mapping[str, Callable[..., Any]], prog: str, args: list[str] | None) -> int:
+    """Run one of `commands`; returns the exit status: 0, 2 for bad input or a full disk or memory, 130 for Control-C."""
+    try:
+        tyro.extras.subcommand_cli_from_dict(dict(commands), prog=prog, args=args)
+    except (ConfigError, OSError, MemoryError, RuntimeError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("stopped; the same command goes on from the last checkpoint", file=sys.stderr)
+        return 130
+    return 0
