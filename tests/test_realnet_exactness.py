@@ -93,7 +93,7 @@ def test_compiled_gradient_survives_attention_scores_far_apart(scale: float) -> 
 
 
 def compiled_scores(stack: Stack) -> np.ndarray:
-    return stack._buffers().S
+    return stack._buffers().scores
 
 
 @pytest.mark.parametrize("size", [1, 2])
