@@ -17,7 +17,7 @@ import torch
 
 from realnet import metrics
 from realnet.config import RunConfig
-from realnet.ensemble import Stack
+from realnet.engine.ensemble import Stack
 from realnet.metrics import Callback, Snapshot
 from realnet.records import Folder, Record
 

@@ -23,7 +23,7 @@ from threadpoolctl import threadpool_limits
 from tqdm.auto import tqdm
 
 from realnet.config import RunConfig, require
-from realnet.ensemble import Stack, choose_device, memory, plan
+from realnet.engine.ensemble import Stack, choose_device, memory, plan
 from realnet.job import Job
 from realnet.metrics import Callback
 from realnet.records import Folder, environment

@@ -69,7 +69,7 @@ def test_everything_is_trained_judged_and_reported(trained: Path) -> None:
 
 
 def test_a_second_run_trains_nothing_and_says_the_same(trained: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from realnet.ensemble import Stack
+    from realnet.engine.ensemble import Stack
 
     def refuse(self: Stack, steps: int) -> None:
         raise AssertionError("trained again")

@@ -26,8 +26,8 @@ import numpy as np
 from numba import njit, types
 from numba.extending import overload
 
-from realnet.buffers import ROWS, Array, Examples, Scratch, Weights
-from realnet.products import product
+from realnet.engine.buffers import ROWS, Array, Examples, Scratch, Weights
+from realnet.engine.products import product
 
 __all__ = ["adam", "gradient", "logits"]
 
