@@ -1,11 +1,12 @@
 """The one-layer transformer on a CPU: logits and gradients of one run, compiled, without autograd.
 
-What "x y =" with the answer read at "=" gives away (experiments.md 1):
+What "x y =" with the answer read at "=" gives away (realnet/README.md):
 
 - only the last position is read, and its query is the same for every pair, so a score is a number for each
   (symbol, position) and the softmax over three positions is e_x / (e_x + e_y + e_=), made of look-ups;
+- softmax does not change if "=" is taken from every score: a symbol then counts for what it has more than "=";
 - what a symbol adds to the pre-activations and, past the MLP, to the logits is a row of a table
-  T[head, symbol at a position] = x W_V W_O [W_in | W_U], so W_O and W_in never meet the examples;
+  [symbol at a position, head] = x W_V W_O [W_in | W_U], so W_O and W_in never meet the examples;
 - W_out and W_U fold into one matrix from neurons to classes.
 
 Left per example: a weighted sum of 2 × heads rows, ReLU, one matrix product, softmax. Rows pass through in
@@ -19,59 +20,14 @@ cannot depend on its neighbours. Works in float32 and float64.
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import numpy as np
 
-from numba import njit, types
-from numba.extending import overload
-
 from realnet.engine.buffers import ROWS, Array, Examples, Scratch, Weights
 from realnet.engine.products import product
+from realnet.engine.softmax import SPREAD, jit, softmax_back
 
 __all__ = ["adam", "gradient", "logits"]
-
-SPREAD = 60.0  # widest range of scores whose exponentials are safe in float32
-# Reassociation lets sums run in vector lanes; NaN and infinity keep their meaning: divergence is seen.
-FAST = {"reassoc", "contract", "nsz"}
-jit: Any = njit(nogil=True, cache=True, fastmath=FAST, error_model="numpy")
-
-
-def _exp(row: Array, power: Array) -> None:
-    """row <- exp(row) for finite row <= 0, in place."""
-    raise NotImplementedError("compiled code only")
-
-
-@overload(_exp, inline="always")
-def _exp_compiled(row: Any, power: Any) -> Any:
-    if row.dtype == types.float64:
-
-        def accurate(row: Any, power: Any) -> Any:
-            for j in range(row.shape[0]):
-                row[j] = math.exp(row[j])
-
-        return accurate
-
-    # The library's exp is called for one number at a time. This one runs in vector lanes: 2^k from the bits
-    # of an integer times a polynomial on |r| <= ln 2 / 2 (Cephes expf, relative error below 1e-7).
-    def vectorised(row: Any, power: Any) -> Any:
-        for j in range(row.shape[0]):
-            x = max(row[j], np.float32(-87.0))
-            k = np.floor(x * np.float32(1.4426950408889634) + np.float32(0.5))
-            r = x - k * np.float32(0.693359375)
-            r = r + k * np.float32(2.12194440e-4)
-            z = np.float32(1.9875691500e-4) * r + np.float32(1.3981999507e-3)
-            z = z * r + np.float32(8.3334519073e-3)
-            z = z * r + np.float32(4.1665795894e-2)
-            z = z * r + np.float32(1.6666665459e-1)
-            z = z * r + np.float32(5.0000001201e-1)
-            row[j] = z * r * r + r + np.float32(1.0)
-            power[j] = (np.int32(k) + np.int32(127)) << np.int32(23)
-        scale = power.view(np.float32)
-        for j in range(row.shape[0]):
-            row[j] *= scale[j]
-
-    return vectorised
 
 
 @jit
@@ -166,34 +122,6 @@ def _block(e: Examples, s: Scratch, p: int, start: int, stop: int) -> None:
 
 
 @jit
-def _softmax_back(logits: Array, slope: Array, label: int, q: int, size: int, power: Array) -> tuple[float, bool]:
-    """slope <- d(mean loss)/d(logits); returns this example's loss and whether its label wins.
-
-    The slope on the label is minus the sum of the others, which keeps its digits when the loss is tiny:
-    softmax - 1 in float32 would be rounded to 0 below 6e-8.
-    """
-    top = logits[0]
-    for j in range(1, q):
-        top = max(top, logits[j])
-    right = logits[label] - top
-    for j in range(q):
-        slope[j] = logits[j] - top
-    _exp(slope[:q], power[:q])
-    share, slope[label] = slope[label], slope.dtype.type(0)
-    others = slope.dtype.type(0)
-    for j in range(q):
-        others += slope[j]
-    loss = math.log1p(others / share) if right > -SPREAD else math.log(others) - right
-    factor = slope.dtype.type(1 / ((others + share) * size))
-    for j in range(q):
-        slope[j] *= factor
-    slope[label] = -others * factor
-    for j in range(q, slope.shape[0]):
-        slope[j] = 0
-    return loss, right == 0
-
-
-@jit
 def logits(w: Weights, e: Examples, s: Scratch, out: Array) -> None:
     """out [D, q] <- logits of the examples."""
     p, m, q, size = w.W_E.shape[0] - 1, w.W_in.shape[1], w.W_U.shape[1], e.x.shape[0]
@@ -219,7 +147,7 @@ def gradient(w: Weights, e: Examples, s: Scratch, g: Weights) -> tuple[float, fl
         rows = stop - start
         _block(e, s, p, start, stop)
         for i in range(rows):
-            one, right = _softmax_back(s.rows[i, m:], s.d_rows[i, m:], e.label[start + i], q, size, s.power)
+            one, right = softmax_back(s.rows[i, m:], s.d_rows[i, m:], e.label[start + i], q, size, s.power)
             loss += one
             correct += right
         product(s.d_rows[:rows, m:], s.fold.T, s.d_rows[:rows, :m], 0)

@@ -41,7 +41,7 @@ def _product_compiled(a: Any, b: Any, out: Any, keep: Any) -> Any:
     kind = ord("s" if a.dtype == types.float32 else "d")
     number = np.float32 if a.dtype == types.float32 else np.float64
     flag, count, block = types.char, types.intp, types.CPointer(a.dtype)
-    gemm = types.ExternalFunction(
+    gemm: Any = types.ExternalFunction(
         "numba_xxgemm",
         types.intc(flag, flag, flag, count, count, count, block, block, count, block, count, block, block, count),
     )
@@ -53,6 +53,8 @@ def _product_compiled(a: Any, b: Any, out: Any, keep: Any) -> Any:
         by_b, next_b = _stored(b)
         next_out = max(out.strides[0] // out.itemsize, out.shape[1], 1)
         n, m, k = out.shape[0], out.shape[1], a.shape[1]
-        gemm(kind, by_b, by_a, m, n, k, one.ctypes, b.ctypes, next_b, a.ctypes, next_a, beta.ctypes, out.ctypes, next_out)
+        gemm(
+            kind, by_b, by_a, m, n, k, one.ctypes, b.ctypes, next_b, a.ctypes, next_a, beta.ctypes, out.ctypes, next_out
+        )
 
     return call
