@@ -141,7 +141,8 @@ class Run:
         end = self.full[["gradient_norm", "effective_weight_decay", "norm"]].dropna("step").isel(step=-1)
         g, effective, norm = float(end.gradient_norm), float(end.effective_weight_decay), float(end.norm)
         # |∇L + αw|² with ⟨w, ∇L⟩ = −α_eff ‖w‖².
-        return math.sqrt(max(g**2 + (decay**2 - 2 * decay * effective) * norm**2, 0.0)) / (decay * norm)
+        squared = max(g**2 + (float(decay) ** 2 - 2 * float(decay) * effective) * norm**2, 0.0)
+        return math.sqrt(squared) / (float(decay) * norm)
 
     def row(self) -> dict[str, Any]:
         """Everything a judge asks of a run that is one number; only `status` and what defines it if unfinished."""

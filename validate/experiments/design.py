@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 from realnet import Phase, RunConfig, grid
 
-__all__ = ["KINDS", "Block", "Experiment", "Profile", "Setting", "coupled", "experiments", "from_parent"]
+__all__ = ["KINDS", "Block", "Experiment", "Profile", "Setting", "coupled", "experiments", "from_parent", "runs_of"]
 
 KINDS = (
     "memorising",
@@ -109,11 +109,15 @@ def _block(setting: Setting, kind: str, block: Block) -> list[RunConfig]:
     return runs
 
 
+def runs_of(setting: Setting, kind: str) -> tuple[RunConfig, ...]:
+    """The runs of one kind in one setting."""
+    return tuple(dict.fromkeys(run for block in setting.kinds[kind] for run in _block(setting, kind, block)))
+
+
 def experiments(profile: Profile) -> list[Experiment]:
     """All experiments of a profile, in the order of training."""
     found = []
     for setting in profile.settings:
-        for kind, blocks in setting.kinds.items():
-            runs = [run for block in blocks for run in _block(setting, kind, block)]
-            found.append(Experiment(setting, kind, tuple(dict.fromkeys(runs))))
+        for kind in setting.kinds:
+            found.append(Experiment(setting, kind, runs_of(setting, kind)))
     return found

@@ -78,7 +78,7 @@ def single_numbers(gen: pd.DataFrame, mem: pd.DataFrame) -> tuple[Numbers, float
             residuals(forecast(numbers, nets, classes, present), nets)
             for nets, present in ((gen, (1, 0)), (mem, (0, 1)))
         ]
-        return np.nan_to_num(np.concatenate([r for pair in parts for r in pair]), nan=1e3)
+        return np.asarray(np.nan_to_num(np.concatenate([r for pair in parts for r in pair]), nan=1e3))
 
     found = optimize.least_squares(errors, np.log(START), x_scale=(0.1, 0.1, 0.3, 0.3))
     return Numbers(*(float(x) for x in np.exp(found.x))), float(np.sqrt(np.mean(found.fun**2)))

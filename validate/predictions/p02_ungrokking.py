@@ -73,6 +73,6 @@ P2 = Prediction(
         Criterion(TRAIN, "1", low=0.99, why="generalisation is lost, not the fit", truth=1.0, spread=0.001, seeds=5),
     ),
     _measure,
-    "Width was a logistic fit under AdamW, whose runs do not rest in 10 000 steps; it is the distance between two crossings, "
-    "and coupled runs decide. Never-seen and removed pairs are pooled.",
+    "Width was a logistic fit under AdamW, whose runs do not rest in 10 000 steps; it is the distance between two "
+    "crossings, and coupled runs decide. Never-seen and removed pairs are pooled.",
 )  # fmt: skip

@@ -30,6 +30,6 @@ P5 = Prediction(
     ("base/scratch", "fresh/scratch", "base/scratch_coupled"),
     (criterion(EXPONENT, "(6.1)", -1.0, 0.15, 5),),
     _measure,
-    "Asked at the largest size that three decays had, where nets generalise almost as they fit; now at 850 pairs, 1.25 times "
-    "the threshold, where there is a plateau, with times interpolated on a grid of 25 steps, on new seeds.",
+    "Asked at the largest size that three decays had, where nets generalise almost as they fit; now at 850 pairs, "
+    "1.25 times the threshold, where there is a plateau, with times interpolated on a grid of 25 steps, on new seeds.",
 )

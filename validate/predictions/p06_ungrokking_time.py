@@ -27,6 +27,6 @@ P6 = Prediction(
     ("base/ungrokking", "fresh/ungrokking", "base/ungrokking_coupled"),
     (criterion(EXPONENT, "(6.2)", -0.9, 0.06, 6),),
     _measure,
-    "The claim did not name its optimizer. Sizes were those at which most runs lose it, which selects on the outcome; now all "
-    "below half of D_crit, with times interpolated on a grid of 25 steps.",
+    "The claim did not name its optimizer. Sizes were those at which most runs lose it, which selects on the outcome; now "
+    "all below half of D_crit, with times interpolated on a grid of 25 steps.",
 )

@@ -67,7 +67,10 @@ def _prediction(
         "(5.2); named but not computed in Varma et al. 2023, section 3.3",
         "ln of the size at which Mem-only and Gen-only nets have the same norm at a common logit, less ln of the threshold; "
         "Welch's t interval over seeds",
-        {"coupled": "both are of nets at rest under the theory's penalty", "AdamW": "the paper's protocol, after the steps trained"},
+        {
+            "coupled": "both are of nets at rest under the theory's penalty",
+            "AdamW": "the paper's protocol, after the steps trained",
+        },
         {},
         ("base/memorising", "base/memorising_coupled", "base/generalising_coupled", "base/ungrokking", "base/scratch",
          "base/ungrokking_coupled", "fresh/ungrokking_coupled", "base/scratch_coupled"),
@@ -85,7 +88,8 @@ P8A = _prediction(
     "within a factor of 1.25, outside which accuracies of 0.1 and 0.9 lie",
     0.08,
     10,
-    "The margin was a factor of 1.5, which any accuracy from 0.1 to 0.9 would have passed. Coupled runs decide, on new seeds.",
+    "The margin was a factor of 1.5, which any accuracy from 0.1 to 0.9 would have passed. Coupled runs decide, on "
+    "new seeds.",
 )
 P8B = _prediction(
     "P8b",

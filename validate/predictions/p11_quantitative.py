@@ -47,7 +47,7 @@ def _rms(found: Matched, nets: pd.DataFrame, present: tuple[int, int], sharing: 
     """Each seed's rms error in ln s and ln ‖w‖."""
     errors = residuals(forecast(found.numbers, nets, found.classes, present, sharing), nets)
     seeds = nets.seed.to_numpy()
-    return tuple(np.sqrt(pd.Series(e**2).groupby(seeds).mean()) for e in errors)  # type: ignore[return-value]
+    return tuple(np.sqrt(pd.Series(e**2).groupby(seeds).mean()) for e in errors)
 
 
 def _row(cells: str, found: Matched, nets: pd.DataFrame, present: tuple[int, int], sharing: float) -> Mapping[str, Any]:

@@ -54,8 +54,10 @@ def _measure(results: Results, protocol: str) -> Measurement:
     new = results.table(f"fresh/{kind}") if f"fresh/{kind}" in results else every
     rows, remarks = [], []
     for (decay, size), runs in every.groupby(["weight_decay", "dataset_size"]):
-        rows.append({"weight_decay": decay, "dataset_size": size, "runs": len(runs), "escaped": int((runs.test >= 0.5).sum()),
-                     "median_steps": median_time(runs.t_half, runs.steps), "gen_at_fit": float(runs.gen_at_fit.mean())})  # fmt: skip
+        rows.append({"weight_decay": decay, "dataset_size": size, "runs": len(runs),
+                     "escaped": int((runs.test >= 0.5).sum()),
+                     "median_steps": median_time(runs.t_half, runs.steps),
+                     "gen_at_fit": float(runs.gen_at_fit.mean())})  # fmt: skip
     beside = {}
     for decay, runs in every.groupby("weight_decay"):
         try:
@@ -63,8 +65,8 @@ def _measure(results: Results, protocol: str) -> Measurement:
         except ValueError:
             continue
         remarks.append(
-            f"weight decay {decay:g}: the median time to generalise goes as D to the power {law.slope:.2g}, with a spread of "
-            f"{law.spread:.2g} in ln t over seeds ({int(runs.t_half.notna().sum())} of {len(runs)} runs escaped)."
+            f"weight decay {decay:g}: the median time to generalise goes as D to the power {law.slope:.2g}, with a spread "
+            f"of {law.spread:.2g} in ln t over seeds ({int(runs.t_half.notna().sum())} of {len(runs)} runs escaped)."
         )
     fitted = every[every.t_half.notna() & every.gen_at_fit.notna()]
     if len(fitted) > 4:
@@ -80,10 +82,11 @@ def _measure(results: Results, protocol: str) -> Measurement:
 
 P13 = Prediction(
     "P13",
-    "From scratch the memorising state is metastable: nets stay in it where those that have grokked stay grokked, and a head "
-    "start of Gen decides which of them leave it.",
+    "From scratch the memorising state is metastable: nets stay in it where those that have grokked stay grokked, and a "
+    "head start of Gen decides which of them leave it.",
     "(8.3) has no barrier for κ < μ; beyond the paper",
-    "per seed, difference of final accuracies; area under the curve over seeds at the same size, Hanley and McNeil's interval",
+    "per seed, difference of final accuracies; area under the curve over seeds at the same size, "
+    "Hanley and McNeil's interval",
     {"coupled": "both ends rest under the same penalty", "AdamW": "the paper's protocol"},
     {},
     ("base/scratch", "base/ungrokking", "base/scratch_coupled", "fresh/scratch_coupled", "base/generalising_coupled"),

@@ -8,7 +8,7 @@ import numpy as np
 
 from validate.measured import MissingResult, Results
 from validate.prediction import Criterion, Measurement, Prediction
-from validate.predictions.shared import at_answer, kind_of, ln_sizes, mean, moving, thresholds
+from validate.predictions.shared import at_answer, kind_of, mean, moving, thresholds
 
 __all__ = ["P14"]
 
@@ -16,7 +16,8 @@ SLOPE = "slope of ln D_crit on ln width"
 
 
 def _measure(results: Results, protocol: str) -> Measurement:
-    rows, by_seed, runs_there, still = [], {}, 0, 0
+    rows, runs_there, still = [], 0, 0
+    by_seed: dict[int, dict[int, float]] = {}
     for setting in results.settings:
         name = f"{setting}/{kind_of('ungrokking', protocol)}"
         if name not in results or setting == "fresh":
@@ -29,7 +30,7 @@ def _measure(results: Results, protocol: str) -> Measurement:
         one = mean(found.ln_size, len(found), moving(found)).interval
         rows.append({"setting": setting, "width": config["d_model"], "layers": config["n_layers"], "p": config["p"],
                      "task": config["task"], "pairs": math.exp(one.value), "low": math.exp(one.low),
-                     "high": math.exp(min(one.high, 700)), "seeds": one.n, "runs": len(table), "words": ln_sizes(one) if one.n > 1 else "",
+                     "high": math.exp(min(one.high, 700)), "seeds": one.n, "runs": len(table),
                      "share_of_pairs": math.exp(one.value) / int(table.pairs.iloc[0])})  # fmt: skip
         if setting == "base" or setting.startswith("width-"):
             runs_there, still = runs_there + len(found), still + moving(found)

@@ -1,0 +1,205 @@
+"""Verdicts in words: Markdown for files and READMEs, aligned text for a terminal. Draws nothing."""
+
+from __future__ import annotations
+
+import math
+import os
+import re
+import sys
+import textwrap
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from validate.measured import PROTOCOLS
+from validate.prediction import ABSENT, CONFIRMED, INCONCLUSIVE, REFUTED, Prediction
+from validate.verdicts import decided, number, score, words
+
+__all__ = ["agreement", "curve", "listing", "markdown", "terminal"]
+
+WIDTH = 110
+# Blue, bold red, yellow: told apart by colour-blind readers, and each has its word.
+CODES = {CONFIRMED: "34;1", REFUTED: "31;1", INCONCLUSIVE: "33"}
+
+
+def number_words(value: Any) -> str:
+    """Three significant digits; "not measured" for null."""
+    x = number(value) + 0.0  # no −0
+    if math.isnan(x):
+        return "not measured"
+    if math.isinf(x):
+        return "∞" if x > 0 else "−∞"
+    text = f"{x:.0f}" if 1000 <= abs(x) < 1e6 else f"{x:.3g}"
+    return text.replace("-", "−")
+
+
+def interval_words(found: Mapping[str, Any]) -> str:
+    """value (low to high, n = 3)"""
+    if math.isnan(number(found["value"])):
+        return f"not measured ({found['note'] or 'no seeds'})"
+    low, high = (number_words(end) for end in found["interval"])
+    still = f", {found['moving']} of {found['runs']} still moving" if found["moving"] else ""
+    return f"{number_words(found['value'])} ({low} to {high}, n = {found['n']}{still})"
+
+
+def _cell(text: str) -> str:
+    return re.sub(r"[ \n\t]+", " ", str(text)).strip().replace("|", "\\|")
+
+
+def _row(*cells: str) -> str:
+    return "| " + " | ".join(_cell(c) for c in cells) + " |"
+
+
+def _numbers(column: Mapping[str, Any]) -> str:
+    """A column's verdict and numbers in one cell."""
+    if column["verdict"] == ABSENT:
+        return "not measured"
+    return "; ".join(f"{f['criterion']}: {interval_words(f)}" for f in column["findings"])
+
+
+def table(content: Mapping[str, Any]) -> str:
+    """The verdict table: a row a number, both protocols as columns. A verdict in brackets is of a protocol not claimed."""
+    lines = [_row("prediction", "number", "rule", *PROTOCOLS), _row(*["---"] * 5)]
+    for p in content["predictions"]:
+        heads = [
+            f"**{c['verdict']}**" if name in p["claimed"] else f"({c['verdict']})" for name, c in p["columns"].items()
+        ]
+        lines.append(_row(f"**{p['id']}** {p['claim']}", f"decided by {p['decides']}", "", *heads))
+        for i, criterion in enumerate(p["criteria"]):
+            cells = [interval_words(c["findings"][i]) if len(c["findings"]) > i else "" for c in p["columns"].values()]
+            lines.append(_row("", criterion["criterion"], criterion["rule"], *cells))
+    return "\n".join(lines) + "\n"
+
+
+def wrong(content: Mapping[str, Any]) -> str:
+    """Every number that refutes a claim where it is made, a line each."""
+    lines = []
+    for p in content["predictions"]:
+        for protocol, column in p["columns"].items():
+            if protocol not in p["claimed"]:
+                continue
+            for f in column["findings"]:
+                if f["verdict"] == REFUTED:
+                    lines.append(
+                        f"- **{p['id']}**, {protocol}. {p['claim']} {_capital(f['criterion'])}: predicted {f['rule']}, "
+                        f"measured {interval_words(f)}."
+                    )
+    return "\n".join(lines) or "Nothing was refuted on these data."
+
+
+def _capital(text: str) -> str:
+    """A sentence's first letter, but not that of a logarithm."""
+    return text if text.startswith("ln") else text[:1].upper() + text[1:]
+
+
+def _rows(rows: Sequence[Mapping[str, Any]]) -> str:
+    names = list(dict.fromkeys(key for row in rows for key in row))
+    lines = [_row(*names), _row(*["---"] * len(names))]
+    for row in rows:
+        values = (row.get(n) for n in names)
+        lines.append(
+            _row(
+                *(number_words(v) if isinstance(v, int | float) and not isinstance(v, bool) else str(v) for v in values)
+            )
+        )
+    return "\n".join(lines) + "\n"
+
+
+SHOWN = {"P11": ("coupled", "held out"), "P13": ("coupled", "escapes"), "P14": ("coupled", "settings")}
+"""Tables of predictions that a reader wants in full"""
+
+
+def markdown(content: Mapping[str, Any]) -> str:
+    """The whole file: verdicts, what is refuted, the tables behind. Sections start with "## "."""
+    counts = ", ".join(f"{n} {verdict}" for verdict, n in score(content).items())
+    p = content["provenance"]
+    left = f"Not trained: {', '.join(content['untrained'])}. " if content["untrained"] else ""
+    parts = [
+        f"## Verdicts\n\nProfile `{content['profile']}`: {counts}. {content['finished']} of {content['runs']} runs finished, "
+        f"on {', '.join(p['device'])} ({', '.join(p['processor'])}). {left}Intervals are 95 % over seeds; a verdict in brackets "
+        f"is of a protocol for which nothing is claimed.\n\n{table(content)}",
+        f"## What the theory gets wrong\n\n{wrong(content)}\n",
+        "## Numbers beside the verdicts\n",
+    ]
+    for one in content["predictions"]:
+        for protocol, column in one["columns"].items():
+            lines = [
+                f"- {b['name']}: {interval_words(b)}{'; ' + b['note'] if b['note'] else ''}" for b in column["beside"]
+            ]
+            lines += [f"- {remark}" for remark in column["remarks"]]
+            if lines:
+                parts.append(f"**{one['id']}, {protocol}**\n\n" + "\n".join(lines) + "\n")
+        protocol, name = SHOWN.get(one["id"], ("", ""))
+        rows = one["columns"].get(protocol, {}).get("tables", {}).get(name)
+        if rows:
+            parts.append(f"**{one['id']}, {name}**\n\n{_rows(rows)}")
+    parts += [f"## {title}\n\n{_rows(rows)}" for title, rows in content["tables"].items()]
+    return "\n".join(parts)
+
+
+def _coloured(text: str, verdict: str) -> str:
+    wanted = sys.stdout.isatty() and "NO_COLOR" not in os.environ
+    return f"\x1b[{CODES[verdict]}m{text}\x1b[0m" if wanted else text
+
+
+def terminal(content: Mapping[str, Any]) -> str:
+    """Three columns: claim, verdict, number (of the deciding protocol)."""
+    left, right = 46, WIDTH - 46 - 16
+    lines = [f"{'claim':<{left}}{'verdict':<16}number (95 % interval, n seeds) and rule", "─" * WIDTH]
+    for p in content["predictions"]:
+        column = p["columns"][p["decides"]]
+        claims = textwrap.wrap(f"{p['id']}  {p['claim']} [{p['decides']}]", left - 2)
+        says: list[str] = []
+        for f in column["findings"]:
+            says += textwrap.wrap(f"{f['criterion']}: {interval_words(f)}; {f['rule']}", right)
+        says = says or textwrap.wrap(column["missing"] or "not measured", right)
+        for i in range(max(len(claims), len(says))):
+            claim = claims[i] if i < len(claims) else ""
+            verdict = _coloured(f"{p['verdict']:<16}", p["verdict"]) if i == 0 else " " * 16
+            lines.append(f"{claim:<{left}}{verdict}{says[i] if i < len(says) else ''}".rstrip())
+        lines.append("")
+    return "\n".join(lines)
+
+
+def curve(rows: Sequence[Mapping[str, Any]], where: str) -> str:
+    """The ungrokking curve at the paper's size as bars."""
+    lines = [f"Ungrokking at the paper's own size (p = 113, width 128), {where}: accuracy outside D′"]
+    for row in rows:
+        accuracy = number(row["accuracy"])
+        bar = "█" * round(40 * accuracy)
+        lines.append(f"  D′ = {row['dataset_size']:>5}  {bar:<40} {accuracy:.2f}  ({row['seeds']} seeds)")
+    return "\n".join(lines)
+
+
+def agreement(content: Mapping[str, Any], study: Mapping[str, Any]) -> str:
+    """How far these verdicts agree with those of the saved study."""
+    here, there = decided(content), decided(study)
+    same = [i for i, verdict in here.items() if there.get(i) == verdict]
+    against = [f"{i} ({here[i]}, there {words(study).get(i, ABSENT)})" for i in here if here[i] != there.get(i)]
+    open_here = [i for i in there if i not in here]
+    text = f"Against the saved study ({study['runs']} runs): {len(same)} of its {len(there)} decided predictions agree"
+    text += f"; open here: {', '.join(open_here)}" if open_here else ""
+    text += f"; differ: {', '.join(against)}" if against else ""
+    return text + "."
+
+
+def listing(predictions: Iterable[Prediction]) -> str:
+    """Every prediction with its claim, protocols, rule and power."""
+    lines = []
+    for p in predictions:
+        lines += textwrap.wrap(f"{p.id}  {p.claim}", WIDTH, subsequent_indent="     ")
+        for protocol in PROTOCOLS:
+            why = p.claimed.get(protocol)
+            said = f"claimed: {why}" if why else f"not claimed: {p.unclaimed[protocol]}"
+            lines += textwrap.wrap(f"     {protocol:<8} {said}", WIDTH, subsequent_indent=" " * 14)
+        lines += textwrap.wrap(f"     measured {p.statistic}", WIDTH, subsequent_indent=" " * 14)
+        lines += textwrap.wrap(f"     source   {p.source}", WIDTH, subsequent_indent=" " * 14)
+        for c in p.criteria:
+            text = (
+                f"     rule     {c.name} {c.rule} ({c.why}); power {c.power:.2f} with {c.seeds} seeds, if the truth is "
+                f"{c.truth:g} and seeds spread by {c.spread:g}"
+            )
+            lines += textwrap.wrap(text, WIDTH, subsequent_indent=" " * 14)
+        if p.changed:
+            lines += textwrap.wrap(f"     changed  {p.changed}", WIDTH, subsequent_indent=" " * 14)
+        lines.append("")
+    return "\n".join(lines)
