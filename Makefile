@@ -21,7 +21,7 @@ demo: $(READY)
 	$(BIN)/python -m validate run --profile quick
 
 test: $(READY) lint
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto --dist worksteal
 
 lint: $(READY)
 	$(BIN)/ruff check .

@@ -19,7 +19,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from realnet.config import RunConfig
-from realnet.model import activate, layout
+from realnet.nets.transformer import activate, layout
 
 __all__ = ["Batch", "forward", "gradient", "loss_gradient", "stack_batches"]
 

@@ -1,7 +1,6 @@
 """Intervals over seeds: coverage, and what is decided from them (experiments.md 4)."""
 
 import math
-from typing import Any
 
 import numpy as np
 import pytest
@@ -10,7 +9,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from tests.test_toymodel_bad_input import refused
-from validate.intervals import Interval, bootstrap, decide, over_seeds, proportion, rank_correlation
+from validate.statistics.intervals import Interval, decide, over_seeds, proportion, rank_correlation
 
 REPLICATES = 2000
 ERROR = 3.5 * math.sqrt(0.95 * 0.05 / REPLICATES)  # of a simulated coverage of 95 %
@@ -24,41 +23,6 @@ def covers(interval: Interval, truth: float) -> bool:
 def test_t_interval_over_normal_seeds_covers_its_level(n: int) -> None:
     draws = np.random.default_rng(n).normal(2.0, 0.7, (REPLICATES, n))
     assert np.mean([covers(over_seeds(x), 2.0) for x in draws]) == pytest.approx(0.95, abs=ERROR)
-
-
-def test_bootstraps_of_three_seeds_do_not() -> None:
-    draws = np.random.default_rng(0).normal(size=(200, 3))
-    index = np.random.default_rng(1).integers(3, size=(1000, 3))
-    low, high = np.quantile(draws[:, index].mean(axis=2), [0.025, 0.975], axis=1)
-    assert np.mean((low <= 0) & (high >= 0)) < 0.85
-    assert np.mean([covers(bootstrap(lambda i, x=x: x[i].mean(), range(3), resamples=500), 0.0) for x in draws]) < 0.85
-
-
-def test_bootstrap_of_thirty_seeds_covers_a_skewed_mean() -> None:
-    draws = np.random.default_rng(2).exponential(size=(150, 30))
-    found = [bootstrap(lambda i, x=x: x[i].mean(), range(30), resamples=400) for x in draws]
-    assert 0.87 <= np.mean([covers(i, 1.0) for i in found]) <= 0.99
-
-
-def test_bootstrap_is_bca() -> None:
-    x = np.random.default_rng(3).exponential(size=12)
-    ours = bootstrap(lambda i: float(x[i].mean()), range(12), resamples=20_000)
-    peer = stats.bootstrap((x,), np.mean, n_resamples=20_000, rng=np.random.default_rng(4)).confidence_interval
-    assert (ours.low, ours.high) == pytest.approx((peer.low, peer.high), abs=0.03 * (peer.high - peer.low))
-
-
-def test_bootstrap_hands_over_the_seeds_and_drops_what_is_undetermined() -> None:
-    x = {7: 1.0, 11: 2.0, 13: 4.0}
-
-    def spread(seeds: Any) -> float:
-        values = [x[int(s)] for s in seeds]
-        return float(np.ptp(values)) if np.ptp(values) else math.nan
-
-    found = bootstrap(spread, [7, 11, 13])
-    assert (found.value, found.n) == (3.0, 3)
-    assert 1.0 <= found.low <= found.high <= 3.0
-    rarely = bootstrap(lambda s: 1.0 if len(set(s)) == 3 else math.nan, [7, 11, 13])
-    assert (rarely.value, rarely.low, rarely.high) == (1.0, -math.inf, math.inf)
 
 
 @given(st.lists(st.floats(-1e6, 1e6), min_size=2, max_size=10), st.floats(-1e3, 1e3))
@@ -75,8 +39,6 @@ def test_few_seeds_are_no_error() -> None:
     for found in (
         over_seeds([]),
         over_seeds([1.0, math.nan]),
-        bootstrap(np.mean, [3]),
-        bootstrap(np.mean, []),
         rank_correlation([1, 2, 3], [1, 2, 3]),
         rank_correlation([1, 1, 1, 1], [1, 2, 3, 4]),
         proportion(0, 0),
@@ -132,7 +94,6 @@ def test_decisions() -> None:
 def test_bad_input_is_refused() -> None:
     refused(ValueError, "one number for each seed", "(2, 2)", lambda: over_seeds([[1, 2], [3, 4]]))
     refused(ValueError, "0 < level < 1", "95", lambda: over_seeds([1, 2], level=95))
-    refused(ValueError, "whole numbers", "float64", lambda: bootstrap(np.mean, [0.5, 1.0]))
     refused(ValueError, "successes <= trials", "4 of 3", lambda: proportion(4, 3))
     refused(ValueError, "pairs", "(3,)", lambda: rank_correlation([1, 2, 3], [1, 2]))
     refused(ValueError, "low <= high", "[1, 0]", lambda: decide(Interval(0, 0, 0, 3), 1, 0, 3))

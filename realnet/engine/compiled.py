@@ -28,7 +28,7 @@ import scipy.linalg.cython_blas  # noqa: F401
 from numba import njit, types
 from numba.extending import overload
 
-from realnet.buffers import ROWS, Array, Examples, Scratch, Weights
+from realnet.engine.buffers import ROWS, Array, Examples, Scratch, Weights
 
 __all__ = ["adam", "gradient", "logits"]
 

@@ -17,10 +17,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from realnet import buffers, compiled, stacked
 from realnet.config import RunConfig, Stage
-from realnet.model import layout, starting_weights
-from realnet.optimizer import OptimizerState, project, rates, update
+from realnet.engine import buffers, compiled, stacked
+from realnet.engine.optimizer import OptimizerState, project, rates, update
+from realnet.nets.transformer import layout, starting_weights
 from realnet.tasks import data_order, labels, table
 
 __all__ = ["Stack", "StageData", "choose_device", "is_compiled", "memory", "plan", "stage_data"]

@@ -1,0 +1,94 @@
+"""What is installed: the wheel holds the two libraries and nothing that could collide with another package."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import subprocess
+import sys
+import sysconfig
+import venv
+import zipfile
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+
+
+def run(python: Path | str, *arguments: str, cwd: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    clean = {k: v for k, v in os.environ.items() if k not in ("PYTHONPATH", "PYTHONHOME")}
+    return subprocess.run(
+        [str(python), *arguments], cwd=cwd, env=clean | environment, capture_output=True, text=True, check=False
+    )
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The wheel, built from what git would hand out."""
+    out = tmp_path_factory.mktemp("wheel")
+    options = ["--no-deps", "--no-build-isolation", "--quiet", "--wheel-dir", str(out)]
+    done = run(sys.executable, "-m", "pip", "wheel", *options, str(ROOT), cwd=out)
+    assert done.returncode == 0, done.stderr
+    (built,) = out.glob("*.whl")
+    return built
+
+
+@pytest.fixture(scope="module")
+def elsewhere(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Python of an environment where the wheel was installed, beside the dependencies of this one."""
+    home = tmp_path_factory.mktemp("environment")
+    venv.create(home, with_pip=False, symlinks=os.name != "nt")
+    python = home / ("Scripts" if os.name == "nt" else "bin") / "python"
+    found = run(python, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))", cwd=home)
+    site = Path(found.stdout.strip())
+    target = ["--target", str(site), "--no-deps", "--no-index", "--quiet"]
+    done = run(sys.executable, "-m", "pip", "install", *target, str(wheel), cwd=home)
+    assert done.returncode == 0, done.stderr
+    # A .pth file brings the dependencies and not what they bring: the checkout itself stays out of sight.
+    (site / "dependencies.pth").write_text(sysconfig.get_path("purelib") + "\n")
+    return python
+
+
+def test_the_wheel_holds_two_typed_libraries_below_one_megabyte(wheel: Path) -> None:
+    names = zipfile.ZipFile(wheel).namelist()
+    info = f"two_circuits-{importlib.metadata.version('two-circuits')}.dist-info"
+    assert {name.split("/")[0] for name in names} == {"toymodel", "realnet", info}
+    assert {"toymodel/py.typed", "realnet/py.typed"} <= set(names)
+    assert wheel.stat().st_size < 2**20
+
+
+def test_what_was_installed_simulates_sweeps_and_answers_for_help(elsewhere: Path, tmp_path: Path) -> None:
+    code = (
+        "import sys, toymodel as tm\n"
+        "print(tm.__file__)\n"
+        "print(tm.simulate().behaviour, tm.sweep(kappa=[1.2, 1.5], t_end=2000).behaviour.values)"
+    )
+    done = run(elsewhere, "-c", code, cwd=tmp_path, NUMBA_CACHE_DIR=str(tmp_path))
+    assert done.returncode == 0, done.stderr
+    where, said = done.stdout.split("\n", 1)
+    assert not Path(where).is_relative_to(ROOT)
+    assert said.split() == ["grokking", "['grokking'", "'grokking']"]
+    done = run(elsewhere, "-m", "realnet", "--help", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "train" in done.stdout
+
+
+def test_a_validate_of_another_package_is_not_ours(elsewhere: Path, tmp_path: Path) -> None:
+    # configobj installs a module `validate`; it must be the one that is imported.
+    other = tmp_path / "validate"
+    other.mkdir()
+    (other / "__init__.py").write_text("name = 'configobj'\n")
+    code = "import toymodel, realnet, validate; print(validate.name)"
+    assert run(elsewhere, "-c", code, cwd=tmp_path).stdout == "configobj\n"
+    assert run(elsewhere, "-c", "import figures", cwd=tmp_path).returncode != 0
+
+
+@pytest.mark.parametrize(
+    "statement", ["tm.simulate().plot()", "tm.sweep(kappa=[1.2, 1.5], t_end=50.0)", "tm.steady_state()"]
+)
+def test_the_toy_model_needs_no_extra(statement: str) -> None:
+    extras = ("torch", "netCDF4", "sympy", "tyro", "safetensors", "threadpoolctl", "filelock", "doit")
+    code = f"import sys\nfor name in {extras}: sys.modules[name] = None\nimport toymodel as tm\n{statement}"
+    done = run(sys.executable, "-c", code, cwd=ROOT, MPLBACKEND="agg")
+    assert done.returncode == 0, done.stderr
