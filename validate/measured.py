@@ -29,7 +29,7 @@ Array = npt.NDArray[np.float64]
 
 PROTOCOLS = ("coupled", "AdamW")
 """An L2 penalty in the loss, minimised by Adam, its last fifth at a tenth of the rate; decoupled decay, the paper's"""
-THRESHOLDS = tm.Thresholds()
+THRESHOLDS = tm.Criteria()
 """Where the shared vocabulary draws its lines"""
 REST = 0.02
 """A run rests if its accuracy moved by no more than this from the sixth tenth of its steps to the last"""

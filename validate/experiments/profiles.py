@@ -118,13 +118,13 @@ STANDARD = Profile(
                     Block((200, 300), (1e-5, 1e-3), range(10, 20), 2500),
                 ),
                 "ungrokking": (
-                    Block((120, 180, 280), (0.5,), range(10, 16), 3200),
-                    Block((120, 180, 280), (2.0,), range(10, 16), 800),
+                    Block((120, 180, 280), (0.5,), range(10, 14), 3200),
+                    Block((120, 180, 280), (2.0,), range(10, 14), 800),
                 ),
                 "corrupted_coupled": (Block((800,), (1e-4,), range(10, 13), 2500, (0.0, 0.1, 0.2, 0.4)),),
+                "scratch_coupled": (Block((560,), (1e-3,), range(10, 22), 3000),),
                 "scratch": tuple(
-                    Block((850,), (decay,), range(10, 15), steps)
-                    for decay, steps in ((1.0, 8000), (2.0, 4000), (4.0, 2500))
+                    Block((850,), (decay,), range(10, 15), steps) for decay, steps in ((2.0, 3500), (4.0, 2000))
                 ),
             },
         ),
