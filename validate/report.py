@@ -114,9 +114,9 @@ def markdown(content: Mapping[str, Any]) -> str:
     p = content["provenance"]
     left = f"Not trained: {', '.join(content['untrained'])}. " if content["untrained"] else ""
     parts = [
-        f"## Verdicts\n\nProfile `{content['profile']}`: {counts}. {content['finished']} of {content['runs']} runs finished, "
-        f"on {', '.join(p['device'])} ({', '.join(p['processor'])}). {left}Intervals are 95 % over seeds; a verdict in brackets "
-        f"is of a protocol for which nothing is claimed.\n\n{table(content)}",
+        f"## Verdicts\n\nProfile `{content['profile']}`: {counts}. {content['finished']} of {content['runs']} runs finished "
+        f"on {', '.join(p['device'])} ({', '.join(p['processor'])}). {left}Intervals are 95 % over seeds; a verdict in "
+        f"brackets is of a protocol for which nothing is claimed.\n\n{table(content)}",
         f"## What the theory gets wrong\n\n{wrong(content)}\n",
         "## Numbers beside the verdicts\n",
     ]
