@@ -211,6 +211,13 @@ def test_net_and_toy_fit_at_the_same_step() -> None:
         assert len(curve(chart, colour, dashed=True)) > 50
 
 
+def test_a_net_that_fits_from_the_start_ends_with_the_toy() -> None:
+    run = nets.runs(ROOT / "figures" / "data" / "validate" / "standard" / "base" / "ungrokking.nc")
+    net, found = next(iter(run.values()))(), answer.answer(START)
+    assert net.curves["train_accuracy"][1].min() >= 0.99
+    assert beside.meeting_pace(net, found) * found.run.t_end == net.curves["train_accuracy"][0][-1]
+
+
 def test_no_results_and_no_results_file_are_said_so(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="netCDF file or a folder"):
         nets.files(str(tmp_path))

@@ -104,7 +104,7 @@ def _(mo, move, net, nets, now):
         label="Set κ, η, α, D, q as measured at this run's end",
         on_click=lambda _: net and move(**nets.read_off(net, now)),
     )
-    meet = mo.ui.switch(True, label="Stretch time so that both fit at the same step")
+    meet = mo.ui.switch(True, label="Stretch time so that both fit, or end, at the same step")
     pace = mo.ui.slider(
         steps=[float(f"{10 ** (k / 20):.3g}") for k in range(-40, 101)],
         value=10.0,
@@ -164,7 +164,8 @@ def _(across, chosen, controls, curves, diagram, file, folder, meet, mo, numbers
     if page.value == "The toy model":
         _side = f"<div class='choices'>{across}{up}</div>{diagram}"
     else:
-        _side = f"<div class='choices'>{folder}{file}{chosen}{take}{meet}{'' if meet.value else pace}</div>"
+        _time = f"{meet}{'' if meet.value else pace}"
+        _side = f"<div class='choices'><div class='wide'>{folder}</div>{file}{chosen}{take}{_time}</div>"
     mo.Html(
         f"<header><h1>Two circuits</h1>{page}</header>"
         f"<main><div class='curves'>{curves}</div>{controls}<div class='side'>{_side}{numbers}</div></main>"

@@ -29,11 +29,15 @@ CHARTS = (
 
 
 def meeting_pace(net: Net, found: Answer) -> float:
-    """Steps per unit of flow time at which net and toy fit their training sets together; one at which they end together
-    where either never fits."""
-    step, t_fit = first_fit(net), found.run.t_fit
-    last = float(net.curves["train_loss"][0][-1])
-    return step / t_fit if step and t_fit else last / found.run.t_end
+    """Steps per unit of flow time at which net and toy fit their training sets together.
+
+    Where either never fits, or the net fits from its first measurement on, they end together instead.
+    """
+    steps, _ = net.curves["train_accuracy"]
+    fit, t_fit = first_fit(net), found.run.t_fit
+    if fit and t_fit and fit > steps[0]:
+        return fit / t_fit
+    return float(steps[-1]) / found.run.t_end
 
 
 def overlay(net: Net, found: Answer, pace: float) -> list[str]:
