@@ -80,7 +80,7 @@ class Job:
         if parent is None or parent.status != "finished":
             status = parent.status if parent else "missing"
             raise RuntimeError(
-                f"start_from must be a run that finished; run {config.start_from.key} is {status}. "
+                f"start_from must be a run that finished; run {config.start_from.name} is {status}. "
                 "Look at its curves with `show`, and choose a parent that trains."
             )
         names = ("weights", "first", "second", "count") if config.keep_optimizer else ("weights",)

@@ -93,7 +93,7 @@ def test_a_larger_profile_takes_over_what_a_smaller_one_trained(trained: Path) -
     again = experiments(replace(TINY, settings=(setting,)))[0]
     training.train(again, trained, "cpu", 1)
     for config in again.runs:
-        name = f"{config.key}.safetensors"
+        name = f"{config.name}.safetensors"
         first = trained / "runs" / BASE / again.kind / "runs" / name
         assert first.samefile(trained / "runs" / "other" / again.kind / "runs" / name)
 

@@ -36,7 +36,7 @@ def test_every_quick_run_is_a_standard_run_of_the_same_experiment() -> None:
 @pytest.mark.parametrize("profile", PROFILES)
 def test_configs_are_valid_and_no_run_is_asked_for_twice(profile: str) -> None:
     runs = [run for e in planned(profile) for run in e.runs]
-    assert len({run.key for run in runs}) == len(runs)
+    assert len({run.name for run in runs}) == len(runs)
     for run in runs:
         assert from_json(run.to_json()) == run  # made anew, checks and all
 
