@@ -159,8 +159,6 @@ class RunConfig:
         start = from_dict(self.start_from) if isinstance(self.start_from, Mapping) else self.start_from
         fixed: dict[str, Any] = {"phases": (phases := _phases(self.phases)), "start_from": start}
         fixed["options"] = _options(self.options)
-        if start is None:  # there is nothing to keep then, and nothing to be nested in
-            fixed |= {"keep_optimizer": True, "nested": True}
         if self.task in MODULAR:
             fixed["p"] = p = self.p if self.p is not None else symbols(self.task, 113)
             number("p", p, minimum=2)
@@ -251,6 +249,13 @@ class RunConfig:
         """The run that this one goes on from, the one that that goes on from, and so on."""
         parent = self.start_from
         return () if parent is None else (parent, *parent.ancestors)
+
+    @property
+    def table_size(self) -> int:
+        """Number of all pairs of a task on symbols. Errors: ConfigError for another task."""
+        remedy = "Ask realnet.examples.task_of(config).size of others."
+        require(self.task in MODULAR, "table_size is that of a table of pairs", self.task, remedy)
+        return table_size(self.task, self.p)
 
     @property
     def split_seed(self) -> int:
@@ -363,4 +368,3 @@ def grid(base: RunConfig, **axes: Iterable[Any] | Callable[[RunConfig], Any]) ->
         plain |= {n: make(draft) for n, make in derived.items()}
         runs.append(dataclasses.replace(base, **plain))
     return runs
-

@@ -74,7 +74,9 @@ def stage_data(config: RunConfig, stage: int) -> StageData:
         seen |= now
     target = task_of(config, config.stages[stage].task)
     same = len(target) == len(task) and target.outputs == task.outputs
-    require(same, f"a phase's task must have the examples of {config.task!r}", config.stages[stage].task, "Start a new run.")
+    require(
+        same, f"a phase's task must have the examples of {config.task!r}", config.stages[stage].task, "Start a new run."
+    )
     noisy = trained_labels(target, config.split_seed, config.stages[stage].corrupted)
     unseen = np.arange(task.size, len(task)) if task.test else np.flatnonzero(~seen)
     return StageData(np.flatnonzero(now), np.flatnonzero(seen & ~now), unseen, labels=noisy, truth=target.targets)

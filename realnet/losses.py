@@ -7,6 +7,7 @@ then taken by autograd.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -14,7 +15,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-__all__ = ["cross_entropy", "evaluate", "mse", "softmax", "stablemax"]
+from realnet.config import RunConfig
+from realnet.registry import arguments, find
+
+__all__ = ["cross_entropy", "evaluate", "loss_of", "mse", "softmax", "stablemax"]
 
 Loss = Callable[..., Any]
 
@@ -64,14 +68,21 @@ def mse(output: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
     return (error**2).mean(-1), error * (2 / output.shape[-1])
 
 
+def loss_of(config: RunConfig) -> Loss:
+    """The run's loss under its options."""
+    loss = find("loss", config.loss)
+    return functools.partial(loss, **arguments(loss, config.loss, config, {}, skip=2))
+
+
 def evaluate(loss: Loss, output: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
     """Losses [..., n] and slopes [..., n, q] of any loss, one's own included."""
-    if loss not in _by_autograd:
+    key = getattr(loss, "func", loss)
+    if key not in _by_autograd:
         with torch.no_grad():
             found = loss(output, target)
         if not isinstance(found, Tensor):
             return found
-        _by_autograd.add(loss)
+        _by_autograd.add(key)
     with torch.enable_grad():
         leaf = output.detach().requires_grad_()
         value = loss(leaf, target)

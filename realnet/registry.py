@@ -125,13 +125,15 @@ def _load(path: Path) -> Any:
         return _modules[key]
 
 
-def arguments(thing: Callable[..., Any], name: str, config: Any, given: Mapping[str, Any]) -> dict[str, Any]:
-    """What `thing` is called with: each argument by its name, from `given`, the run's options, or its fields.
+def arguments(
+    thing: Callable[..., Any], name: str, config: Any, given: Mapping[str, Any], skip: int = 0
+) -> dict[str, Any]:
+    """What `thing` is called with: each argument after the first `skip`, from `given`, the run's options, or its fields.
 
     Errors: ConfigError for an argument that none of them has and that has no default.
     """
     options, filled = dict(config.options), {}
-    for parameter in inspect.signature(thing).parameters.values():
+    for parameter in list(inspect.signature(thing).parameters.values())[skip:]:
         if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
             continue
         key = parameter.name
@@ -152,4 +154,6 @@ def check_source(config: Any) -> None:
     if config.source is not None:
         now = source(config.own_names)
         remedy = "Make the RunConfig anew: with another source it is another run."
-        require(now == config.source, f"the source of {', '.join(config.own_names)} must be {config.source}", now, remedy)
+        require(
+            now == config.source, f"the source of {', '.join(config.own_names)} must be {config.source}", now, remedy
+        )

@@ -23,7 +23,8 @@ from threadpoolctl import threadpool_limits
 from tqdm.auto import tqdm
 
 from realnet.config import RunConfig
-from realnet.engine.ensemble import Stack, choose_device, memory, plan
+from realnet.engine.ensemble import Stack
+from realnet.engine.plan import choose_device, memory, plan
 from realnet.fields import require
 from realnet.job import Job
 from realnet.metrics import Callback
@@ -210,7 +211,7 @@ class _Trainer:
         timed: dict[tuple[object, ...], float] = {}
         for stack in stacks:
             first = stack[0]
-            kind = (first.d_model, first.d_mlp, first.n_layers, first.p, first.dtype, first.architecture)
+            kind = (first.d_model, first.d_mlp, first.n_layers, first.p, first.dtype, first.network, first.loss)
             size = sum(c.dataset_size for c in stack)
             if kind not in timed:
                 timed[kind] = self._probe(stack) / size

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 import realnet as rn
-from realnet.nets.transformer import layout
+from realnet.nets.layout import layout
 from tests.laboratory import save
 from validate.further import tables
 from validate.measured import MissingResult, Results

@@ -93,7 +93,7 @@ def _from_parent(setting: Setting, steps: int) -> Callable[..., list[RunConfig]]
     parent = replace(setting.net, dataset_size=size, steps=parent_steps, weight_decay=1.0)
 
     def make(base: RunConfig, **axes: Any) -> list[RunConfig]:
-        return grid(base, **axes, start_from=lambda run: replace(parent, seed=run.seed))
+        return grid(replace(base, keep_optimizer=False), **axes, start_from=lambda run: replace(parent, seed=run.seed))
 
     return make
 

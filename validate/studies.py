@@ -34,7 +34,7 @@ def _size(interval: Interval) -> dict[str, float]:
 
 def by_setting(results: Results) -> Rows:
     """D_crit against width, depth, modulus and parameter count: the isologit crossing and what ungrokking shows."""
-    from realnet.nets.transformer import layout
+    from realnet.nets.layout import layout
 
     rows = []
     for setting in results.settings:

@@ -5,6 +5,7 @@ Axis order: run first, then example. Runs with fewer examples are padded; a padd
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -46,8 +47,12 @@ def batch_rows(config: RunConfig, stage: int, step: int) -> np.ndarray:
     now = config.stages[stage]
     size = min(config.batch_size or now.dataset_size, now.dataset_size)
     round_, place = divmod(step - now.start, now.dataset_size // size)
-    order = np.random.default_rng([config.seed, BATCHES, stage, round_]).permutation(now.dataset_size)
-    return order[place * size : (place + 1) * size]
+    return _order(config.seed, stage, round_, now.dataset_size)[place * size : (place + 1) * size]
+
+
+@functools.lru_cache(maxsize=256)
+def _order(seed: int, stage: int, round_: int, size: int) -> np.ndarray:
+    return np.random.default_rng([seed, BATCHES, stage, round_]).permutation(size)
 
 
 class Feed:
@@ -68,12 +73,14 @@ class Feed:
         if configs[0].batch_size is None:
             counts = [len(run[0]) for run in parts]
             places = _slots(parts, int(task_of(configs[0]).symbols or 0)) if slots else ()
-            self.batch = Batch(tuple(inputs), target, _share(counts, dtype, device), tuple(s.to(device) for s in places))
+            self.batch = Batch(
+                tuple(inputs), target, _share(counts, dtype, device), tuple(s.to(device) for s in places)
+            )
             return
         self._whole = (*inputs, target)
         self._runs = torch.arange(len(configs), device=device)[:, None]
         sizes = [min(c.batch_size or 0, len(run[0])) for c, run in zip(configs, parts, strict=True)]
-        self._sizes, self._orders = sizes, [(-1, np.empty(0, int))] * len(configs)
+        self._sizes = sizes
         first = tuple(x[:, : max(sizes)].clone() for x in self._whole)
         self.batch = Batch(first[:-1], first[-1], _share(sizes, dtype, device))
 

@@ -17,7 +17,7 @@ __all__ = ["clip", "grokfast", "grokfast_ma", "perpendicular"]
 
 
 @dataclass(frozen=True)
-class perpendicular:  # noqa: N801  # named as in a RunConfig
+class perpendicular:  # named as in a RunConfig
     """g <- what is perpendicular to the weights, at the length of g; tensor by tensor (Prieto et al. 2025, 5)."""
 
     memory: ClassVar[int] = 0
@@ -34,7 +34,7 @@ class perpendicular:  # noqa: N801  # named as in a RunConfig
 
 
 @dataclass(frozen=True)
-class grokfast:  # noqa: N801
+class grokfast:
     """g <- g + gain × its exponential moving average (Lee et al. 2024, arXiv 2405.20233, algorithm 2)."""
 
     grokfast_decay: float = 0.98
@@ -53,7 +53,7 @@ class grokfast:  # noqa: N801
 
 
 @dataclass(frozen=True)
-class grokfast_ma:  # noqa: N801
+class grokfast_ma:
     """g <- g + gain × its mean over a window, once the window is full (Lee et al. 2024, algorithm 1)."""
 
     grokfast_window: int = 100
@@ -74,7 +74,7 @@ class grokfast_ma:  # noqa: N801
 
 
 @dataclass(frozen=True)
-class clip:  # noqa: N801
+class clip:
     """g <- g at a norm of at most clip_norm, over all weights of a run together."""
 
     clip_norm: float = 1.0

@@ -17,7 +17,7 @@ from realnet.config import RunConfig
 from realnet.engine.batch import Batch
 from realnet.examples import task_of
 from realnet.losses import Loss, evaluate
-from realnet.nets.layout import Layout, build
+from realnet.nets.layout import build
 
 __all__ = ["Forward", "gradient", "saved_numbers"]
 
@@ -45,18 +45,21 @@ class Forward:
 
 
 def gradient(
-    layout: Layout, outputs: Callable[[Mapping[str, Tensor]], Tensor], loss: Loss, flat: Tensor, b: Batch, out: Tensor
+    outputs: Callable[[Mapping[str, Tensor]], Tensor],
+    loss: Loss,
+    leaves: Mapping[str, Tensor],
+    b: Batch,
+    out: Mapping[str, Tensor],
 ) -> Tensor:
-    """out [run, size] <- gradients of the mean loss at the weights flat [run, size]; returns the losses [run].
+    """out [run, ...] <- gradients of the mean loss at the weights `leaves` [run, ...]; returns the losses [run].
 
     `outputs` makes the network's outputs [run, n, q] of its named weights.
     """
-    leaves = {k: v.detach().requires_grad_() for k, v in layout.views(flat).items()}
     with torch.enable_grad():
         made = outputs(leaves)
     values, slopes = evaluate(loss, made.detach(), b.target)
     grads = torch.autograd.grad(made, list(leaves.values()), slopes.mul_(b.share[..., None]), materialize_grads=True)
-    for view, grad in zip(layout.views(out).values(), grads, strict=True):
+    for view, grad in zip(out.values(), grads, strict=True):
         view.copy_(grad)
     return (values * b.share).sum(-1)
 

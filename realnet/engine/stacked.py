@@ -99,7 +99,10 @@ def _transformer(config: RunConfig, w: Mapping[str, Tensor], b: Batch) -> Tensor
         r = r + (mixed @ w[block + "attn.W_O"].flatten(1, 2)).view_as(r)
         pre = _norm(config, r, w, block + "ln2").flatten(1, 2) @ w[block + "mlp.W_in"]
         if config.biases:
-            out = ACTIVATIONS[config.activation](pre + w[block + "mlp.b_in"][:, None]) @ w[block + "mlp.W_out"] + w[block + "mlp.b_out"][:, None]
+            out = (
+                ACTIVATIONS[config.activation](pre + w[block + "mlp.b_in"][:, None]) @ w[block + "mlp.W_out"]
+                + w[block + "mlp.b_out"][:, None]
+            )
         else:
             out = ACTIVATIONS[config.activation](pre) @ w[block + "mlp.W_out"]
         r = r + out.view_as(r)

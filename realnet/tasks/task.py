@@ -64,7 +64,9 @@ class Task:
             require(bool(np.isfinite(x).all()), f"a task's {name} must be finite", "NaN or infinity", "Clean the data.")
         require(len(self) > 0, "a task needs examples", 0, remedy)
         require(len(self.inputs) > 0, "a task needs inputs", self.inputs, "Give a tuple of arrays.")
-        require(0 <= self.test < len(self), f"test must leave examples of {len(self)} to train on", self.test, "Lower it.")
+        require(
+            0 <= self.test < len(self), f"test must leave examples of {len(self)} to train on", self.test, "Lower it."
+        )
         if not self.labelled:
             require(self.targets.ndim == 2, "targets of floats must be [n, k]", self.targets.shape, "Reshape them.")
             return
