@@ -101,7 +101,7 @@ def find(kind: str, name: str) -> Callable[..., Any]:
     found = getattr(_load(path), attribute, None)
     require(callable(found), f"{path} must define {attribute}", "nothing of this name", "Correct the spelling.")
     assert found is not None
-    return found  # type: ignore[no-any-return]
+    return found
 
 
 def _load(path: Path) -> Any:

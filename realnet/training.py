@@ -22,6 +22,7 @@ import xarray as xr
 from threadpoolctl import threadpool_limits
 from tqdm.auto import tqdm
 
+from realnet.checks import check
 from realnet.config import RunConfig
 from realnet.engine.ensemble import Stack
 from realnet.engine.plan import choose_device, memory, plan
@@ -74,6 +75,8 @@ def train(
     configs = [runs] if isinstance(runs, RunConfig) else list(runs)
     good = bool(configs) and all(isinstance(c, RunConfig) for c in configs)
     require(good, "runs must be at least one RunConfig", configs, "Make them with RunConfig or grid.")
+    for config in dict.fromkeys(a for c in configs for a in (*c.ancestors, c)):
+        check(config)
     chosen = choose_device(device)
     with ExitStack() as context:
         if out is None:

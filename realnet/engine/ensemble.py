@@ -193,14 +193,14 @@ class Stack:
             self._tables[key] = tuple(x.to(self.device)[None] for x in (torch.from_numpy(judged), *parts))
         rows, *inputs, target = self._tables[key]
         views = self.layout.views(self.weights[index : index + 1])
-        out = self.weights.new_zeros(len(task), task.outputs)
+        outputs = self.weights.new_zeros(len(task), task.outputs)
         nothing = torch.empty(0, dtype=torch.int64, device=self.device)
         with torch.no_grad():
             for start in range(0, len(judged), CHUNK):
                 some = tuple(x[:, start : start + CHUNK] for x in inputs)
                 batch = Batch(some, target, target, (nothing, nothing))
-                out[rows[0, start : start + CHUNK]] = self._outputs(views, batch)[0]
-        return out
+                outputs[rows[0, start : start + CHUNK]] = self._outputs(views, batch)[0]
+        return outputs
 
     def _buffers(self) -> buffers.Scratch:
         c = self.configs[0]

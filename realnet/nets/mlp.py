@@ -23,6 +23,10 @@ class MLP(nn.Module):
     read-out: this is then `torch.nn.Linear` after `torch.nn.Linear`.
     """
 
+    embed: Any
+    unembed: Any
+    layers: Any
+
     def __init__(
         self, task: Task, d_model: int, d_mlp: int, n_layers: int, activation: str, biases: bool, embedding: bool
     ) -> None:

@@ -26,6 +26,10 @@ class Transformer(nn.Module):
     Errors: ConfigError unless the task's inputs are two symbols.
     """
 
+    embed: Any
+    pos_embed: Any
+    unembed: Any
+
     def __init__(
         self,
         task: Task,
@@ -48,7 +52,7 @@ class Transformer(nn.Module):
         self.pos_embed = weights(W_pos=(3, d))
         self.blocks = nn.ModuleList()
         for _ in range(n_layers):
-            block = nn.Module()
+            block: Any = nn.Module()
             if layer_norm:
                 block.ln1, block.ln2 = weights(w=(d,), b=(d,)), weights(w=(d,), b=(d,))
             into, out = (n_heads, d, width), (n_heads, width, d)
