@@ -43,13 +43,13 @@ class Convolution(nn.Module):
         super().__init__()
         self.after = after
         self.root = nn.Linear(before, after)
-        self.edge = nn.Sequential(nn.Linear(kinds, 32), nn.ReLU(), nn.Linear(32, before * after))
+        self.edge_in, self.edge_out = nn.Linear(kinds, 32), nn.Linear(32, before * after)
 
     def forward(self, h: Tensor, bonds: Tensor) -> Tensor:
         """h: [n, a, before] to [n, a, after]."""
-        hidden = self.edge[1](self.edge[0](bonds)) * (bonds != 0).any(-1, keepdim=True).to(h.dtype)
+        hidden = torch.relu(self.edge_in(bonds)) * (bonds != 0).any(-1, keepdim=True).to(h.dtype)
         bonded = (bonds != 0).any(-1).to(h.dtype)
-        last = self.edge[2]
+        last = self.edge_out
         # The edge net's last layer is linear: its product with h_j is taken before the sum over j, not per edge matrix.
         matrix = last.weight.view(h.shape[-1], self.after, -1)  # [before, after, 32]
         collected = torch.einsum("nijk,njb->nikb", hidden, h)

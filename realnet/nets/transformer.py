@@ -7,6 +7,7 @@ attn.W_Q, W_K, W_V [head, d_model, d_head], attn.W_O [head, d_head, d_model], ml
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import torch
@@ -83,7 +84,9 @@ class Transformer(nn.Module):
         n = _norm(r, block.ln1) if layer_norm else r
         a = block.attn
         q, k, v = (torch.einsum("nsd,hde->nhse", n, w) for w in (a.W_Q, a.W_K, a.W_V))
-        mixed = F.scaled_dot_product_attention(q, k, v, is_causal=True)
+        scores = q @ k.mT / math.sqrt(q.shape[-1])
+        later = torch.ones(3, 3, dtype=torch.bool, device=r.device).triu(1)
+        mixed = scores.masked_fill(later, -torch.inf).softmax(-1) @ v
         r = r + torch.einsum("nhse,hed->nsd", mixed, a.W_O)
         pre = (_norm(r, block.ln2) if layer_norm else r) @ block.mlp.W_in
         if hasattr(block.mlp, "b_in"):
