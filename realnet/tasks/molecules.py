@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import functools
+import importlib
 import math
 from typing import Any
 
@@ -79,14 +80,15 @@ def _measured() -> list[tuple[str, float]]:
 @functools.lru_cache(maxsize=4)
 def _graphs(max_atoms: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     try:
-        from rdkit import Chem, RDLogger
+        chemistry: Any = importlib.import_module("rdkit.Chem")
+        log: Any = importlib.import_module("rdkit.RDLogger")
     except ImportError as error:
         command = "Run: python -m pip install rdkit (or all data: pip install 'two-circuits[data]')."
         raise ConfigError(f"molecules need the package rdkit; received {str(error)!r}. {command}") from error
-    RDLogger.DisableLog("rdApp.*")
+    log.DisableLog("rdApp.*")
     atoms, bonds, values = [], [], []
     for smiles, value in _measured():
-        molecule = Chem.MolFromSmiles(smiles)
+        molecule = chemistry.MolFromSmiles(smiles)
         if molecule is None or not 0 < molecule.GetNumAtoms() <= max_atoms or not math.isfinite(value):
             continue
         if any(atom.GetSymbol() not in ELEMENTS for atom in molecule.GetAtoms()):
