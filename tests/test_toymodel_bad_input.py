@@ -158,7 +158,7 @@ def test_a_state_to_start_from_is_checked() -> None:
     for logit, invariant, required, received in (
         (np.array([math.nan, 1.0]), two, "start[0]", "nan"),
         (np.array([-1.0, 1.0]), two, "start[0]", "-1.0"),
-        (two, np.array([1.0, -1.0]), "start.invariant[1]", "-1.0"),
+        (two, np.array([1.0, -2e6]), "start.invariant[1]", "-2000000.0"),
         (two, np.ones(1), "one logit for each circuit", "got 1"),
     ):
         state = tm.State(logit, invariant)
@@ -211,7 +211,7 @@ def test_a_sweep_needs_an_axis() -> None:
     refused(ValueError, "sweep needs at least one axis", "none", tm.sweep)
 
 
-@pytest.mark.parametrize("values", [[], "half", [["half"], ["full"]]])
+@pytest.mark.parametrize("values", [[], [["half"], ["full"]]])
 def test_the_penalty_axis_is_a_sequence(values: Any) -> None:
     refused(ValueError, "axis penalty must be a 1-D sequence", repr(values), lambda: tm.sweep(penalty=values))
 

@@ -148,7 +148,8 @@ class Trajectory(Readings, Shown):
 
     def _joined(self, more: "Trajectory") -> "Trajectory":
         """This history and what followed."""
-        new = more.time > 0.0
+        stamped = self.t_end + more.time
+        new = np.diff(stamped, prepend=self.t_end) > 0.0
         events = more.events + np.where(np.arange(more.events.size) < N_EVENTS, self.t_end, 0.0)
         # What holds from the start of the second part on may have held before.
         held = (more.events[:N_EVENTS] == 0.0) & ~np.isnan(self.events[:N_EVENTS])
@@ -167,7 +168,7 @@ class Trajectory(Readings, Shown):
         return replace(
             more,
             t_end=self.t_end + more.t_end,
-            time=np.concatenate([self.time, self.t_end + more.time[new]]),
+            time=np.concatenate([self.time, stamped[new]]),
             logits=np.concatenate([self.logits, more.logits[new]]),
             invariants=np.concatenate([self.invariants, more.invariants[new]]),
             problem=replace(more.problem, **arrays),

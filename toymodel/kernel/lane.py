@@ -51,7 +51,8 @@ def load(
         room[rows.POWER][j] = r - 1.0
         room[rows.PARKED][j] = 0.0
         room[rows.EDGE][j] = edge
-        room[rows.LEAST][j] = least_of(invariant, edge, floor, r)
+        absent = circuits[rows.PUSH][i] == math.inf
+        room[rows.LEAST][j] = 0.0 if absent else least_of(invariant, edge, floor, r)
         room[rows.THETA][j] = max(theta, edge) if floor > 0.0 else theta
     room[rows.T][k], room[rows.POINT][k] = 0.0, point
     room[rows.TAKEN][k] = room[rows.EVER][k] = room[rows.SAMPLED][k] = room[rows.HELD][k] = room[rows.PART][k] = 0.0

@@ -62,7 +62,8 @@ def parked_logit(j: int, k: int, coupled: bool, room: Vector) -> float:
     r, p = room[rows.R][k], room[rows.P][k]
     floor: float = room[rows.FLOOR][k]
     slope = slope_beside(0.0, j, k, coupled, room)
-    if floor == 0.0 and r > 1.0 and slope < math.inf and p > 0.0:
+    silent = coupled and room[rows.LOG_NORM][k] < -1e200
+    if floor == 0.0 and r > 1.0 and slope < math.inf and p > 0.0 and not silent:
         floor = math.exp(max(math.log(p / slope) / (r - 1.0), -700.0))
     return floor
 
