@@ -382,9 +382,11 @@ def test_measured_curves_are_checked() -> None:
     refused(ValueError, "one length >= 2", "(1,)", lambda: tm.classify_curves([1], [0.1], [0.1], 10))
     refused(ValueError, "one length >= 2", "(3,)", lambda: tm.classify_curves([1, 2], [0.1] * 3, good, 10))
     refused(ValueError, "must rise", "[2. 1.]", lambda: tm.classify_curves([2, 1], good, good, 10))
-    refused(ValueError, "finite", "nan", lambda: tm.classify_curves([1, 2], [0.1, math.nan], good, 10))
-    refused(ValueError, "[0, 1]", "99", lambda: tm.classify_curves([1, 2], [1, 99], good, 10))
-    refused(TypeError, "sequences of numbers", "'a'", lambda: tm.classify_curves([1, 2], [0.1, "a"], good, 10))
+    refused(
+        ValueError, "0 <= train_accuracy <= 1", "nan", lambda: tm.classify_curves([1, 2], [0.1, math.nan], good, 10)
+    )
+    refused(ValueError, "0 <= test_accuracy <= 1", "99", lambda: tm.classify_curves([1, 2], good, [1, 99], 10))
+    refused(TypeError, "sequence of numbers", "'a'", lambda: tm.classify_curves([1, 2], [0.1, "a"], good, 10))
     refused(ValueError, "2 <= num_classes", "1", lambda: tm.classify_curves([1, 2], good, good, 1))
     refused(TypeError, "2 <= num_classes", "'x'", lambda: tm.classify_curves([1, 2], good, good, "x"))
 

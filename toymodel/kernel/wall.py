@@ -11,15 +11,6 @@ import math
 
 from . import jit, rows
 from .elementary import Vector
-from .equations import mirror_of
-
-
-@jit
-def edge_of(invariant: float, floor: float, tol: float) -> float:
-    """Mirror coordinate at and below which a circuit may be parked."""
-    if floor > 0.0:
-        return mirror_of(floor, invariant)
-    return tol / max(1.0, invariant)
 
 
 @jit
@@ -47,13 +38,6 @@ def slope_beside(logit: float, j: int, k: int, coupled: bool, room: Vector) -> f
     log_slope = room[rows.LOG_SLOPE][j] + room[rows.BEND][k] * (norm - room[rows.LOG_SCALE][k])
     beside: float = math.exp(min(max(log_slope, -700.0), 700.0))
     return beside
-
-
-@jit
-def least_of(invariant: float, edge: float, floor: float, r: float) -> float:
-    """Least logit that a circuit off its wall is given: at r < 1 the push is infinite at W = 0, and a trial that steps
-    over the wall sees a large one instead."""
-    return invariant * edge if floor == 0.0 and r < 1.0 else floor
 
 
 @jit
