@@ -14,8 +14,9 @@ import matplotlib
 import numpy as np
 from matplotlib.figure import Figure
 
-from .catalogue import data_files, title
+from .catalogue import reads, source, title
 from .paths import Paths
+from .study import Study
 
 # Enough to check a claim by, few enough to be the same on every machine.
 DIGITS = 4
@@ -39,9 +40,11 @@ def package_version() -> str:
 
 def load(paths: Paths, name: str) -> ModuleType:
     """The figure's module, read anew from its file."""
-    spec = importlib.util.spec_from_file_location(f"figures.{name}", paths.source / f"{name}.py")
-    if spec is None or spec.loader is None:
-        raise ImportError(f"figure {name} must be a Python file in {paths.source.name}/, and is not. Look at its name.")
+    file = source(paths, name)
+    module_name = ".".join(("figures", *file.relative_to(paths.source).with_suffix("").parts))
+    spec = importlib.util.spec_from_file_location(module_name, file)
+    assert spec is not None  # catalogue names Python files only
+    assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
@@ -64,12 +67,13 @@ def rounded(value: Any) -> Any:
 
 
 def caption(name: str, heading: str, template: str, numbers: dict[str, Any]) -> bytes:
-    """The caption file: text with the computed numbers in it, the numbers, how many runs, which versions."""
+    """The caption file: text with the computed numbers in it, the numbers, where the runs are from, which versions."""
     values = rounded(numbers)
     content = {
         "figure": name,
         "title": heading,
         "caption": " ".join(template.format(**values).split()),
+        "source": values.pop("source", ""),
         "numbers": values,
         "two_circuits_version": package_version(),
         "matplotlib_version": matplotlib.__version__,
@@ -114,19 +118,18 @@ def digest(file: Path) -> str:
 def render(paths: Paths, name: str) -> dict[str, str]:
     """Draws figure `name` and writes all its files; hashes of them by kind.
 
-    FileNotFoundError for a missing saved result, with the command that makes it.  ValueError if the figure does not say
-    how many runs it shows.
+    FileNotFoundError for a missing saved result.  ValueError if the figure does not say how many runs it shows.
     """
     import matplotlib.pyplot as plt
 
-    for file, command in data_files(paths, name).items():
-        if not file.exists():
-            raise FileNotFoundError(
-                f"figure {name} needs {file.name}, which is not in {file.parent.name}/. Make it: {command}"
-            )
     with plt.rc_context(fname=paths.style):
         module = load(paths, name)
-        fig, numbers = module.draw()
+        if reads(paths, name):
+            study = Study(paths.data)
+            fig, numbers = module.draw(study)
+            numbers = study.about() | numbers
+        else:
+            fig, numbers = module.draw()
         if "n" not in numbers:
             raise ValueError(f"draw() of figure {name} must return how many runs it shows as n, got {sorted(numbers)}.")
         try:
