@@ -25,8 +25,7 @@ __all__ = ["REST", "Run", "Study", "crossing_time"]
 
 Array = npt.NDArray[np.float64]
 REST = 0.02
-FITTED, GENERALISES = 0.99, 0.9
-"""Accuracies of the shared vocabulary (toymodel/README.md (7)): the training set is fitted, the rest is right"""
+CRITERIA = tm.Criteria()
 CURVES = ("train_accuracy", "unseen_accuracy", "removed_accuracy", "train_loss", "unseen_loss", "norm")
 
 
@@ -43,7 +42,7 @@ def crossing_time(step: Array, curve: Array, level: float, *, rising: bool) -> f
 
 
 class Run(NamedTuple):
-    """A finished run: its config; an even grid `step` (k,) from 0 with its CURVES (k,); log-spaced measurements in `full`."""
+    """A finished run: config; an even grid `step` (k,) from 0 with its CURVES (k,); log-spaced measurements in `full`."""
 
     config: Mapping[str, Any]
     step: Array
@@ -112,13 +111,13 @@ class Run(NamedTuple):
         motion = self.tenth(test) - self.tenth(test, 6)
         with np.errstate(divide="ignore"):
             logit = np.log(self.config["p"] - 1.0) - np.log(np.expm1(self.curves["train_loss"]))
-        t_fit = crossing_time(self.step, train, FITTED, rising=True)
+        t_fit = crossing_time(self.step, train, CRITERIA.fit_accuracy, rising=True)
         step, gen, mem = self.circuits()
         late = step > 0.9 * self.step[-1]
         return {name: self.config[name] for name in names} | {"pairs": self.pairs, "coupled": self.coupled} | ends | {
             "test": self.tenth(test), "motion": motion, "rests": abs(motion) <= REST, "logit": self.tenth(logit),
             "t_fit": t_fit, "t_half": crossing_time(self.step, test, 0.5, rising=True),
-            "t_gen": crossing_time(self.step, test, GENERALISES, rising=True),
+            "t_gen": crossing_time(self.step, test, CRITERIA.performance, rising=True),
             "t_lost": crossing_time(self.step, test, 0.5, rising=False),
             "gen": float(gen[late].mean()) if late.any() else math.nan,
             "mem": float(mem[late].mean()) if late.any() else math.nan,
@@ -132,6 +131,7 @@ class Study:
     def __init__(self, folder: Path) -> None:
         self.folder = Path(folder)
         self.read: dict[str, xr.Dataset] = {}
+        self._runs: dict[str, list[Run]] = {}
 
     def __contains__(self, name: str) -> bool:
         return self._file(name).exists()
@@ -155,15 +155,16 @@ class Study:
 
     def runs(self, name: str) -> list[Run]:
         """The finished runs of an experiment, by seed, then data set size, then weight decay; none if it is not there."""
-        if name not in self:
-            return []
+        if name in self._runs or name not in self:
+            return self._runs.get(name, [])
         ds = self.dataset(name)
         configs = json.loads(ds.attrs["configs"])
         flat = ds.stack(run=list(ds.status.dims)).reset_coords(drop=False)
         done = [k for k, status in enumerate(flat.status.values.astype(str)) if status == "finished"]
         found = [_run(configs[str(flat.key.values[k])], flat.isel(run=k)) for k in done]
         order = ("seed", "dataset_size", "weight_decay")
-        return sorted((run for run in found if run), key=lambda run: [run.config[name] for name in order])
+        self._runs[name] = sorted((run for run in found if run), key=lambda run: [run.config[key] for key in order])
+        return self._runs[name]
 
     def table(self, *names: str) -> pd.DataFrame:
         """A row for each finished run of these experiments; empty if none is there."""

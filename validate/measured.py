@@ -23,7 +23,7 @@ __all__ = ["THRESHOLDS", "WINDOW", "MissingResult", "Results", "Run", "equivalen
 
 Array = npt.NDArray[np.float64]
 
-THRESHOLDS = tm.Thresholds()
+THRESHOLDS = tm.Criteria()
 """Where the shared vocabulary draws its lines (model.md 7)"""
 WINDOW = 0.1
 """Share of a run, at its end, that end values are averaged over"""

@@ -81,9 +81,7 @@ def ungrokking(model: tm.TwoCircuitModel, size: float, t_end: float, seed: float
     For κ ≥ 2 nothing of Mem survives in the theory; it starts at `seed`, taken to be the same as Gen's.
     """
     two = tm.steady_state(model).logits.tolist() if model.kappa < 2 else [plateau(_alive(model), 0)[0], seed]
-    # The lead that a trajectory reports is Gen's: exchange the circuits and it is Mem's.
-    after = _alive(model.at_dataset_size(size)).swapped()
-    return _or_never(tm.simulate(after, t_end, start=two[::-1]).t_cross)
+    return _or_never(tm.simulate(_alive(model.at_dataset_size(size)), t_end, start=two).t_lost)
 
 
 def _alive(model: tm.TwoCircuitModel) -> tm.TwoCircuitModel:

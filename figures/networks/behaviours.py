@@ -62,7 +62,7 @@ def _toy(name: str, model: tm.TwoCircuitModel, ratio: float, alpha: float) -> tm
     critical = tm.critical_dataset_size(model)
     if name == "ungrokking":
         grokked = tm.simulate(model.at_dataset_size(RICH * critical), T_END, weight_decay=alpha)
-        tr = grokked.continue_with(T_END, dataset_size=ratio * critical, times=TIMES)
+        tr = grokked.continue_with(2 * T_END, dataset_size=ratio * critical, times=T_END + TIMES)
     else:
         tr = tm.simulate(model.at_dataset_size(ratio * critical), T_END, weight_decay=alpha, times=TIMES)
     if tr.behaviour != name:
@@ -93,7 +93,7 @@ def draw(study: Study) -> tuple[Figure, dict[str, object]]:
             )
             loss.set_visible(False)
         tr = _toy(name, model, ratio, alpha)
-        _loss(toy, tr.time, tr.train_loss, tr.test_loss, float(np.log(model.num_classes)))
+        _loss(toy, TIMES, tr.train_loss, tr.test_loss, float(np.log(model.num_classes)))
         toy.set_title(f"{ratio:g} {CRITICAL}, α = {alpha:g}", loc="center", fontsize=7)
         steps = (alike or saved["base/scratch"])[0].config["steps"]
         for axes, low, high in ((accuracy, 1.0, steps), (loss, 1.0, steps), (toy, 0.1, T_END)):

@@ -64,13 +64,14 @@ def draw(study: Study) -> tuple[Figure, dict[str, object]]:
         xscale="log", xlabel="λ × steps", ylabel="threshold (pairs)", title=f"transformer, p = {first.config['p']}"
     )
     left.text(left.get_xlim()[0] * 1.1, found.value, CRITICAL, va="bottom", fontsize=7)
-    left.legend(handles=[Line2D([], [], color=c, label=decay_name(d, False)) for d, c in colours.items()], loc="center right",
+    left.legend(handles=[Line2D([], [], color=c, label=decay_name(d, False)) for d, c in colours.items()],
+                loc="center right",
                 bbox_to_anchor=(1.0, 0.62), ncols=2)  # fmt: skip
 
     model = tm.TwoCircuitModel()
     toy_colours, sizes = decay_colours(ALPHAS), 1000.0 * np.geomspace(0.4, 4.0, 300)
     for alpha, colour in toy_colours.items():
-        gap = tm.threshold_gap(model.with_parameters(weight_decay=alpha), CLOCK / alpha, sizes=sizes)
+        gap = tm.size_thresholds(model.with_parameters(weight_decay=alpha), CLOCK / alpha, sizes=sizes)
         right.plot(CLOCK, gap.from_scratch / 1000.0, color=colour, label=f"α = {alpha:g}")
         right.plot(CLOCK, gap.ungrokking / 1000.0, color=colour, ls="--")
     right.axhline(1.0, color=GREY, lw=0.8, ls="--", zorder=0)

@@ -19,6 +19,12 @@ from types import ModuleType
 from . import kernel
 
 
+@cache
+def available() -> bool:
+    """Whether there is a numba to compile with; without it everything runs plainly, in the same text."""
+    return importlib.util.find_spec("numba") is not None
+
+
 def cache_folder() -> Path:
     """Where this kernel's compiled code lives: $XDG_CACHE_HOME or ~/.cache, else the temporary folder."""
     digest = hashlib.sha256()
