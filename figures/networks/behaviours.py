@@ -93,7 +93,8 @@ def draw(study: Study) -> tuple[Figure, dict[str, object]]:
             )
             loss.set_visible(False)
         tr = _toy(name, model, ratio, alpha)
-        _loss(toy, TIMES, tr.train_loss, tr.test_loss, float(np.log(model.num_classes)))
+        late = slice(-TIMES.size, None)  # a continued run begins with the run that it continues
+        _loss(toy, TIMES, tr.train_loss[late], tr.test_loss[late], float(np.log(model.num_classes)))
         toy.set_title(f"{ratio:g} {CRITICAL}, α = {alpha:g}", loc="center", fontsize=7)
         steps = (alike or saved["base/scratch"])[0].config["steps"]
         for axes, low, high in ((accuracy, 1.0, steps), (loss, 1.0, steps), (toy, 0.1, T_END)):

@@ -30,10 +30,9 @@ KINDS = {
 WITHIN = 3.0
 
 CAPTION = """
-Nets mod {p} at rest under a coupled penalty, means over seeds, and the toy model at rest with κ = {kappa}, η_gen =
-{eta}, β = {beta}, D_crit = {critical}, all from single circuits, and μ = {mu} from mixtures of one weight decay.
-Left, centre: α = 10⁻⁴. Right: forecast over measured for every mixture, shaded ±3 %: {held} held out, where ln logit
-is {logit} and ln norm {norm} off. n = {n} nets.
+Nets mod {p} at rest, coupled, means over seeds, and the toy model with κ = {kappa}, η_gen = {eta}, β = {beta}, D_crit =
+{critical}, all from single circuits, and μ = {mu} from mixtures of one α. Left, centre: α = 10⁻⁴. Right: every mixture,
+shaded ±3 %; {held} held out miss ln logit by {logit} and ln norm by {norm}. n = {n} nets.
 """
 
 
@@ -79,7 +78,7 @@ def draw(study: Study) -> tuple[Figure, dict[str, object]]:
     for k, (column, face) in enumerate((("logit", "w"), ("norm", BOTH))):
         error = 100.0 * (forecast[:, k] / cells[column] - 1.0)
         right.plot(cells.dataset_size, error, "D", ms=3.6, mfc=face, mec=BOTH, mew=0.8, label=column)
-    right.set(ylabel="forecast over measured − 1 (%)", ylim=(-8, 8))
+    right.set(ylabel="forecast over measured − 1 (%)", ylim=(-6, 6))
     left.set_ylabel("logit at rest (nats)")
     centre.set_ylabel("parameter norm at rest")
     for axes in (left, centre, right):
