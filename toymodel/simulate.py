@@ -11,7 +11,7 @@ from . import plot as draw
 from .behaviours import FAILED, MEANINGS, Criteria, as_criteria
 from .compilation import available
 from .display import Rows, Shown, number
-from .engine import REASONS, RTOL, solve_descent, solve_flow, stable_rate
+from .engine import REASONS, RTOL, follow_to_limit, solve_descent, solve_flow, stable_rate
 from .export import describe, provenance
 from .kernel.rows import COUNT, DONE, GENERALISED, N_EVENTS
 from .model import HELP, TwoCircuitModel, as_model
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 METHODS = ("flow", "descent")
 # A descent of more circuits × steps than this is worth the time that loading the compiler takes.
-COMPILE_FROM = 300_000
+COMPILE_FROM = 200_000
 SETTINGS = ("t_end", "method", "learning_rate", "steps", "start", "times", "rtol", "noise", "seed", "criteria")
 
 
@@ -285,7 +285,7 @@ def simulate(
         solution = solve_flow(problem, np.array([t_end]), rtol, saved, compiled=False)
     else:
         rate = np.array([learning_rate])
-        bound = float(stable_rate(problem, rate)[0])
+        bound = float(stable_rate(problem, follow_to_limit(problem), rate)[0])
         if learning_rate >= bound:
             raise ValueError(
                 f"descent can settle where the flow ends only with learning_rate < 2 / curvature = {bound:.4g}; got "
