@@ -13,6 +13,7 @@ from .paths import HERE, Paths
 SILENT = {"__main__", "__init__", "catalogue", "tasks", "paths"}
 # The gallery's order: the paper's figures 1 to 8 and its appendix, then what goes beyond it.
 ORDER = [
+    "hero",
     "behaviours",
     "three_ingredients_all",
     "three_ingredients_gen_less_efficient",

@@ -6,6 +6,8 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 SAVED = HERE / "data"
 """Results kept with the project"""
+ANIMATED = ("hero",)
+"""Figures that move: `draw(study, share)` of their time, in FRAMES steps"""
 
 
 @dataclass(frozen=True)
@@ -42,4 +44,5 @@ class Paths:
     def targets(self, name: str) -> dict[str, Path]:
         """The files of figure `name`, by kind."""
         folders = {"png": self.gallery, "json": self.gallery, "svg": self.build, "pdf": self.build}
+        folders |= {"gif": self.gallery} if name in ANIMATED else {}
         return {kind: folder / f"{name}.{kind}" for kind, folder in folders.items()}

@@ -28,6 +28,8 @@ METADATA: dict[str, dict[str, None]] = {
 }
 # Bytes above which a PNG is packed smaller; the gallery is kept in git.
 LARGE = 190_000
+COLOURS, FRAME_MS, REST_MS = 32, 90, 3000
+"""Of animations: colours, milliseconds of a frame and of the last one"""
 
 
 def package_version() -> str:
@@ -89,6 +91,20 @@ def picture(fig: Figure, kind: str) -> bytes:
     return smaller(buffer.getvalue()) if kind == "png" and buffer.tell() > LARGE else buffer.getvalue()
 
 
+def animation(frames: list[bytes]) -> bytes:
+    """PNGs of one size as a GIF that runs for ever and rests at its end."""
+    from PIL import Image
+
+    pictures = [Image.open(io.BytesIO(frame)).convert("RGB") for frame in frames]
+    # One palette for all, from the last, which has every colour.
+    palette = pictures[-1].quantize(COLOURS, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
+    drawn = [picture.quantize(palette=palette, dither=Image.Dither.NONE) for picture in pictures]
+    buffer = io.BytesIO()
+    times = [FRAME_MS] * (len(drawn) - 1) + [REST_MS]
+    drawn[0].save(buffer, "gif", save_all=True, append_images=drawn[1:], duration=times, loop=0, optimize=True)
+    return buffer.getvalue()
+
+
 def smaller(png: bytes) -> bytes:
     """The picture without its alpha channel, and if that is not enough with a palette of 256 colours."""
     from PIL import Image
@@ -100,6 +116,20 @@ def smaller(png: bytes) -> bytes:
         if buffer.tell() <= LARGE:
             break
     return buffer.getvalue()
+
+
+def _frames(module: ModuleType, study: Study) -> list[bytes]:
+    """The figure at equal steps of its time."""
+    import matplotlib.pyplot as plt
+
+    frames = []
+    for k in range(1, module.FRAMES + 1):
+        fig, _ = module.draw(study, k / module.FRAMES)
+        buffer = io.BytesIO()
+        fig.savefig(buffer, format="png", dpi=110, metadata=METADATA["png"])
+        plt.close(fig)
+        frames.append(buffer.getvalue())
+    return frames
 
 
 def write_whole(file: Path, content: bytes) -> None:
@@ -123,17 +153,15 @@ def render(paths: Paths, name: str) -> dict[str, str]:
     import matplotlib.pyplot as plt
 
     with plt.rc_context(fname=paths.style):
-        module = load(paths, name)
-        if reads(paths, name):
-            study = Study(paths.data)
-            fig, numbers = module.draw(study)
-            numbers = study.about() | numbers
-        else:
-            fig, numbers = module.draw()
+        module, study = load(paths, name), Study(paths.data)
+        fig, numbers = module.draw(study) if reads(paths, name) else module.draw()
+        numbers = study.about() | numbers
         if "n" not in numbers:
             raise ValueError(f"draw() of figure {name} must return how many runs it shows as n, got {sorted(numbers)}.")
         try:
             content = {kind: picture(fig, kind) for kind in METADATA}
+            if "gif" in paths.targets(name):
+                content["gif"] = animation(_frames(module, study))
         finally:
             plt.close(fig)
     content["json"] = caption(name, title(paths, name), module.CAPTION, numbers)

@@ -172,8 +172,12 @@ class Study:
         return pd.DataFrame(rows)
 
     def about(self) -> dict[str, object]:
-        """How many runs were read, and where they were made: for the caption file.  A date only where the runs have one."""
+        """For the caption file: how many runs were read, where they were made, and what is quoted of the verdicts.
+
+        A date is stated only where the runs have one.
+        """
         data = list(self.read.values())
+        quoted = {"quoted": self.verdicts.quoted} if "verdicts" in self.__dict__ else {}
         status = np.concatenate([ds.status.values.ravel() for ds in data] or [np.empty(0, str)])
         status = status[status != "absent"]
 
@@ -189,7 +193,7 @@ class Study:
         words += [" to ".join(dict.fromkeys((days[0], days[-1])))] if days else []
         commits = list(dict.fromkeys(commit[:10] for commit in of("commit")))
         words += [f"commit{'s' * (len(commits) > 1)} {', '.join(commits)}"] if commits else []
-        return {"n": int(status.size), "source": "; ".join(words) + "."} if data else {}
+        return quoted | ({"n": int(status.size), "source": "; ".join(words) + "."} if data else {})
 
 
 def _run(config: Mapping[str, Any], one: xr.Dataset) -> Run | None:

@@ -30,9 +30,9 @@ KINDS = {
 WITHIN = 3.0
 
 CAPTION = """
-Nets mod {p} at rest, coupled, means over seeds, and the toy model with κ = {kappa}, η_gen = {eta}, β = {beta}, D_crit =
-{critical}, all from single circuits, and μ = {mu} from mixtures of one α. Left, centre: α = 10⁻⁴. Right: every mixture,
-shaded ±3 %; {held} held out miss ln logit by {logit} and ln norm by {norm}. n = {n} nets.
+Nets mod {p} at rest, coupled, means over seeds, and the toy model with κ = {kappa}, η_gen = {eta}, β = {beta}, D_crit
+= {critical}, all from single circuits, and μ = {mu} from mixtures of one α. Left, centre: α = 10⁻⁴. Right: every
+mixture, shaded ±3 %; {held} held out miss ln logit by {logit} and ln norm by {norm}. n = {n} nets.
 """
 
 
