@@ -213,8 +213,8 @@ def speed() -> str:
 
     versions = ", ".join(f"{k} {v}" for k, v in p["versions"].items())
     return (
-        f"{table(('measured', 'median (range)'), rows)}\n\nBaseline: {t['baseline']}; {t['grid']}. The largest error is over "
-        f"all {64 * 64} points against {t['logit_error']['against']}. {p['processor']}, {p['cores']} cores, Python "
+        f"{table(('measured', 'median (range)'), rows)}\n\nBaseline: {t['baseline']}; {t['grid']}. The largest error is "
+        f"over all {64 * 64} points against {t['logit_error']['against']}. {p['processor']}, {p['cores']} cores, Python "
         f"{p['python']}, {versions}.\n\nMicroseconds a point: by number of points {cost('points')}; by circuits "
         f"{cost('circuits')}; by 2 − κ {cost('two_minus_kappa')}."
     )
