@@ -36,7 +36,7 @@ def meeting_pace(net: Net, found: Answer) -> float:
     steps, _ = net.curves["train_accuracy"]
     fit, t_fit = first_fit(net), found.run.t_fit
     if fit and t_fit and fit > steps[0]:
-        return fit / t_fit
+        return float(fit / t_fit)
     return float(steps[-1]) / found.run.t_end
 
 
@@ -93,7 +93,7 @@ def rows(net: Net, found: Answer, pace: float) -> list[tuple[str, list[tuple[str
                 ("fits at step", when(run.t_fit and run.t_fit * pace)),
                 ("logit of both circuits at the end", f"{total:.3g} nats"),
                 ("norm at the end", f"{run.norm[-1]:.3g}"),
-                ("steps per unit of flow time", f"{pace:.3g}"),
+                ("steps per unit of flow time", when(pace)),
             ],
         ),
     ]
