@@ -2,7 +2,7 @@
 
 Claim: with logits that grow with norm to the power κ = 4.8, norms that add up (μ = 2) let a winner take all, whose norm does
 not depend on how much is shared; for μ > κ the network rests in a mixture, below both pure circuits in norm.
-Source: toymodel/README.md (8.1) to (8.5); **beyond** the paper.
+Source: toymodel/README.md (8.1) to (8.5); beyond the paper.
 """
 
 import matplotlib.pyplot as plt
@@ -11,10 +11,10 @@ from matplotlib.figure import Figure
 
 import toymodel as tm
 
-from .palette import COLOURS, GREY
+from ..palette import BOTH, COLOURS, GREY
 
 KAPPA, EFFICIENCY, EXPONENT, CRITICAL, CLASSES, DECAY = 4.8, 0.0856, 0.318, 267.0, 43, 1e-4
-SHARING = {2.0: ("0.55", "-", 4.0), 4.0: ("k", "--", 1.2), 8.0: ("#CC79A7", "-", 1.8)}
+SHARING = {2.0: ("0.55", "-", 4.0), 4.0: ("k", "--", 1.2), 8.0: (BOTH, "-", 1.8)}
 
 CAPTION = """
 Norm (left) and Gen's share of the logits (right) at rest against data set size, from equal starts, for κ = {kappa}
