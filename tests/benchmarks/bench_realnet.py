@@ -120,6 +120,7 @@ def work(c: rn.RunConfig) -> dict[str, float]:
     look_ups = 2 * c.n_heads * n * (m + classes)
     return {
         "plain": plain,
+        "stacked": 3 * 2 * (n * (d * (m + classes) + m * classes) + rows * d * d + d * d * (m + classes)),
         "compiled": 3 * 2 * (n * m * classes + tables + look_ups),
         "look_ups": 3 * 2 * look_ups,
     }
