@@ -11,7 +11,8 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from realnet.config import RunConfig, grid
+from realnet.config import RunConfig
+from realnet.grid import grid
 from realnet.results import write_netcdf
 from realnet.training import train
 
