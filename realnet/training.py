@@ -1,7 +1,7 @@
 """Train runs and return them as one labelled data set; stop and go on at any moment.
 
 Workers take stacks of runs from a queue. A run belongs to the process that holds its lock, so that several
-processes may share an output folder and the work. Sections 1 and 2 of experiments.md.
+processes may share an output folder and the work.
 """
 
 from __future__ import annotations
