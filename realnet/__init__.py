@@ -13,7 +13,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from realnet.config import ConfigError, Phase, RunConfig
-from realnet.grid import grid
+from realnet.sweeps import grid
 from realnet.tasks.task import Group, Task
 
 if TYPE_CHECKING:

@@ -19,7 +19,7 @@ import tyro
 
 from realnet.commands import run_command
 from realnet.config import ConfigError, Phase, RunConfig
-from realnet.grid import grid
+from realnet.sweeps import grid
 
 __all__ = ["main"]
 

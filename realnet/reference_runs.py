@@ -12,8 +12,8 @@ import sys
 from pathlib import Path
 
 from realnet.config import RunConfig
-from realnet.grid import grid
 from realnet.results import write_netcdf
+from realnet.sweeps import grid
 from realnet.training import train
 
 __all__ = ["REFERENCE", "main"]
