@@ -110,7 +110,7 @@ def list_runs(out: Annotated[Path, tyro.conf.Positional]) -> None:
     head = f"{'key':24}  {'status':9} {'steps':>15}  {'task':12} {'p':>4} {'D':>6} {'decay':>6} {'seed':>4}"
     print(f"{head}  train  unseen")
     for c in configs:
-        record = folder.read(c)
+        record = folder.read(c, "curve")
         status, step = (record.status, record.step) if record else ("pending", 0)
         last = {n: record.curves[f"light_{n}_accuracy"][-1] if record else float("nan") for n in ("train", "unseen")}
         size = c.stages[-1].dataset_size
@@ -131,7 +131,7 @@ def show(out: Annotated[Path, tyro.conf.Positional], key: Annotated[str, tyro.co
         raise ConfigError(
             f"key must fit exactly one run; received {key!r}, which fits {len(found)} of {keys}. Type more of it."
         )
-    record = folder.read(found[0])
+    record = folder.read(found[0], "curve")
     print(json.dumps(json.loads(found[0].to_json()), indent=2))
     if record is None:
         print("pending: no checkpoint yet")

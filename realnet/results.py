@@ -76,7 +76,7 @@ def _unit(name: str) -> str:
 
 def dataset(configs: Sequence[RunConfig], records: Mapping[RunConfig, Record]) -> xr.Dataset:
     """All runs of `configs`; those without a record are pending."""
-    configs = list(dict.fromkeys(configs))
+    configs = list({c.name: c for c in configs}.values())
     axes = _axes(configs)
     shape = tuple(len(v) for v in axes.values())
     companions = {n: np.full(shape, np.nan) for n in _numbers(configs) if n not in axes}
