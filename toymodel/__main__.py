@@ -1,6 +1,10 @@
-"""The demonstration: `python -m toymodel` trains the paper's two circuits, cuts the data set, and maps the behaviours."""
+"""The demonstration: `python -m toymodel` trains the paper's two circuits, cuts the data set, and maps the behaviours.
+
+`python -m toymodel explore` opens the explorer in a browser.
+"""
 
 import collections
+import sys
 import time
 
 import numpy as np
@@ -36,4 +40,8 @@ def main() -> None:
 
 
 if __name__ == "__main__":
+    if sys.argv[1:2] == ["explore"]:
+        from toymodel.explore.serve import main as explore
+
+        sys.exit(explore(sys.argv[2:]))
     main()
