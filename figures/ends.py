@@ -51,7 +51,7 @@ def runs(name: str) -> Iterator[Run]:
     with xr.open_dataset(file, engine="netcdf4") as ds:
         ds = ds.load()
     configs = json.loads(ds.attrs["configs"])
-    flat = ds.stack(run=list(ds.status.dims))
+    flat = ds if ds.status.dims == ("run",) else ds.stack(run=list(ds.status.dims))
     for i in range(flat.sizes["run"]):
         one = flat.isel(run=i)
         if str(one.status.values) != "finished":

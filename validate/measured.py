@@ -221,7 +221,7 @@ class Results:
         ds = self.dataset(name)
         configs = json.loads(ds.attrs["configs"])
         axes = [d for d in ds.status.dims]
-        flat = ds.stack(run=axes)
+        flat = ds if axes == ["run"] else ds.stack(run=axes)
         runs = []
         for i in range(flat.sizes["run"]):
             one = flat.isel(run=i)

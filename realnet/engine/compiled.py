@@ -25,17 +25,15 @@ import numpy as np
 
 # Numba calls SciPy's BLAS, which must be in place before its threads can be limited.
 import scipy.linalg.cython_blas  # noqa: F401
-from numba import njit, types
+from numba import types
 from numba.extending import overload
 
 from realnet.engine.buffers import ROWS, Array, Examples, Scratch, Weights
+from realnet.engine.jit import jit
 
 __all__ = ["adam", "gradient", "logits"]
 
 SPREAD = 60.0  # widest range of scores whose exponentials are safe in float32
-# Reassociation lets sums run in vector lanes; NaN and infinity keep their meaning: divergence is seen.
-FAST = {"reassoc", "contract", "nsz"}
-jit: Any = njit(nogil=True, cache=True, fastmath=FAST, error_model="numpy")
 
 
 def _exp(row: Array, power: Array) -> None:
