@@ -65,6 +65,7 @@ def train(
     stack_size: int | None = None,
     workers: int | None = None,
     checkpoint_seconds: float = 60.0,
+    shard: tuple[int, int] | None = None,
 ) -> None:
     """Train a run, or the grid of the plural options; finished runs are not trained again.
 
@@ -80,6 +81,7 @@ def train(
         stack_size: runs in a stack.
         workers: threads that each train a stack.
         checkpoint_seconds: a kill loses at most about this much work.
+        shard: i n: train part i of n alone, for job arrays.
     """
     from realnet.training import train as train_runs
 
@@ -88,16 +90,23 @@ def train(
     axes = {"dataset_size": dataset_sizes, "weight_decay": weight_decays}
     axes |= {"learning_rate": learning_rates, "seed": seeds}
     runs = grid(RunConfig(**fields), **{name: values for name, values in axes.items() if values})
-    train_runs(runs, device, out, stack_size=stack_size, workers=workers, checkpoint_seconds=checkpoint_seconds)
+    options: dict[str, Any] = {"stack_size": stack_size, "workers": workers, "checkpoint_seconds": checkpoint_seconds}
+    train_runs(runs, device, out, **options, shard=shard, collect=shard is None)
     list_runs(out)
 
 
-def resume(out: Annotated[Path, tyro.conf.Positional], device: str = "auto", workers: int | None = None) -> None:
-    """Go on with every unfinished run in a folder."""
+def resume(
+    out: Annotated[Path, tyro.conf.Positional],
+    device: str = "auto",
+    workers: int | None = None,
+    shard: tuple[int, int] | None = None,
+) -> None:
+    """Go on with every unfinished run in a folder, or with those of part i of n (--shard i n)."""
     from realnet.records import Folder
     from realnet.training import train as train_runs
 
-    train_runs(Folder(out, create=False).configs(), device, out, workers=workers)
+    runs = Folder(out, create=False).configs()
+    train_runs(runs, device, out, workers=workers, shard=shard, collect=shard is None)
     list_runs(out)
 
 

@@ -199,6 +199,8 @@ def gradient(config: RunConfig, flat: Tensor, b: Batch, out: Tensor) -> tuple[Te
         scores = forward(config, leaves, b)
     loss, accuracy, slope = loss_gradient(scores.detach(), b)
     grads = torch.autograd.grad(scores, list(leaves.values()), slope)
+    if plan.size > plan.num_parameters:
+        out.zero_()  # the optimizer leaves its own numbers there, and padding must not move
     for view, grad in zip(plan.views(out).values(), grads, strict=True):
         view.copy_(grad)
     return loss, accuracy
