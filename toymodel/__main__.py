@@ -25,7 +25,7 @@ def main() -> None:
     )
     print("Grokking takes", tm.grokking_time(model), sep="\n", end="\n\n")
 
-    smaller = run.continue_with(dataset_size=400, t_end=3000)
+    smaller = run.continue_with(4000, dataset_size=400)
     print(f"The same network, trained on with D = 400: {smaller.behaviour}.  {smaller.meaning.capitalize()}.\n")
 
     sizes, kappas = np.geomspace(100, 1e4, 64), np.linspace(1.0, 1.9, 64)

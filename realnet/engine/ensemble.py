@@ -141,7 +141,7 @@ def _scratch(p: int, d: int, m: int, heads: int, size: int, dtype: str) -> buffe
     """Buffers of this thread, kept while the shapes stay the same."""
     key = (p, d, m, heads, dtype)
     kept = getattr(_local, "scratch", None)
-    if kept is None or kept[0] != key or kept[1].mix.shape[0] < size:
+    if kept is None or kept[0] != key or kept[1].attention.shape[0] < size:
         _local.scratch = (key, buffers.make_scratch(p, d, m, heads, size, np.dtype(dtype)))
     scratch: buffers.Scratch = _local.scratch[1]
     return scratch

@@ -1,6 +1,6 @@
 """Charts as SVG text, quick enough to be drawn anew for every move of a slider.
 
-A chart is 420 × 250 units and scales with its column; text is 12 units.  Circuits, data sets and behaviours have the
+A chart is 420 × 232 units and scales with its column; text is 12 units.  Circuits, data sets and behaviours have the
 colours that they have in every figure.
 """
 
@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from ..parameters import FloatArray
 
-WIDTH, HEIGHT = 420, 250
+WIDTH, HEIGHT = 420, 232
 LEFT, RIGHT, TOP, BOTTOM = 58, 20, 28, 40
 INK, FAINT = "#333", "#e3e3e3"
 SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
@@ -44,6 +44,10 @@ class Axis:
             return float(self.low ** (1.0 - share) * self.high**share)
         return float(self.low + share * (self.high - self.low))
 
+    def values(self, count: int) -> FloatArray:
+        """`count` values from end to end, spaced as the axis is."""
+        return np.geomspace(self.low, self.high, count) if self.log else np.linspace(self.low, self.high, count)
+
     def ticks(self) -> list[tuple[float, str]]:
         """Values with their texts: about five."""
         if not self.log:
@@ -65,19 +69,19 @@ def power(exponent: int) -> str:
 
 
 def around(label: str, *values: FloatArray, log: bool = False, low: float | None = None) -> Axis:
-    """An axis that holds all finite `values` with a little room; ends move in steps, so that the picture stands still."""
+    """An axis that holds all finite `values`, with room for a mark's word above; ends move in steps, not with each value."""
     flat = np.concatenate([np.ravel(v) for v in values])
     flat = flat[np.isfinite(flat) & ((flat > 0.0) | (not log))]
     if flat.size == 0:
         return Axis(label, 0.1 if log else 0.0, 1.0, log)
     bottom, top = float(flat.min()) if low is None else low, float(flat.max())
     if log:
-        top = 10.0 ** (np.ceil(2.0 * np.log10(top)) / 2.0)
-        bottom = max(10.0 ** np.floor(np.log10(bottom)), 1e-8 * top)
+        top = 10.0 ** (np.ceil(2.0 * np.log10(top) + 0.6) / 2.0)
+        bottom = max(10.0 ** np.floor(np.log10(bottom)), 1e-12 * top)
         return Axis(label, min(bottom, 0.1 * top), top, log)
     top = max(top, bottom + 1e-9)
     step = 10.0 ** np.floor(np.log10(top - bottom)) / 2.0
-    return Axis(label, bottom if low is not None else step * np.floor(bottom / step), step * np.ceil(1.02 * top / step))
+    return Axis(label, bottom if low is not None else step * np.floor(bottom / step), step * np.ceil(1.2 * top / step))
 
 
 @dataclass(frozen=True)

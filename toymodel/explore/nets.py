@@ -153,7 +153,7 @@ def read_off(net: Net, values: Values) -> dict[str, float]:
 def first_fit(net: Net) -> float | None:
     """The step since which the training set is fitted, by the vocabulary's threshold; None if it is not at the end."""
     step, train = net.curves["train_accuracy"]
-    fits = train >= tm.Thresholds().fit_accuracy
+    fits = train >= tm.Criteria().fit_accuracy
     if not fits[-1]:
         return None
     broken = np.flatnonzero(~fits)

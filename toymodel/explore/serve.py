@@ -46,13 +46,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         try:
             listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             listening.bind((HOST, options.port))
+            listening.listen()  # a browser that is quicker than the server waits
         except OSError as error:
             print(f"port {options.port} must be free, got: {error.strerror}. Choose another --port.", file=sys.stderr)
             return 1
         address = f"http://{HOST}:{listening.getsockname()[1]}"
         print(f"The explorer is at {address}  (Control-C stops it)", flush=True)
         if not options.no_browser:
-            threading.Timer(1.0, webbrowser.open, [address]).start()
+            threading.Thread(target=webbrowser.open, args=[address], daemon=True).start()
         page = str(Path(__file__).with_name("app.py"))
         served = marimo.create_asgi_app(quiet=True, include_code=False).with_app(path="/", root=page).build()
         uvicorn.Server(uvicorn.Config(served, log_level="warning")).run(sockets=[listening])

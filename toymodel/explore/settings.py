@@ -12,7 +12,7 @@ import numpy as np
 
 import toymodel as tm
 
-from ..parameters import TABLE, FloatArray, describe
+from ..parameters import describe
 
 REFERENCE_SIZE = 1000.0
 Values = Mapping[str, float]
@@ -93,11 +93,10 @@ SLIDERS = {
         ("mem_initial_logit", "initial_logit", "logit at t = 0", (0.0, 100.0), 0.0),
         ("t_end", "t_end", "end of the run", (1.0, 1e9), 1000.0),
     )
-    if a[1] in TABLE
 }
 DEFAULTS = {name: s.default for name, s in SLIDERS.items()}
 GROUPS = {
-    "Norm and logit": ("kappa", *(n for n in ("sharing",) if n in SLIDERS)),
+    "Norm and logit": ("kappa", "sharing"),
     "Efficiency and data": ("dataset_size", "gen_efficiency", "mem_efficiency", "exponent"),
     "Training": ("weight_decay", "gen_learning_speed", "mem_learning_speed", "t_end"),
     "Start and classes": ("gen_initial_logit", "mem_initial_logit", "num_classes"),
@@ -133,7 +132,7 @@ def model(values: Values) -> tm.TwoCircuitModel:
     """The model that the sliders amount to.  ValueError for what the model refuses."""
     direct = (
         "kappa",
-        *(n for n in ("sharing",) if n in SLIDERS),
+        "sharing",
         "weight_decay",
         "num_classes",
         "exponent",
@@ -143,8 +142,3 @@ def model(values: Values) -> tm.TwoCircuitModel:
     return tm.TwoCircuitModel().with_parameters(
         critical_size=critical_size(values), **{name: values[name] for name in (*direct, *circuits)}
     )
-
-
-def positions(slider: Slider, low: float, high: float, count: int) -> FloatArray:
-    """`count` values from `low` to `high`, spaced as the slider is."""
-    return np.geomspace(low, high, count) if slider.log else np.linspace(low, high, count)
