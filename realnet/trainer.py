@@ -13,7 +13,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor, wait
+from concurrent.futures import wait
 from pathlib import Path
 
 import torch
@@ -21,7 +21,9 @@ from threadpoolctl import threadpool_limits
 from tqdm.auto import tqdm
 
 from realnet.config import RunConfig
-from realnet.engine.ensemble import Stack, memory, plan
+from realnet.engine.ensemble import Stack
+from realnet.engine.plan import memory, plan
+from realnet.engine.replay import empty_cache, workers
 from realnet.job import Job
 from realnet.metrics import Callback
 from realnet.records import Folder, Leases, environment
@@ -100,7 +102,7 @@ class Trainer:
             if not told:
                 # The wait has a name: a first use compiles for half a minute.
                 print("timing a few steps; the first time on a machine this compiles too", file=sys.stderr)
-                with _threads(1) as pool:  # under the workers' conditions, or the estimate would not hold
+                with workers(1, self.device) as pool:  # under the workers' conditions, or the estimate would not hold
                     print(pool.submit(self._preflight, left, total, stacks).result(), file=sys.stderr)
             with tqdm(total=total, unit="run-step", disable=told, smoothing=0.05) as bar:
                 trained = self._work(stacks, bar, finished)
@@ -142,7 +144,7 @@ class Trainer:
                 claimed += self._train_stack(stack, stacks, bar, finished)
             return claimed
 
-        with _threads(self.workers) as pool:
+        with workers(self.workers, self.device) as pool:
             jobs = [pool.submit(work) for _ in range(min(self.workers, len(stacks)))]
             try:
                 for job in jobs:
@@ -198,8 +200,7 @@ class Trainer:
         finally:
             for config in mine:
                 self.leases.release(config.name)
-        if self.device.type == "cuda":
-            torch.cuda.empty_cache()
+        empty_cache(self.device)
         return len(together)
 
     def _preflight(self, configs: list[RunConfig], total: int, stacks: Sequence[list[RunConfig]]) -> str:
@@ -208,7 +209,7 @@ class Trainer:
         timed: dict[tuple[object, ...], float] = {}
         for stack in stacks:
             first = stack[0]
-            kind = (first.d_model, first.d_mlp, first.n_layers, first.p, first.dtype, first.architecture)
+            kind = (first.d_model, first.d_mlp, first.n_layers, first.p, first.dtype, first.network, first.loss)
             size = sum(c.dataset_size for c in stack)
             if kind not in timed:
                 timed[kind] = self._probe(stack) / size
@@ -232,15 +233,6 @@ class Trainer:
             return (time.perf_counter() - start) / 4
         except (RuntimeError, MemoryError):
             return math.nan
-
-
-def _threads(count: int) -> ThreadPoolExecutor:
-    """Threads to train in, which take subnormal numbers for 0.
-
-    Units that died have gradients of exactly 0, so Adam's moments decay into the subnormal range and stay there,
-    where some processors compute seven times slower. The setting is a thread's own and ends with it.
-    """
-    return ThreadPoolExecutor(count, initializer=torch.set_flush_denormal, initargs=(True,))
 
 
 def _describe(device: torch.device) -> str:

@@ -11,8 +11,9 @@ from pathlib import Path
 import numpy as np
 import xarray as xr
 
+from realnet.checks import check
 from realnet.config import RunConfig
-from realnet.engine.ensemble import choose_device
+from realnet.engine.plan import choose_device
 from realnet.fields import number, require, whole
 from realnet.metrics import Callback
 from realnet.records import Folder, Leases, Record, StorageError
@@ -84,6 +85,8 @@ def train(
     require(ok, "shard must be (i, n) with 0 <= i < n", shard, "The first of 16 is (0, 16).")
     together = "an executor's workers must share a folder, and cut the sweep themselves"
     require(executor is None or (out is not None and shard is None), together, (out, shard), "Pass out, and no shard.")
+    for config in dict.fromkeys(a for c in configs for a in (*c.ancestors, c)):
+        check(config)
     chosen = choose_device(device)
     with ExitStack() as context:
         if out is None:

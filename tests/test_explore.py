@@ -184,8 +184,8 @@ def test_kept_runs_are_found_and_read() -> None:
     step, accuracy = net.curves["train_accuracy"]
     fit = nets.first_fit(net)
     assert fit is not None
-    assert np.all(accuracy[step >= fit] >= 0.99)
-    assert accuracy[step < fit][-1] < 0.99
+    assert accuracy[step == fit] >= 0.99
+    assert np.all(accuracy[step < fit] < 0.99)
 
 
 @pytest.mark.parametrize("path", nets.files(str(ROOT / "figures" / "data")), ids=lambda p: "-".join(p.parts[-3:]))
@@ -210,6 +210,17 @@ def test_sliders_read_off_a_run_give_the_toy_its_logit_and_norm() -> None:
     assert settings.critical_size(values) == pytest.approx(settings.critical_size(START))
     assert values["weight_decay"] == pytest.approx(net.end("effective_weight_decay"))
     assert (model.num_classes, values["dataset_size"]) == (113, 3831.0)
+
+
+def test_a_net_that_starts_grokked_gives_the_toy_a_grown_gen() -> None:
+    run = nets.runs(ROOT / "figures" / "data" / "validate" / "standard" / "base" / "ungrokking_coupled.nc")
+    net = next(iter(run.values()))()
+    values = {**START, **nets.read_off(net, START)}
+    assert values["gen_initial_logit"] == pytest.approx(net.start("train_logit")) != nets.SEED
+    assert values["mem_initial_logit"] == nets.SEED
+    # At the end Mem leads, so that the measured efficiency is Mem's at this D.
+    eta = net.end("train_logit") ** (1 / values["kappa"]) / net.end("norm")
+    assert settings.model(values).efficiencies[1] == pytest.approx(eta)
 
 
 def test_net_and_toy_fit_at_the_same_step() -> None:

@@ -24,7 +24,7 @@ from realnet.shards import ExecutorError, cost, cut
 
 # Nets that are stacked and not compiled: processes start sooner.
 TINY = rn.RunConfig(
-    architecture="mlp", p=7, dataset_size=30, d_model=8, d_mlp=16, steps=60, light_every=20, points_per_decade=4
+    network="mlp", p=7, dataset_size=30, d_model=8, d_mlp=16, steps=60, light_every=20, points_per_decade=4
 )
 SLOW = replace(TINY, p=23, dataset_size=400, d_mlp=64, steps=3000, light_every=100)
 

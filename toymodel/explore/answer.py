@@ -68,7 +68,7 @@ def rows(found: Answer) -> list[tuple[str, list[tuple[str, str]]]]:
             ],
         ),
         (
-            f"At the end, t = {run.t_end:.7g}",
+            f"At the end, t = {when(run.t_end)}",
             [
                 ("logit Gen, Mem", f"{run.gen_logit[-1]:.3g}, {run.mem_logit[-1]:.3g} nats"),
                 ("loss train, test", f"{run.train_loss[-1]:.3g}, {run.test_loss[-1]:.3g} nats"),
@@ -104,8 +104,8 @@ def rows(found: Answer) -> list[tuple[str, list[tuple[str, str]]]]:
 
 
 def when(time: float | None) -> str:
-    """A flow time; "never" for None."""
-    return "never" if time is None else f"{time:.4g}"
+    """A time; "never" for None."""
+    return "never" if time is None else f"{time:,.0f}" if time >= 1000.0 else f"{time:.4g}"
 
 
 def charts(found: Answer) -> list[str]:
@@ -128,6 +128,9 @@ def charts(found: Answer) -> list[str]:
                 end = np.full(2, getattr(rest, f"{kind}_{quantity}"))
                 lines.append(Line(np.array([x.low, x.high]), end, COLOURS[kind], dash="1 4", width=1.5))
                 values.append(end)
+        if quantity == "norm":
+            lines.append(Line(run.time, run.norm, "#666", "both", width=1.5))
+            values.append(run.norm)
         if rest is not None:
             lines.append(Line(np.full(1, -1.0), np.zeros(1), "#666", "at rest", dash="1 4"))
         out.append(chart(title, x, around(unit, *values, low=0.0), lines, marks))

@@ -106,7 +106,7 @@ def _(chosen):
 @app.cell
 def _(mo, move, net, nets, now):
     take = mo.ui.button(
-        label="Set κ, η, α, D, q as measured at this run's end",
+        label="Set the sliders as this run was measured",
         on_click=lambda _: net and move(**nets.read_off(net, now)),
     )
     meet = mo.ui.switch(True, label="Stretch time so that both fit, or end, at the same step")

@@ -93,7 +93,7 @@ def rows(net: Net, found: Answer, pace: float) -> list[tuple[str, list[tuple[str
                 ("fits at step", when(run.t_fit and run.t_fit * pace)),
                 ("logit of both circuits at the end", f"{total:.3g} nats"),
                 ("norm at the end", f"{run.norm[-1]:.3g}"),
-                ("steps per unit of flow time", f"{pace:.3g}"),
+                ("steps per unit of flow time", when(pace)),
             ],
         ),
     ]

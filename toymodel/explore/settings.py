@@ -62,16 +62,16 @@ KINDS = ("gen", "mem")
 def _slider(
     name: str, row: str, short: str, ends: tuple[float, float], default: float, step: float | None = None
 ) -> Slider:
-    """Evenly spaced by `step`; without one, log spaced with twenty positions a decade.  A low end of 0 is an extra."""
+    """Evenly spaced by `step`; without one, log spaced with fifty positions a decade.  A low end of 0 is an extra."""
     low, high = ends
     if step:
         steps = np.arange(low, high + 0.5 * step, step)
     else:
         decades = np.log10(high / (low or 1e-4))
-        steps = np.geomspace(low or 1e-4, high, round(20 * decades) + 1)
+        steps = np.geomspace(low or 1e-4, high, round(50 * decades) + 1)
         steps = np.append(steps, [0.0] if low == 0.0 else [])
     if describe(row).whole:
-        steps = np.round(steps)
+        steps = np.unique(np.concatenate([np.arange(low, 200.0), np.round(steps)]))
     rounded = {float(f"{x:.3g}") for x in steps} | {default}
     return Slider(name, row, short, tuple(sorted(rounded)), default, step is None)
 
@@ -79,8 +79,8 @@ def _slider(
 SLIDERS = {
     a[0]: _slider(*a)
     for a in (
-        ("kappa", "kappa", "degree of logit in norm", (0.5, 6.0), 1.2, 0.05),
-        ("sharing", "sharing", "sharing of norm", (1.0, 10.0), 2.0, 0.05),
+        ("kappa", "kappa", "degree of logit in norm", (0.5, 10.0), 1.2, 0.05),
+        ("sharing", "sharing", "sharing of norm", (1.0, 12.0), 2.0, 0.05),
         ("gen_efficiency", "efficiency", "efficiency", (0.01, 10.0), 1.0),
         ("mem_efficiency", "efficiency", f"efficiency at D = {REFERENCE_SIZE:g}", (0.01, 10.0), 1.0),
         ("exponent", "exponent", "fall of η_mem with D", (0.1, 2.0), 0.5, 0.02),
