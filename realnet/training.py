@@ -1,4 +1,4 @@
-"""Train runs and return them as one labelled data set; stop and go on at any moment. Sections 1 and 2 of experiments.md."""
+"""Train runs and return them as one labelled data set; stop and go on at any moment."""
 
 from __future__ import annotations
 
