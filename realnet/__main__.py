@@ -99,8 +99,8 @@ def train(
     axes = {"dataset_size": dataset_sizes, "weight_decay": weight_decays}
     axes |= {"learning_rate": learning_rates, "seed": seeds}
     runs = grid(RunConfig(**fields), **{name: values for name, values in axes.items() if values})
-    options: dict[str, Any] = {"stack_size": stack_size, "workers": workers, "checkpoint_seconds": checkpoint_seconds}
-    train_runs(runs, device, out, **options, shard=shard, collect=shard is None)
+    how: dict[str, Any] = {"stack_size": stack_size, "workers": workers, "checkpoint_seconds": checkpoint_seconds}
+    train_runs(runs, device, out, **how, shard=shard, collect=shard is None)
     list_runs(out)
 
 

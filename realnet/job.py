@@ -1,13 +1,8 @@
 """One stack of runs on its way from its last checkpoint to its end.
 
 A run goes from event to event: light measurements on an even grid of steps, full ones on a log-spaced grid,
-<<<<<<< HEAD
 starts of phases. Between events only optimizer steps are taken, in pieces of about half a second, and a checkpoint may
 be written after any of them: a resumed run repeats the uninterrupted one exactly.
-=======
-starts of phases. Between events only optimizer steps are taken. Checkpoints are written at events, so that a
-resumed run repeats the uninterrupted one exactly.
->>>>>>> main
 """
 
 from __future__ import annotations
