@@ -70,8 +70,10 @@ class Stack:
 
     @property
     def engine(self) -> str:
-        """Which of the three ways to a gradient is taken."""
-        return "general" if self._general else "compiled" if self.compiled else "stacked"
+        """Which of the three ways to a gradient is taken, and whether its products are those of TF32."""
+        way = "general" if self._general else "compiled" if self.compiled else "stacked"
+        rounded = self.device.type == "cuda" and torch.backends.cuda.matmul.allow_tf32
+        return f"{way}, tf32" if rounded else way
 
     def tensors(self) -> dict[str, Tensor]:
         """All that training goes on from, [run, ...] by name."""
