@@ -122,6 +122,10 @@ def test_an_absent_circuit_changes_nothing_however_norm_is_shared(model: Any, t_
     assert np.all(with_it.logits[:, -1] == 0.0)
     np.testing.assert_allclose(with_it.logits[:, :-1], without.logits, rtol=1e-12, atol=0.0)
     np.testing.assert_allclose(with_it.norm, without.norm, rtol=1e-12)
+    short = {"method": "descent", "steps": 40, "learning_rate": 1e-5}
+    with_it, without = tm.simulate(more, **short), tm.simulate(model, **short)
+    assert np.all(with_it.logits[:, -1] == 0.0)
+    np.testing.assert_allclose(with_it.logits[:, :-1], without.logits, rtol=1e-12, atol=0.0)
 
 
 def test_beside_a_grown_circuit_zero_can_be_left_and_the_origin_cannot() -> None:
