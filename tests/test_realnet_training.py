@@ -35,7 +35,7 @@ def test_two_phases_equal_a_run_that_starts_from_the_first(tmp_path: Path, keep:
     second = replace(TINY, steps=50, **later, start_from=first, keep_optimizer=keep)
     train(phased, second, out=tmp_path)
     folder = Folder(tmp_path)
-    one, two = folder.read(phased), folder.read(second)
+    one, two = (folder.read(run, "curve", "state") for run in (phased, second))
     for name in ("weights", "first", "second"):
         np.testing.assert_array_equal(one.tensors[name], two.tensors[name])
     assert one.curves["removed_accuracy"][-1] == two.curves["removed_accuracy"][-1]
@@ -176,7 +176,8 @@ def test_the_command_line_trains_lists_shows_and_resumes(tmp_path: Path, capsys:
     assert main(["train", out, *net.split(), "--phases", "steps=10", "steps=20,dataset_size=20"]) == 0
     runs = Folder(out).configs()
     assert runs[-1].stages[1].dataset_size == 20
-    Folder(out).file(runs[0]).unlink()
+    for path in (Folder(out).file(runs[0]), Folder(out).spare(runs[0])):
+        path.unlink()
     assert main(["list", out]) == 0
     assert "pending" in capsys.readouterr().out
     assert main(["resume", out]) == 0

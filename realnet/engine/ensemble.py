@@ -106,6 +106,8 @@ class Stack:
         """Fill `grads` with the gradients at `weights` on the present batch; returns mean training losses [run]."""
         if not self.compiled:
             batch = self.feed.batch
+            if self.layout.size > self.layout.num_parameters:
+                self.grads.zero_()  # the optimizer leaves its own numbers here, and padding must not move
             return gradient(lambda w: self._outputs(w, batch), self.loss, self._leaves, batch, self._slopes)
         w, g = self._named
         loss = compiled.gradient(w, self._examples, self._buffers(), g)
