@@ -1,13 +1,13 @@
 # make demo    sets up .venv and runs the main job        make test    sets up .venv and runs the tests
 # make figures redraws what is stale, never trains        make data    trains what the figures need (hours)
-# make bench   measures speed, writes JSON
+# make explore opens the explorer in a browser            make bench   measures speed, writes JSON
 # make bench-gpu measures realnet on a CUDA GPU, writes JSON
 PYTHON ?= python3
-EXTRAS ?= realnet,dev
+EXTRAS ?= realnet,explore,dev
 BIN    := .venv/bin
 READY  := .venv/.ready
 
-.PHONY: demo test figures data bench bench-gpu lint format clean
+.PHONY: demo test figures explore data bench bench-gpu lint format clean
 .DEFAULT_GOAL := demo
 
 # The stamp is written last, so an interrupted installation is started again.
@@ -34,6 +34,9 @@ format: $(READY)
 
 figures: $(READY)
 	$(BIN)/python -m figures build
+
+explore: $(READY)
+	$(BIN)/python -m toymodel explore
 
 # Finished runs are kept in runs/validate: stop it at any time, the same command goes on.
 data: $(READY)

@@ -81,7 +81,7 @@ def _since(step: np.ndarray, holds: np.ndarray) -> float:
     return float(step[broken[-1] + 1 if broken.size else 0]) if holds[-1] else float("nan")
 
 
-def _real(axes: Axes, run: Run, thresholds: tm.Thresholds) -> None:
+def _real(axes: Axes, run: Run, thresholds: tm.Criteria) -> None:
     step, train = run.curve("train_accuracy")
     _, test = run.curve("unseen_accuracy")
     events = [_since(step, train >= thresholds.fit_accuracy), _since(step, test >= thresholds.performance)]
@@ -93,7 +93,7 @@ def _toy(name: str, model: tm.TwoCircuitModel, ratio: float, alpha: float) -> tm
     critical = tm.critical_dataset_size(model)
     if name == "ungrokking":
         grokked = tm.simulate(model.at_dataset_size(RICH * critical), T_END, weight_decay=alpha)
-        tr = grokked.continue_with(T_END, dataset_size=ratio * critical, times=TIMES)
+        tr = grokked.continue_with(T_END + T_END, dataset_size=ratio * critical, times=T_END + TIMES)
     else:
         tr = tm.simulate(model.at_dataset_size(ratio * critical), T_END, weight_decay=alpha, times=TIMES)
     if tr.behaviour != name:
@@ -107,7 +107,7 @@ def draw() -> tuple[Figure, dict[str, object]]:
     saved = {file: list(each(ds)) for file, ds in data.items()}
     config = saved[ADAMW][0].config
     model = tm.TwoCircuitModel(logit_spread=SPREAD, num_classes=config["p"])
-    thresholds = tm.Thresholds()
+    thresholds = tm.Criteria()
     fig, panels = plt.subplots(2, len(SHOWN), figsize=(7.0, 3.1), sharey=True)
     found, missing, counts = {}, [], []
     for column, (name, (files, ratio, alpha)) in enumerate(SHOWN.items()):

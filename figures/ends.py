@@ -20,7 +20,7 @@ __all__ = ["LEVEL", "Run", "ends", "runs"]
 
 WINDOW = 0.1
 """Share of a run, at its end, that end values are means over"""
-LEVEL = tm.Thresholds().level
+LEVEL = tm.Criteria().level
 """A run has settled if its accuracy moved by no more than this in its second half"""
 
 

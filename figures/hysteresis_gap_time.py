@@ -57,7 +57,7 @@ def draw() -> tuple[Figure, dict[str, object]]:
     for kappa in (*BELOW, *ABOVE):
         model = tm.TwoCircuitModel(kappa=kappa, logit_floor=FLOOR if kappa > 2 else 0.0)
         gap, colour, name = (
-            tm.threshold_gap(model, TIMES, sizes=sizes),
+            tm.size_thresholds(model, TIMES, sizes=sizes),
             kappa_colour(kappa),
             f"{kappa:g}".replace(".", "_"),
         )

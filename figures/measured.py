@@ -90,7 +90,7 @@ class Run(NamedTuple):
         """Whether never-seen accuracy moved by no more than the vocabulary's `level` in the second half of the run."""
         curve = self.data.light_unseen_accuracy.dropna("light_step")
         late = curve.values[curve.light_step.values >= 0.5 * float(curve.light_step[-1])]
-        return bool(np.ptp(late) <= tm.Thresholds().level)
+        return bool(np.ptp(late) <= tm.Criteria().level)
 
     @property
     def net(self) -> str:

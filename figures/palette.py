@@ -4,15 +4,16 @@ Circuits and data sets have the saturated colours of `toymodel.plot` (Okabe and 
 filled areas (Paul Tol's "light" scheme), and a parameter that takes several values a sequential map of its own.
 """
 
+from typing import Any
+
 import matplotlib
 import numpy as np
 import numpy.typing as npt
+import xarray as xr
 from matplotlib.axes import Axes
-from matplotlib.colors import ListedColormap
-from matplotlib.patches import Patch
 
-from toymodel import BEHAVIOURS
-from toymodel.plot import COLOURS
+import toymodel as tm
+from toymodel.plot import BEHAVIOUR_COLOURS, COLOURS
 
 __all__ = [
     "BEHAVIOUR_COLOURS",
@@ -28,39 +29,17 @@ __all__ = [
 ]
 
 GREY = "0.45"
-BEHAVIOUR_COLOURS = {
-    "comprehension": "#44BB99",
-    "grokking": "#77AADD",
-    "semi-grokking": "#EEDD88",
-    "semi-comprehension": "#BBCC33",
-    "memorisation": "#EE8866",
-    "ungrokking": "#FFAABB",
-    "confusion": "#888888",
-    "unfinished": "#E4E4E4",
-    "failed": "#FFFFFF",
-}
 
 
 def behaviour_map(
-    axes: Axes, x: npt.ArrayLike, y: npt.ArrayLike, behaviour: npt.NDArray[np.str_]
-) -> tuple[list[Patch], dict[str, float]]:
-    """Fills `axes` with behaviours (len(y), len(x)); legend entries and the share of the area of those that occur."""
-    codes = np.zeros(behaviour.shape, dtype=int)
-    for code, name in enumerate(BEHAVIOURS):
-        codes[behaviour == name] = code
-    axes.pcolormesh(
-        x,
-        y,
-        codes,
-        cmap=ListedColormap([BEHAVIOUR_COLOURS[name] for name in BEHAVIOURS]),
-        vmin=-0.5,
-        vmax=len(BEHAVIOURS) - 0.5,
-        shading="nearest",
-        rasterized=True,
-    )
-    shares = {name: float(np.mean(behaviour == name)) for name in BEHAVIOURS}
-    present = {name: share for name, share in shares.items() if share > 0.0}
-    return [Patch(color=BEHAVIOUR_COLOURS[name], label=name) for name in present], present
+    axes: Axes, ds: xr.Dataset, x: npt.ArrayLike | None = None, y: npt.ArrayLike | None = None
+) -> tuple[list[Any], dict[str, float]]:
+    """`toymodel.plot_map` of a sweep, with other values on its axes if given: legend entries, and each behaviour's share."""
+    up, right = ds.behaviour.dims
+    given = {name: np.asarray(values) for name, values in ((right, x), (up, y)) if values is not None}
+    tm.plot_map(ds.assign_coords(given), ax=axes, legend=False)
+    shares = {name: float(np.mean(ds.behaviour == name)) for name in tm.BEHAVIOURS}
+    return axes.get_legend_handles_labels()[0], {name: share for name, share in shares.items() if share > 0.0}
 
 
 def border(sizes: npt.ArrayLike, gen: npt.ArrayLike, mem: npt.ArrayLike) -> npt.NDArray[np.float64]:

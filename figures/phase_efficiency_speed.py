@@ -26,7 +26,7 @@ def _too_inefficient(model: tm.TwoCircuitModel) -> float:
     from scipy.optimize import brentq
 
     alone = model.with_parameters(gen_learning_speed=0.0)
-    line = (1.0 - tm.Thresholds().performance) * np.log(model.num_classes)
+    line = (1.0 - tm.Criteria().performance) * np.log(model.num_classes)
 
     def excess(log_ratio: float) -> float:
         return tm.steady_state(alone.with_parameters(mem_efficiency=float(np.exp(-log_ratio)))).train_loss - line
@@ -51,7 +51,7 @@ def draw() -> tuple[Figure, dict[str, object]]:
     model = tm.TwoCircuitModel()
     ds = tm.sweep(model, T_END, gen_learning_speed=1.0 / speed, mem_efficiency=1.0 / efficiency, progress=False)
     fig, axes = plt.subplots(figsize=(6.0, 3.1))
-    entries, shares = behaviour_map(axes, efficiency, speed, ds.behaviour.values)
+    entries, shares = behaviour_map(axes, ds, efficiency, speed)
     line = axes.axvline(1.0, color="k", lw=1.1, label=r"$W_{gen} = W_{mem}$ in the steady state")
     limit = _too_inefficient(model)
     waits = axes.axvline(limit, color="k", lw=0.9, ls=":", label="right of here Mem alone does not fit")

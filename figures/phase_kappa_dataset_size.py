@@ -36,7 +36,7 @@ def draw() -> tuple[Figure, dict[str, object]]:
     ds = tm.sweep(model, T_END, dataset_size=critical * ratio, kappa=kappa, progress=False)
     fig, axes = plt.subplots(figsize=(5.4, 3.1))
     behaviour = ds.behaviour.values
-    entries, shares = behaviour_map(axes, kappa, critical * ratio, behaviour)
+    entries, shares = behaviour_map(axes, ds)
     edge = border(critical * ratio, ds.gen_logit.values.T, ds.mem_logit.values.T)
     border_line = axes.plot(kappa, edge, color="k", lw=1.1, label=r"$W_{gen} = W_{mem}$ at the end")
     line = axes.axhline(critical, color="k", lw=0.9, ls="--", label=r"$D_{crit}$")

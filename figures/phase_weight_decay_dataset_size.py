@@ -51,7 +51,7 @@ def draw() -> tuple[Figure, dict[str, object]]:
     legend = {}
     for axes, t_end, word in zip(both, T_ENDS, ("short", "long"), strict=True):
         ds = tm.sweep(model, t_end, weight_decay=alpha, dataset_size=sizes, progress=False)
-        entries, shares = behaviour_map(axes, sizes, alpha, ds.behaviour.values)
+        entries, shares = behaviour_map(axes, ds)
         legend |= {str(entry.get_label()): entry for entry in entries}
         edge = border(sizes, ds.gen_logit.values, ds.mem_logit.values)
         (line,) = axes.plot(edge, alpha, color="k", lw=1.1, label="Gen leads at the end, right of here")

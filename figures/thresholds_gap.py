@@ -91,7 +91,7 @@ def draw() -> tuple[Figure, dict[str, object]]:
     last = {}
     for kappa in KAPPAS:
         model = tm.TwoCircuitModel(kappa=kappa, logit_floor=FLOOR if kappa > 2 else 0.0)
-        gap = tm.threshold_gap(model, TIMES, sizes=sizes).gap
+        gap = tm.size_thresholds(model, TIMES, sizes=sizes).gap
         right.plot(TIMES, gap, color=kappa_colour(kappa))
         right.annotate(f"κ = {kappa:g}", NAMED[kappa], color=kappa_colour(kappa), fontsize=7)
         last[f"toy_{kappa:g}"] = float(gap[-1])

@@ -39,8 +39,8 @@ def draw() -> tuple[Figure, dict[str, object]]:
     fig, (left, middle, right) = plt.subplots(1, 3, figsize=(7.0, 2.5))
     grokked = tm.simulate(model)
     for size in SHOWN:
-        tr = grokked.continue_with(T_END, dataset_size=size)
-        left.plot(tr.time, tr.test_accuracy, color=size_colour(size / critical), label=f"{size:g}")
+        tr = grokked.continue_with(grokked.t_end + T_END, dataset_size=size)
+        left.plot(tr.time - grokked.t_end, tr.test_accuracy, color=size_colour(size / critical), label=f"{size:g}")
     left.set(xscale="log", xlim=(1.0, T_END), ylim=(-0.03, 1.03))
     left.set(xlabel="flow time since the change", ylabel="test accuracy")
     left.legend(title="D'", title_fontsize=7, loc="lower left")

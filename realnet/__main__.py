@@ -107,7 +107,7 @@ def list_runs(out: Annotated[Path, tyro.conf.Positional]) -> None:
 
     folder = Folder(out, create=False)
     configs = folder.configs()
-    head = f"{'key':16}  {'status':9} {'steps':>15}  {'task':12} {'p':>4} {'D':>6} {'decay':>6} {'seed':>4}"
+    head = f"{'key':24}  {'status':9} {'steps':>15}  {'task':12} {'p':>4} {'D':>6} {'decay':>6} {'seed':>4}"
     print(f"{head}  train  unseen")
     for c in configs:
         record = folder.read(c)
@@ -115,7 +115,7 @@ def list_runs(out: Annotated[Path, tyro.conf.Positional]) -> None:
         last = {n: record.curves[f"light_{n}_accuracy"][-1] if record else float("nan") for n in ("train", "unseen")}
         size = c.stages[-1].dataset_size
         print(
-            f"{c.key:16}  {status:9} {step:>7}/{c.steps:<7}  {c.task:12} {c.p:>4} {size:>6} "
+            f"{c.name:24}  {status:9} {step:>7}/{c.steps:<7}  {c.task:12} {c.p:>4} {size:>6} "
             f"{c.stages[-1].weight_decay:>6g} {c.seed:>4}  {last['train']:5.3f}  {last['unseen']:5.3f}"
         )
 
@@ -125,9 +125,9 @@ def show(out: Annotated[Path, tyro.conf.Positional], key: Annotated[str, tyro.co
     from realnet.records import Folder
 
     folder = Folder(out, create=False)
-    found = [c for c in folder.configs() if c.key.startswith(key)]
+    found = [c for c in folder.configs() if c.name.startswith(key)]
     if len(found) != 1:
-        keys = ", ".join(c.key for c in folder.configs())
+        keys = ", ".join(c.name for c in folder.configs())
         raise ConfigError(
             f"key must fit exactly one run; received {key!r}, which fits {len(found)} of {keys}. Type more of it."
         )

@@ -1,19 +1,21 @@
 """What a run is: RunConfig and Phase, frozen, validated and hashable (experiments.md 1).
 
-A run's key is a hash of its config, so a run is known by what it is and never by when it was started.
+A run's key is a hash of its physics (`keys`), so a run is known by what it is and never by when it was started.
 Needs neither torch nor the data: `import realnet` and the command line's help stay quick.
 """
 
 from __future__ import annotations
 
 import dataclasses
-import hashlib
+import functools
 import itertools
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from realnet import keys
+from realnet.fields import ConfigError, number, require, typed_fields
 from realnet.tasks import POLYNOMIALS, TASKS, is_prime, symbols, table_size
 
 __all__ = ["ConfigError", "Phase", "RunConfig", "Stage", "from_json", "grid"]
@@ -22,27 +24,6 @@ ARCHITECTURES = ("transformer", "mlp")
 ACTIVATIONS = ("relu", "gelu")
 OPTIMIZERS = ("adamw", "adam", "sgd")
 DTYPES = ("float32", "float64")
-
-
-class ConfigError(ValueError):
-    """A config that cannot be trained: the requirement, the value received, the next step."""
-
-
-def require(condition: bool, requirement: str, received: object, remedy: str) -> None:
-    """Raise ConfigError in the house form unless `condition` holds."""
-    if not condition:
-        raise ConfigError(f"{requirement}; received {received!r}. {remedy}")
-
-
-def _number(name: str, value: object, *, minimum: float, above: bool = False, integer: bool = False) -> None:
-    kind = int if integer else (int, float)
-    word = "an integer" if integer else "a number"
-    ok = isinstance(value, kind) and not isinstance(value, bool)
-    require(ok, f"{name} must be {word}", value, f"Pass {word}.")
-    assert isinstance(value, (int, float))
-    inside = minimum < value < float("inf") if above else minimum <= value < float("inf")
-    bound = "greater than" if above else "at least"
-    require(inside, f"{name} must be finite and {bound} {minimum:g}", value, f"Choose {name} {bound} {minimum:g}.")
 
 
 @dataclass(frozen=True)
@@ -66,13 +47,14 @@ class Phase:
     """the data set must be a subset of the one before; set to False to let it grow"""
 
     def __post_init__(self) -> None:
-        _number("Phase.steps", self.steps, minimum=1, integer=True)
+        typed_fields(self, "Phase.")
+        number("Phase.steps", self.steps, minimum=1)
         if self.dataset_size is not None:
-            _number("Phase.dataset_size", self.dataset_size, minimum=1, integer=True)
+            number("Phase.dataset_size", self.dataset_size, minimum=1)
         if self.weight_decay is not None:
-            _number("Phase.weight_decay", self.weight_decay, minimum=0.0)
+            number("Phase.weight_decay", self.weight_decay, minimum=0.0)
         if self.learning_rate is not None:
-            _number("Phase.learning_rate", self.learning_rate, minimum=0.0, above=True)
+            number("Phase.learning_rate", self.learning_rate, minimum=0.0, above=True)
 
 
 @dataclass(frozen=True)
@@ -91,7 +73,7 @@ class Stage:
 
 @dataclass(frozen=True)
 class RunConfig:
-    """One training run. Defaults are the paper's (experiments.md 1); every field is part of the run's key.
+    """One training run. Defaults are the paper's (experiments.md 1); what is part of the run's key: `keys`.
 
     Errors: ConfigError, stating the requirement, the value and the remedy.
     """
@@ -146,6 +128,7 @@ class RunConfig:
     """losses, accuracies and norm on this even grid of steps"""
 
     def __post_init__(self) -> None:
+        typed_fields(self)
         one_of = {"task": TASKS, "architecture": ARCHITECTURES, "activation": ACTIVATIONS}
         for name, known in (one_of | {"optimizer": OPTIMIZERS, "dtype": DTYPES}).items():
             value = getattr(self, name)
@@ -155,12 +138,11 @@ class RunConfig:
                 value,
                 f"Choose a {name} of these.",
             )
-        phases = tuple(Phase(**x) if isinstance(x, Mapping) else x for x in self.phases)
         start = from_dict(self.start_from) if isinstance(self.start_from, Mapping) else self.start_from
-        fixed: dict[str, Any] = {"phases": phases, "start_from": start, "betas": tuple(self.betas)}
+        fixed: dict[str, Any] = {"phases": (phases := _phases(self.phases)), "start_from": start}
         fixed["p"] = p = self.p if self.p is not None else symbols(self.task, 113)
         if self.dataset_size is None:
-            _number("p", p, minimum=2, integer=True)
+            number("p", p, minimum=2)
             fixed["dataset_size"] = max(1, round(0.3 * table_size(self.task, p)))
         if phases:
             fixed["steps"] = sum(phase.steps for phase in phases)
@@ -171,17 +153,16 @@ class RunConfig:
 
     def _check_numbers(self) -> None:
         for name in ("p", "dataset_size", "steps", "d_model", "n_heads", "d_mlp", "n_layers"):
-            _number(name, getattr(self, name), minimum=2 if name == "p" else 1, integer=True)
+            number(name, getattr(self, name), minimum=2 if name == "p" else 1)
         for name in ("points_per_decade", "light_every"):
-            _number(name, getattr(self, name), minimum=1, integer=True)
-        for name in ("seed", "warmup"):
-            _number(name, getattr(self, name), minimum=0, integer=True)
-        if self.data_seed is not None:
-            _number("data_seed", self.data_seed, minimum=0, integer=True)
-        _number("weight_decay", self.weight_decay, minimum=0.0)
+            number(name, getattr(self, name), minimum=1)
+        for name in ("seed", "warmup", "data_seed"):
+            if getattr(self, name) is not None:
+                number(name, getattr(self, name), minimum=0)
+        number("weight_decay", self.weight_decay, minimum=0.0)
         for name in ("learning_rate", "init_scale", "epsilon"):
-            _number(name, getattr(self, name), minimum=0.0, above=True)
-        ok = len(self.betas) == 2 and all(0.0 <= beta < 1.0 for beta in self.betas)
+            number(name, getattr(self, name), minimum=0.0, above=True)
+        ok = all(0.0 <= beta < 1.0 for beta in self.betas)
         require(ok, "betas must be two numbers in [0, 1)", self.betas, "The paper's choice is (0.9, 0.98).")
         if self.architecture == "transformer":
             divides = self.d_model % self.n_heads == 0
@@ -202,16 +183,7 @@ class RunConfig:
         if self.start_from is not None:
             parent = self.start_from
             require(isinstance(parent, RunConfig), "start_from must be a RunConfig", parent, "Pass the parent's.")
-            for name in (
-                "p",
-                "d_model",
-                "n_heads",
-                "d_mlp",
-                "n_layers",
-                "architecture",
-                "layer_norm",
-                "biases",
-            ):
+            for name in (*_SHAPES, *(("embedding",) if self.architecture == "mlp" else ())):
                 a, b = getattr(self, name), getattr(parent, name)
                 require(a == b, f"{name} must be that of start_from ({b!r})", a, "The weights must fit.")
             if self.nested:
@@ -256,25 +228,44 @@ class RunConfig:
             start += phase.steps
         return tuple(stages)
 
-    @property
+    @functools.cached_property
     def key(self) -> str:
-        """Sixteen hexadecimal digits that name this config and no other."""
-        return hashlib.sha256(self.to_json().encode()).hexdigest()[:16]
+        """Sixteen hexadecimal digits that name this run's physics, whatever its length (`keys`)."""
+        return keys.key(self)
+
+    @property
+    def name(self) -> str:
+        """`key`-`steps`: the run as far as it is asked for here."""
+        return f"{self.key}-{self.steps}"
 
     def to_json(self) -> str:
-        """Canonical JSON, from which `from_json` makes an equal config."""
-        return json.dumps(dataclasses.asdict(self), sort_keys=True, separators=(",", ":"))
+        """JSON of every field, from which `from_json` makes an equal config."""
+        return keys.canonical(dataclasses.asdict(self))
 
 
+_SHAPES = ("p", "d_model", "n_heads", "d_mlp", "n_layers", "architecture", "layer_norm", "biases")
 _INHERITED = ("dataset_size", "weight_decay", "learning_rate", "task", "corrupted")
+
+
+def _phases(phases: Any) -> tuple[Phase, ...]:
+    listed = isinstance(phases, Iterable) and not isinstance(phases, (str, Mapping))
+    made = tuple(Phase(**_known(Phase, x)) if isinstance(x, Mapping) else x for x in (phases if listed else ()))
+    ok = listed and all(isinstance(x, Phase) for x in made)
+    require(ok, "phases must be Phases in their order", phases, "Pass a list such as [Phase(3000)], or leave it out.")
+    return made
+
+
+def _known(kind: type, fields: Mapping[str, Any]) -> Mapping[str, Any]:
+    known = [f.name for f in dataclasses.fields(kind)]
+    unknown = sorted(set(map(str, fields)) - set(known))
+    require(not unknown, f"a {kind.__name__}'s keys are {', '.join(known)}", unknown, "Correct the spelling.")
+    require(kind is RunConfig or "steps" in fields, "a Phase must say its steps", fields, "Add steps=3000, say.")
+    return fields
 
 
 def from_dict(fields: Mapping[str, Any]) -> RunConfig:
     """A RunConfig from a mapping. Errors: ConfigError for an unknown key."""
-    known = [f.name for f in dataclasses.fields(RunConfig)]
-    unknown = sorted(set(fields) - set(known))
-    require(not unknown, f"a run's keys are {', '.join(known)}", unknown, "Correct the spelling.")
-    return RunConfig(**fields)
+    return RunConfig(**_known(RunConfig, fields))
 
 
 def from_json(text: str) -> RunConfig:
@@ -294,7 +285,9 @@ def grid(base: RunConfig, **axes: Iterable[Any] | Callable[[RunConfig], Any]) ->
     for name in axes:
         known = ", ".join(sorted(fields | final))
         require(name in fields | final, f"an axis must be one of {known}", name, "Correct the spelling.")
-    values = {n: [x.item() if hasattr(x, "item") else x for x in v] for n, v in axes.items() if not callable(v)}
+        several = callable(axes[name]) or (isinstance(axes[name], Iterable) and not isinstance(axes[name], str))
+        require(several, f"axis {name} must be several values", axes[name], f"Pass a list, as in {name}=[...].")
+    values = {n: list(v) for n, v in axes.items() if not callable(v)}
     derived = {n: v for n, v in axes.items() if callable(v)}
     runs = []
     for point in itertools.product(*values.values()):

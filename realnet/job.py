@@ -17,7 +17,7 @@ import torch
 
 from realnet import metrics
 from realnet.config import RunConfig
-from realnet.ensemble import Stack
+from realnet.engine.ensemble import Stack
 from realnet.metrics import Callback, Snapshot
 from realnet.records import Folder, Record
 
@@ -80,7 +80,7 @@ class Job:
         if parent is None or parent.status != "finished":
             status = parent.status if parent else "missing"
             raise RuntimeError(
-                f"start_from must be a run that finished; run {config.start_from.key} is {status}. "
+                f"start_from must be a run that finished; run {config.start_from.name} is {status}. "
                 "Look at its curves with `show`, and choose a parent that trains."
             )
         names = ("weights", "first", "second", "count") if config.keep_optimizer else ("weights",)

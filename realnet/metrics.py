@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from realnet.config import RunConfig
-from realnet.ensemble import StageData
+from realnet.engine.ensemble import StageData
 from realnet.tasks import discrete_log, labels
 
 __all__ = [

@@ -155,10 +155,10 @@ class Folder:
 
     def file(self, config: RunConfig) -> Path:
         """The run's checkpoint."""
-        return self.path / "runs" / f"{config.key}.safetensors"
+        return self.path / "runs" / f"{config.name}.safetensors"
 
     def _previous(self, config: RunConfig) -> Path:
-        return self.path / "runs" / f"{config.key}.previous.safetensors"
+        return self.path / "runs" / f"{config.name}.previous.safetensors"
 
     def read(self, config: RunConfig) -> Record | None:
         """The run's newest whole checkpoint, or None. Warns about a damaged one."""
@@ -166,7 +166,7 @@ class Folder:
             with contextlib.suppress(FileNotFoundError):
                 try:
                     record = Record.from_bytes(path.read_bytes())
-                    if record.config == config:
+                    if record.config.name == config.name:
                         return record
                     raise ValueError("it belongs to another config")
                 except ValueError as error:
@@ -182,7 +182,7 @@ class Folder:
     @contextlib.contextmanager
     def claim(self, config: RunConfig) -> Iterator[bool]:
         """Whether this process may train the run; held until the block ends, or the process does."""
-        lock = FileLock(self.path / "locks" / f"{config.key}.lock", thread_local=False)
+        lock = FileLock(self.path / "locks" / f"{config.name}.lock", thread_local=False)
         try:
             lock.acquire(timeout=0)
         except Timeout:

@@ -32,7 +32,7 @@ def _field(config: RunConfig, name: str) -> Any:
         return getattr(config.phases[-1], name.removeprefix("final_")) if config.phases else None
     value = getattr(config, name)
     if name == "start_from":
-        return value.key if value else "nothing"
+        return value.name if value else "nothing"
     return value
 
 
@@ -100,7 +100,7 @@ def dataset(configs: Sequence[RunConfig], records: Mapping[RunConfig, Record]) -
             values[where] = _field(config, name)
         record = records.get(config)
         arrays["status"][1][where] = record.status if record else "pending"
-        arrays["key"][1][where] = config.key
+        arrays["key"][1][where] = config.name
         if record is None:
             continue
         arrays["steps_done"][1][where] = record.step
@@ -143,7 +143,7 @@ def _describe(ds: xr.Dataset, configs: list[RunConfig], found: list[Record]) -> 
         ds[name].attrs["units"] = units.get(str(name), "optimizer steps" if str(name).endswith("step") else "1")
     shared = [r.provenance for r in found]
     ds.attrs = {
-        "configs": json.dumps({c.key: json.loads(c.to_json()) for c in configs}),
+        "configs": json.dumps({c.name: json.loads(c.to_json()) for c in configs}),
         "seeds": json.dumps(sorted({c.seed for c in configs})),
         "dtype": ", ".join(sorted({c.dtype for c in configs})),
         **{k: " | ".join(sorted({p[k] for p in shared if k in p})) for k in sorted({k for p in shared for k in p})},

@@ -22,8 +22,9 @@ import xarray as xr
 from threadpoolctl import threadpool_limits
 from tqdm.auto import tqdm
 
-from realnet.config import RunConfig, require
-from realnet.ensemble import Stack, choose_device, memory, plan
+from realnet.config import RunConfig
+from realnet.engine.ensemble import Stack, choose_device, memory, plan
+from realnet.fields import require
 from realnet.job import Job
 from realnet.metrics import Callback
 from realnet.records import Folder, environment

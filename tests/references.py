@@ -2,7 +2,7 @@
 
 trajectory      four-subweight equations (3.2) by scipy's stiff solvers
 descent         (3.3) written out, in Python floats
-steady_total    the scalar equation of (4.1) by scipy's brentq
+steady_logits   the scalar equation of (8.4) by scipy's brentq
 train_loss ...  (2.1), (2.2), (2.4) in 60 digits by mpmath
 """
 
@@ -17,22 +17,27 @@ from toymodel.parameters import FloatArray
 mp.mp.dps = 60
 
 
-def slopes(model: tm.TwoCircuitModel | tm.CircuitModel) -> FloatArray:
-    """a_i of (3.1), from its definition dR/dW = a W^(r-1)."""
+def slopes(model: tm.TwoCircuitModel) -> FloatArray:
+    """a_i of (3.1), from its definition dR/dW = a W^(r-1), where the penalty is a sum: μ = m."""
     factor = {"half": 0.5, "full": 1.0}[model.penalty]
     m, kappa = model.norm_power, model.kappa
     return np.array([factor * model.weight_decay * m / kappa / c.efficiency**m for c in model.circuits])
 
 
-def push(model: tm.TwoCircuitModel | tm.CircuitModel, logits: FloatArray) -> FloatArray:
-    """-g of (3.1)."""
+def push(model: tm.TwoCircuitModel, logits: FloatArray) -> FloatArray:
+    """-g of (3.1), (8.2), from (8.1) and its derivative."""
+    w = np.maximum(logits, 0.0)
     p = 1.0 / (1.0 + np.exp(np.sum(logits) - np.log(model.num_classes - 1.0)))
-    return p - slopes(model) * np.maximum(logits, 0.0) ** (model.norm_power / model.kappa - 1.0)
+    factor = {"half": 0.5, "full": 1.0}[model.penalty] * model.weight_decay
+    m, mu, kappa = model.norm_power, model.sharing, model.kappa
+    eta = np.array([c.efficiency for c in model.circuits])
+    norm = np.sum((w ** (1.0 / kappa) / eta) ** mu) ** (1.0 / mu)
+    if norm == 0.0:  # (8.3) at the origin, for κ < m
+        return np.full(w.size, p)
+    return p - factor * m / kappa * norm ** (m - mu) * w ** (mu / kappa - 1.0) / eta**mu
 
 
-def trajectory(
-    model: tm.TwoCircuitModel | tm.CircuitModel, times: FloatArray, method: str = "Radau", rtol: float = 1e-9
-) -> FloatArray:
+def trajectory(model: tm.TwoCircuitModel, times: FloatArray, method: str = "Radau", rtol: float = 1e-9) -> FloatArray:
     """Logits (k, n) at `times`, by integrating u and v themselves."""
     s = np.array([c.learning_speed for c in model.circuits])
     logits = np.array([c.initial_logit for c in model.circuits])
@@ -51,9 +56,7 @@ def trajectory(
     return (solution.y[:n] * solution.y[n:]).T
 
 
-def descent(
-    model: tm.TwoCircuitModel | tm.CircuitModel, learning_rate: float, steps: int
-) -> tuple[FloatArray, FloatArray, FloatArray]:
+def descent(model: tm.TwoCircuitModel, learning_rate: float, steps: int) -> tuple[FloatArray, FloatArray, FloatArray]:
     """(u, v, g), each (steps + 1, n): every state, and the gradient there."""
     s = np.array([c.learning_speed for c in model.circuits])
     logits = np.array([c.initial_logit for c in model.circuits])
@@ -68,18 +71,21 @@ def descent(
     return us, vs, gs
 
 
-def steady_logits(model: tm.TwoCircuitModel | tm.CircuitModel) -> FloatArray:
-    """(4.1) for κ < m: the root in ln S of Σ (p(S)/a_i)^(1/(r-1)) = S."""
-    r, a = model.norm_power / model.kappa, slopes(model)
+def steady_logits(model: tm.TwoCircuitModel) -> FloatArray:
+    """(8.4) for κ < μ and κ < m: S by p(S) S = (W·∇R)(S), and its shares by W ∝ η^χ."""
+    factor = {"half": 0.5, "full": 1.0}[model.penalty] * model.weight_decay
+    m, mu, kappa = model.norm_power, model.sharing, model.kappa
+    chi = kappa * mu / (mu - kappa)
     present = np.array([c.learning_speed > 0 or c.initial_logit > 0 for c in model.circuits])
+    logs = chi * np.log([c.efficiency for c in model.circuits])[present]
+    total = np.logaddexp.reduce(logs)
 
-    def logs(y: float) -> FloatArray:
+    def gap(y: float) -> float:
         log_p = -np.logaddexp(0.0, np.exp(y) - np.log(model.num_classes - 1.0))
-        return (log_p - np.log(a[present])) / (r - 1.0)
+        return float(log_p + y - np.log(factor * m / kappa) - m * (y / kappa - total / chi))
 
-    y = brentq(lambda y: float(np.logaddexp.reduce(logs(y)) - y), -700.0, 20.0, xtol=1e-14, rtol=1e-14)
-    out = np.zeros(a.size)
-    out[present] = np.exp(logs(y))
+    out = np.zeros(present.size)
+    out[present] = np.exp(brentq(gap, -700.0, 20.0, xtol=1e-14, rtol=1e-14) + logs - total)
     return out
 
 

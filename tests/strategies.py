@@ -27,7 +27,7 @@ LEAST = {
     "learning_rate": 1e-6,
 }
 # At rest: what a parameter is when a test does not draw it.
-OPTIONAL = {"logit_spread": 0.0, "norm_power": 2.0, "logit_floor": 0.0}
+OPTIONAL = {"logit_spread": 0.0, "norm_power": 2.0, "sharing": 2.0, "logit_floor": 0.0}
 
 
 def numbers(row: str, bounds: tuple[float, float] | None = None, zero: bool = True) -> st.SearchStrategy[float]:
@@ -72,21 +72,21 @@ def shared(draw: Any, bounds: Bounds | None = None, options: bool = True) -> dic
 @st.composite
 def models(
     draw: Any, bounds: Bounds | None = None, options: bool = True, most: int = 2, started: bool | None = None
-) -> tm.CircuitModel | tm.TwoCircuitModel:
+) -> tm.TwoCircuitModel:
     """Models of 2 to `most` circuits that can be simulated from where they start."""
     common = draw(shared(bounds, options))
-    # For κ > m a circuit at W = 0 cannot grow, and asking for that is an error (4.3).
-    need = common["kappa"] > common["norm_power"] if started is None else started
+    # For κ > m the origin, and for κ > μ W = 0 beside a grown circuit, cannot be left: asking for that is an error (8.3).
+    need = common["kappa"] > min(common["norm_power"], common["sharing"]) if started is None else started
     number = draw(st.integers(2, most))
     # A legal efficiency can have a power that no float holds; such a model is refused (test_toymodel_bad_input).
     parts = [draw(circuits(bounds, need)) for _ in range(number)]
     for part in parts:
-        power = common["norm_power"] * math.log10(part.efficiency)
+        power = max(common["norm_power"], common["sharing"]) * math.log10(part.efficiency)
         assume(-280.0 < power < 280.0)
     if number == 2 and most == 2:
         return tm.TwoCircuitModel(gen=parts[0], mem=parts[1], **common)
     split = draw(st.integers(1, number - 1))
-    return tm.CircuitModel(generalising=tuple(parts[:split]), memorising=tuple(parts[split:]), **common)
+    return tm.TwoCircuitModel(gen=tuple(parts[:split]), mem=tuple(parts[split:]), **common)
 
 
 # Models of the size that the paper's have: where errors can be judged against solvers that know nothing of stiffness,

@@ -21,8 +21,6 @@ def test_runs_are_called_and_averaged_as_validate_does(kind: str) -> None:
     for theirs in judged:
         ours = by_config[tuple(sorted((k, str(v)) for k, v in theirs.config.items()))]
         row = theirs.row()
-        assert ours.behaviour == row["behaviour"]
-        assert ours.settled == row["settled"]
         assert ours.end("unseen_accuracy") == pytest.approx(row["unseen"], abs=1e-6)
 
 

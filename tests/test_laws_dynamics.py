@@ -1,4 +1,4 @@
-"""Laws of the dynamics: model.md 3."""
+"""Laws of the dynamics: README 3."""
 
 import dataclasses
 import math
@@ -131,8 +131,8 @@ def test_an_absent_circuit_stays_absent_and_changes_nothing(
     absent = tm.Circuit(efficiency=efficiency, learning_speed=0.0)
     gen, mem = model.generalising, model.memorising
     shared = {f.name: getattr(model, f.name) for f in dataclasses.fields(type(model)) if f.kw_only}
-    more = tm.CircuitModel(
-        generalising=(*gen, absent) if generalises else gen, memorising=mem if generalises else (*mem, absent), **shared
+    more = tm.TwoCircuitModel(
+        gen=(*gen, absent) if generalises else gen, mem=mem if generalises else (*mem, absent), **shared
     )
     where = len(gen) if generalises else len(gen) + len(mem)
     with_it, without = tm.simulate(more, t_end), tm.simulate(model, t_end)
@@ -342,14 +342,14 @@ def test_the_whole_legal_range_can_be_simulated(model: Any, t_end: float) -> Non
 
 
 def test_regularised_loss_never_increases_above_a_floor_far_above_the_norm_power() -> None:
-    model = tm.CircuitModel(
-        generalising=(
+    model = tm.TwoCircuitModel(
+        gen=(
             tm.Circuit(0.36788311998424805, 0.0001764089213888915, 0.00043494312255580364),
             tm.Circuit(565.5300466356126, 1e-08, 0.07882146143487886),
             tm.Circuit(1.0, 10.017805630903814, 2.2133483634155428e-06),
             tm.Circuit(1.0, 0.0, 3.4751424796652186),
         ),
-        memorising=(tm.Circuit(9223.260612121076, 1.0, 352.2296895111863),),
+        mem=(tm.Circuit(9223.260612121076, 1.0, 352.2296895111863),),
         kappa=7.53733301539141,
         weight_decay=7.65222915277853e-08,
         num_classes=231836,

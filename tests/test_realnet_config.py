@@ -6,7 +6,9 @@ import dataclasses
 import itertools
 import subprocess
 import sys
+from dataclasses import replace
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -16,6 +18,7 @@ from realnet.config import from_dict, from_json
 from realnet.job import measured_steps
 
 PARENT = rn.RunConfig(p=11, dataset_size=60, steps=100)
+KNOWN = ("bd5820fb61bb7590", "9175e128d68bfa5a")
 
 
 @pytest.mark.parametrize(
@@ -141,3 +144,94 @@ def test_realnet_never_imports_toymodel() -> None:
     code = "import sys, realnet.training, realnet.__main__; print('toymodel' in sys.modules)"
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert found.strip() == "False"
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"betas": 0.9}, "betas must be two numbers; received 0.9"),
+        ({"betas": (0.9, 0.98, 0.99)}, "betas must be two numbers"),
+        ({"betas": ("a", "b")}, "betas must be two numbers"),
+        ({"phases": None}, "phases must be Phases in their order; received None"),
+        ({"phases": "abc"}, "phases must be Phases"),
+        ({"phases": [{"stepps": 3}]}, "a Phase's keys are"),
+        ({"phases": [{"dataset_size": 3}]}, "a Phase must say its steps"),
+        ({"corrupted": "a"}, "corrupted must be a number; received 'a'"),
+        ({"biases": "no"}, "biases must be True or False; received 'no'"),
+        ({"layer_norm": 1}, "layer_norm must be True or False; received 1"),
+        ({"task": None}, "task must be a text; received None"),
+        ({"learning_rate": True}, "learning_rate must be a number; received True"),
+        ({"start_from": 3}, "start_from must be a RunConfig; received 3"),
+        ({"start_from": replace(PARENT, architecture="mlp"), "p": 11, "dataset_size": 9, "architecture": "mlp",
+          "embedding": False}, "embedding must be that of start_from (True); received False"),
+    ],
+)  # fmt: skip
+def test_a_value_of_the_wrong_kind_is_refused_in_the_house_form(fields: dict[str, object], message: str) -> None:
+    with pytest.raises(rn.ConfigError) as caught:
+        rn.RunConfig(**fields)
+    assert message in str(caught.value)
+
+
+def test_numbers_of_numpy_become_pythons_own() -> None:
+    run = rn.RunConfig(p=np.int64(11), dataset_size=np.int32(60), weight_decay=np.float32(0.5), biases=np.bool_(True))
+    plain = rn.RunConfig(p=11, dataset_size=60, weight_decay=0.5, biases=True)
+    assert run == plain
+    assert run.to_json() == plain.to_json()
+    assert [type(x) for x in (run.p, run.weight_decay, run.biases)] == [int, float, bool]
+
+
+def test_equal_configs_have_equal_keys_however_they_are_spelled() -> None:
+    base = rn.RunConfig(p=11, dataset_size=60, weight_decay=1, steps=100)
+    for same in (
+        {"weight_decay": 1.0},
+        {"steps": 100_000},
+        {"light_every": 7, "points_per_decade": 3},
+        {"nested": False},
+        {"data_seed": 0},
+        {"phases": [rn.Phase(40)]},
+        {"phases": [rn.Phase(40, dataset_size=60, weight_decay=1), rn.Phase(60)]},
+        {"keep_optimizer": True},  # of no parent
+    ):
+        assert replace(base, **same).key == base.key, same
+
+
+def test_whatever_changes_the_physics_changes_the_key() -> None:
+    base = replace(PARENT, dataset_size=20)
+    other = [
+        base,
+        replace(base, seed=1),
+        replace(base, data_seed=1),
+        replace(base, weight_decay=0.9),
+        replace(base, betas=(0.9, 0.99)),
+        replace(base, optimizer="sgd"),
+        replace(base, dtype="float64"),
+        replace(base, warmup=3),
+        replace(base, fixed_norm=True),
+        replace(base, phases=[rn.Phase(40), rn.Phase(60, dataset_size=10)]),
+        replace(base, phases=[rn.Phase(41), rn.Phase(59, dataset_size=10)]),
+        replace(base, phases=[rn.Phase(40), rn.Phase(60, dataset_size=10, keep_optimizer=False)]),
+        replace(base, phases=[rn.Phase(40), rn.Phase(60, keep_optimizer=False)]),
+        replace(base, start_from=PARENT),
+        replace(base, start_from=replace(PARENT, steps=101)),  # how long a parent trained is its child's start
+        replace(base, start_from=PARENT, keep_optimizer=True),
+    ]
+    assert len({run.key for run in other}) == len(other)
+    longer = replace(base, phases=[rn.Phase(40), rn.Phase(600, dataset_size=10)])
+    assert longer.key in {run.key for run in other}
+
+
+def test_a_new_field_at_its_default_changes_no_key() -> None:
+    @dataclasses.dataclass(frozen=True)
+    class Later(rn.RunConfig):
+        invented: str = "as before"
+
+    fields = {"p": 11, "dataset_size": 60}
+    assert Later(**fields).key == rn.RunConfig(**fields).key
+    assert Later(**fields, invented="new").key != rn.RunConfig(**fields).key
+
+
+def test_the_key_of_a_known_run_stays_what_it_was() -> None:
+    # Whoever changes this orphans every checkpoint there is.
+    assert rn.RunConfig().key == KNOWN[0]
+    run = rn.RunConfig(p=11, dataset_size=9, weight_decay=0.25, start_from=PARENT, phases=[rn.Phase(5), rn.Phase(5, 4)])
+    assert run.key == KNOWN[1]

@@ -11,10 +11,10 @@ import xarray as xr
 from torch.nn import functional as F
 
 import realnet as rn
-from realnet import compiled, stacked
-from realnet.ensemble import Stack, is_compiled, stage_data
-from realnet.model import layout, reference, starting_weights
-from realnet.optimizer import OptimizerState, rates, update
+from realnet.engine import compiled, stacked
+from realnet.engine.ensemble import Stack, is_compiled, stage_data
+from realnet.engine.optimizer import OptimizerState, rates, update
+from realnet.nets.transformer import layout, reference, starting_weights
 from realnet.tasks import table
 
 CPU = torch.device("cpu")

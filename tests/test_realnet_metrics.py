@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 import realnet as rn
 from realnet import metrics
-from realnet.ensemble import Stack
+from realnet.engine.ensemble import Stack
 from realnet.metrics import Snapshot, equivalent_logit, measure, trigonometric
 from realnet.tasks import labels, table
 

@@ -92,7 +92,7 @@ def test_control_c_saves_a_checkpoint_and_says_how_to_go_on(tmp_path: Path) -> N
 
 
 def test_resuming_takes_only_the_steps_that_are_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from realnet.ensemble import Stack
+    from realnet.engine.ensemble import Stack
 
     seen: list[int] = []
     advance = Stack.advance
@@ -254,7 +254,7 @@ def test_out_of_memory_halves_the_stack_and_goes_on(tmp_path: Path) -> None:
     """A real limit on the address space, in a process of its own: 48 runs do not fit in a stack, fewer do."""
     code = """
 import torch, realnet.training as t
-from realnet.ensemble import Stack
+from realnet.engine.ensemble import Stack
 base = rn.RunConfig(p=43, d_model=64, d_mlp=256, dataset_size=1500, steps=2, light_every=2, activation='gelu')
 Stack([base], torch.device('cpu')).advance(1)  # libraries take their room before the limit is set
 sizes = []
@@ -276,7 +276,7 @@ print((ds.status == 'finished').all().item(), sizes[0], min(sizes))
 def test_a_run_too_large_for_memory_says_so(tmp_path: Path) -> None:
     code = """
 import torch
-from realnet.ensemble import Stack
+from realnet.engine.ensemble import Stack
 Stack([TINY], torch.device('cpu')).advance(1)
 used = int(open('/proc/self/statm').read().split()[0]) * resource.getpagesize()
 resource.setrlimit(resource.RLIMIT_AS, (used + 200 * 2**20,) * 2)
@@ -291,7 +291,7 @@ except MemoryError as error:
 
 def test_two_processes_share_a_folder_and_every_run_comes_out_once(tmp_path: Path, uninterrupted: xr.Dataset) -> None:
     code = """
-from realnet.ensemble import Stack
+from realnet.engine.ensemble import Stack
 steps = 0
 advance = Stack.advance
 def count(self, n):

@@ -12,7 +12,7 @@ import xarray as xr
 
 import realnet as rn
 from realnet.__main__ import main
-from realnet.ensemble import plan, stage_data
+from realnet.engine.ensemble import plan, stage_data
 from realnet.records import Folder
 from realnet.results import read_netcdf
 

@@ -1,4 +1,4 @@
-"""The vocabulary of model.md 7: every word is reached, and censoring is never hidden."""
+"""The vocabulary of README 7: every word is reached, and censoring is never hidden."""
 
 import math
 from itertools import groupby
@@ -62,10 +62,10 @@ def test_censoring_never_denies_what_the_limit_does(model: Any, t_end: float) ->
 def test_thresholds_move_the_lines() -> None:
     run = tm.simulate()
     late = run.t_gen / run.t_fit
-    assert tm.simulate(thresholds=tm.Thresholds(delay=1.01 * late)).behaviour == "comprehension"
-    assert tm.simulate(thresholds=tm.Thresholds(delay=0.99 * late)).behaviour == "grokking"
+    assert tm.simulate(criteria=tm.Criteria(delay=1.01 * late)).behaviour == "comprehension"
+    assert tm.simulate(criteria=tm.Criteria(delay=0.99 * late)).behaviour == "grokking"
     loss_bar = 0.5 * math.log(113)
-    early = tm.simulate(thresholds=tm.Thresholds(performance=0.5))
+    early = tm.simulate(criteria=tm.Criteria(performance=0.5))
     assert early.t_gen < run.t_gen
     at = tm.simulate(times=[early.t_gen])
     assert at.test_loss[0] == pytest.approx(loss_bar, rel=1e-5)
@@ -80,8 +80,8 @@ def test_with_a_spread_generalising_is_an_accuracy() -> None:
 def test_continuing_hands_the_state_over_exactly() -> None:
     whole = tm.simulate(t_end=200.0, rtol=1e-10)
     half = tm.simulate(t_end=80.0, rtol=1e-10)
-    rest = half.continue_with(t_end=120.0)
-    assert np.array_equal(rest.logits[0], half.logits[-1])
+    rest = half.continue_with(t_end=200.0)
+    assert np.array_equal(rest.logits[: half.time.size], half.logits)
     assert np.array_equal(rest.final_state.invariant, half.final_state.invariant)
     np.testing.assert_allclose(rest.final_state.logit, whole.final_state.logit, rtol=1e-7)
 
@@ -95,9 +95,9 @@ def test_continuing_a_descent_is_the_same_descent() -> None:
 
 
 def test_continuing_keeps_settings_and_changes_what_is_asked() -> None:
-    run = tm.simulate(t_end=50.0, rtol=1e-6, learning_rate=0.02, thresholds=tm.Thresholds(delay=3.0))
+    run = tm.simulate(t_end=50.0, rtol=1e-6, learning_rate=0.02, criteria=tm.Criteria(delay=3.0))
     on = run.continue_with(dataset_size=400)
-    assert (on.t_end, on.rtol, on.learning_rate, on.thresholds) == (50.0, 1e-6, 0.02, run.thresholds)
+    assert (on.t_end, on.rtol, on.learning_rate, on.criteria) == (100.0, 1e-6, 0.02, run.criteria)
     assert on.model.dataset_size == pytest.approx(400.0)
     assert on.model.gen == run.model.gen
     assert on.time[0] == 0.0
@@ -146,9 +146,9 @@ def test_a_toy_run_and_its_curves_have_the_same_name() -> None:
 
 
 def test_one_memorising_and_several_generalising_circuits_give_a_staircase() -> None:
-    model = tm.CircuitModel(
-        generalising=tuple(tm.Circuit(e, s) for e, s in ((0.7, 1e-2), (1.0, 1e-7), (1.5, 1e-16**0.75))),
-        memorising=(tm.Circuit(0.4, 1.0),), kappa=1.8, logit_spread=0.4,
+    model = tm.TwoCircuitModel(
+        gen=tuple(tm.Circuit(e, s) for e, s in ((0.7, 1e-2), (1.0, 1e-7), (1.5, 1e-16**0.75))),
+        mem=(tm.Circuit(0.4, 1.0),), kappa=1.8, logit_spread=0.4,
     )  # fmt: skip
     run = tm.simulate(model, 1e4)
     leaders = np.argmax(run.logits[run.time > 1.0], axis=1)

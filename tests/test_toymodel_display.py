@@ -22,7 +22,7 @@ def round_trip(ds: xr.Dataset, path: Path) -> xr.Dataset:
         return back.load()
 
 
-@pytest.mark.parametrize("thing", [tm.simulate(), tm.steady_state(), tm.TwoCircuitModel(), tm.CircuitModel()], ids=type)
+@pytest.mark.parametrize("thing", [tm.simulate(), tm.steady_state(), tm.TwoCircuitModel()], ids=type)
 def test_objects_show_themselves_in_a_terminal_and_a_notebook(thing: Any) -> None:
     text, page = str(thing), thing._repr_html_()
     assert text.splitlines()[0] == type(thing).__name__
@@ -58,7 +58,7 @@ def test_a_trajectory_survives_netcdf(method: str, tmp_path: Path) -> None:
     assert back.gen_logit.attrs["units"] == "nats"
     model = json.loads(back.attrs["model"])
     assert model["kappa"] == 1.3
-    assert json.loads(back.attrs["thresholds"])["performance"] == 0.9
+    assert json.loads(back.attrs["criteria"])["performance"] == 0.9
     assert back.behaviour.item() == run.behaviour
     assert back.attrs["method"] == method
     for name in ("gen_logit", "mem_logit", "gen_norm", "mem_norm", "train_loss", "test_loss", "test_accuracy"):
@@ -78,7 +78,7 @@ def test_a_sweep_survives_netcdf(tmp_path: Path) -> None:
 def test_thresholds_of_a_sweep_in_run_length_survive_netcdf(tmp_path: Path) -> None:
     ds = tm.sweep(t_end=[10.0, 100.0], progress=False)
     assert round_trip(ds, tmp_path / "sweep.nc").t_end.values.tolist() == [10.0, 100.0]
-    gap = tm.threshold_gap(times=[1000.0], sizes=np.geomspace(300, 3000, 50))
+    gap = tm.size_thresholds(times=[1000.0], sizes=np.geomspace(300, 3000, 50))
     assert round_trip(gap, tmp_path / "gap.nc").gap.attrs["units"] == "1"
 
 
@@ -86,7 +86,7 @@ def test_thresholds_of_a_sweep_in_run_length_survive_netcdf(tmp_path: Path) -> N
 def test_plot_returns_a_figure_of_three_panels(against: str) -> None:
     import matplotlib.pyplot as plt
 
-    model = tm.CircuitModel(generalising=(tm.Circuit(0.8, 0.1), tm.Circuit(1.0, 0.01)))
+    model = tm.TwoCircuitModel(gen=(tm.Circuit(0.8, 0.1), tm.Circuit(1.0, 0.01)))
     for run in (tm.simulate(t_end=50.0), tm.simulate(model, 50.0), tm.simulate(t_end=0.0)):
         figure = run.plot(against=against)
         assert isinstance(figure, matplotlib.figure.Figure)

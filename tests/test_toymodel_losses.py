@@ -1,4 +1,4 @@
-"""Losses are finite and right for S up to 700 and q up to 1e6 (model.md 2), against 60 digits."""
+"""Losses are finite and right for S up to 700 and q up to 1e6 (README 2), against 60 digits."""
 
 import mpmath as mp
 import numpy as np
@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from tests import references
 from tests.strategies import numbers
-from toymodel import losses
+from toymodel import flow, losses
 
 LOGIT = st.one_of(st.sampled_from([0.0, 1e-300, 1e-12, 700.0]), st.floats(0.0, 700.0))
 CLASSES = numbers("num_classes", (2.0, 1e6))
@@ -69,7 +69,7 @@ def test_with_a_spread_accuracy_is_a_normal_probability(gen: float, mem: float, 
 
 @given(st.floats(0.05, 4.0), st.floats(0.1, 10.0), st.floats(0.0, 1.0), st.floats(0.5, 4.0))
 def test_penalties_differ_by_the_factor_two(norm: float, other: float, decay: float, power: float) -> None:
-    norms = np.array([norm, other])
-    half = losses.regularisation(norms, decay, "half", power)
+    whole = flow.network_norm(np.array([norm, other]), power)
+    half = losses.regularisation(whole, decay, "half", power)
     assert half == pytest.approx(0.5 * decay * (norm**power + other**power), rel=1e-12)
-    assert losses.regularisation(norms, decay, "full", power) == pytest.approx(2.0 * half, rel=1e-14)
+    assert losses.regularisation(whole, decay, "full", power) == pytest.approx(2.0 * half, rel=1e-14)

@@ -1,4 +1,6 @@
-"""sympy derives the equations; the numeric code must say the same (issue 2, item 4)."""
+"""What sympy derives (tests/symbolic.py) against what the package computes."""
+
+import math
 
 import numpy as np
 import pytest
@@ -7,120 +9,97 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import toymodel as tm
-from toymodel import flow, losses, symbolic
+from tests import symbolic as sy
+from toymodel import flow, losses
+from toymodel.behaviours import Criteria
+from toymodel.problem import Problem, pack
 
-POINT = st.floats(0.05, 8.0)
-SLOPE, POWER, CLASSES = st.floats(1e-3, 0.5), st.floats(0.3, 4.0), st.integers(2, 10_000)
-a1, a2, W1, W2 = sp.symbols("a1 a2 W1 W2", positive=True)
-GRADIENT = sp.lambdify((W1, W2, a1, a2, symbolic.r, symbolic.q), symbolic.gradient([W1, W2], [a1, a2]), "math")
-PROBABILITY = sp.lambdify((symbolic.S, symbolic.q), symbolic.wrong_probability(), "math")
-DERIVED, FORM = symbolic.jacobian(3)
-ORDER = [*sp.symbols("theta1:4 s1:4 a1:4", positive=True), symbolic.r, symbolic.q]
-JACOBIAN, RANK_ONE_FORM = sp.lambdify(ORDER, DERIVED, "numpy"), sp.lambdify(ORDER, FORM, "numpy")
-
-
-def test_the_invariant_does_not_drift() -> None:
-    assert symbolic.invariant_drift() == 0
-
-
-def test_a_descent_step_multiplies_the_invariant() -> None:
-    g = sp.Symbol("g", real=True)
-    assert sp.simplify(symbolic.descent_factor() - (1 - symbolic.lam**2 * g**2)) == 0
-    u, v = np.array([0.3, 1.0]), np.array([0.7, 1.5])
-    grad = np.array([-0.4, 0.2])
-    after = flow.invariant(*flow.descent_step(u, v, grad, 0.1))
-    np.testing.assert_allclose(after, flow.invariant(u, v) * (1 - 0.01 * grad**2), rtol=1e-13)
+SETTINGS = (sy.kappa, sy.alpha, sy.q, sy.m, sy.mu)
+LOGITS, ETAS = sy.some("W", 3), sy.some("eta", 3)
+GRADIENT = sp.lambdify((*LOGITS, *ETAS, *SETTINGS), sy.gradient(LOGITS, ETAS), "math")
+_, THETAS, SPEEDS, _ = sy.rates(3)
+JACOBIAN = sp.lambdify((*THETAS, *SPEEDS, *ETAS, *SETTINGS), sy.jacobian(3).tolist(), "math")
+FLOATS = st.floats(0.2, 3.0)
+# κ, α, q, m, μ
+RULES = st.tuples(st.floats(0.3, 8.0), st.floats(1e-4, 0.1), st.integers(2, 1000), FLOATS, st.floats(0.5, 12.0))
 
 
-def test_the_flow_closes_in_the_logit() -> None:
-    assert symbolic.closed_flow() == 0
-
-
-def test_the_mirror_coordinate_moves_at_minus_the_gradient() -> None:
-    assert symbolic.mirror_rate() == 1
-
-
-@given(POINT, POINT, SLOPE, SLOPE, POWER, CLASSES)
-def test_gradient(w1: float, w2: float, s1: float, s2: float, r: float, q: int) -> None:
-    got = flow.gradient(np.array([w1, w2]), np.array([s1, s2]), r, q)
-    np.testing.assert_allclose(got, GRADIENT(w1, w2, s1, s2, r, q), rtol=1e-11, atol=1e-13)
-
-
-@given(POINT, CLASSES)
-def test_wrong_probability(total: float, q: int) -> None:
-    assert float(losses.wrong_probability(total, q)) == pytest.approx(PROBABILITY(total, q), rel=1e-11)
-
-
-@given(POINT, POINT, st.integers(3, 10_000))
-def test_test_loss(gen: float, mem: float, q: int) -> None:
-    expected = float(symbolic.test_loss(sp.Float(gen, 40), sp.Float(mem, 40)).subs(symbolic.q, q).evalf(30))
-    assert float(losses.test_loss(gen, mem, q)) == pytest.approx(expected, rel=1e-13)
-
-
-@given(
-    st.floats(0.2, 5.0),
-    st.floats(0.1, 5.0),
-    st.floats(1e-4, 1.0),
-    st.sampled_from(["half", "full"]),
-    st.floats(0.3, 5.0),
-)
-def test_penalty_slope(efficiency: float, kappa: float, decay: float, penalty: str, power: float) -> None:
-    factor = {"half": sp.Rational(1, 2), "full": sp.Integer(1)}[penalty]
-    values = {symbolic.eta: efficiency, symbolic.kappa: kappa, symbolic.alpha: decay, symbolic.m: power}
-    expected = float(symbolic.penalty_slope(factor).subs(values))
-    assert float(flow.penalty_slope(efficiency, kappa, decay, penalty, power)) == pytest.approx(expected, rel=1e-10)
-
-
-def test_the_jacobian_is_diagonal_plus_rank_one() -> None:
-    rng = np.random.default_rng(1)
-    for _ in range(20):
-        values = [*rng.uniform(0.2, 1.5, 3), *rng.uniform(0.3, 1.5, 3), *rng.uniform(0.01, 0.5, 3),
-                  rng.uniform(0.3, 3.0), 57.0]  # fmt: skip
-        np.testing.assert_allclose(JACOBIAN(*values), RANK_ONE_FORM(*values), rtol=1e-9, atol=1e-11)
-        theta, invariants, slopes = np.array(values[:3]), np.array(values[3:6]) ** 2, np.array(values[6:9])
-        d, rho, w = flow.jacobian(flow.logit_from_mirror(theta, invariants), invariants, slopes, *values[9:])
-        np.testing.assert_allclose(
-            -np.diag(d) - rho * np.outer(np.ones(3), w), JACOBIAN(*values), rtol=1e-9, atol=1e-11
-        )
-
-
-def test_curvatures_are_eigenvalues_of_minus_the_jacobian() -> None:
-    values = [0.4, 0.9, 1.3, 0.5, 0.7, 1.1, 0.02, 0.1, 0.3, 1.6, 57.0]
-    invariants = np.array(values[3:6]) ** 2
-    logits = flow.logit_from_mirror(np.array(values[:3]), invariants)
-    expected = np.sort(np.linalg.eigvals(-JACOBIAN(*values)).real)
-    np.testing.assert_allclose(
-        flow.curvatures(logits, invariants, np.array(values[6:9]), *values[9:]), expected, rtol=1e-9
+def problem(
+    etas: list[float], speeds: list[float], kappa: float, alpha: float, q: float, m: float, mu: float
+) -> Problem:
+    parts = [tm.Circuit(e, s, 0.1) for e, s in zip(etas, speeds, strict=True)]
+    model = tm.TwoCircuitModel(
+        gen=parts[:1], mem=parts[1:], kappa=kappa, weight_decay=alpha, num_classes=q, norm_power=m, sharing=mu
     )
+    return pack(model, {}, 1, None, Criteria())
 
 
-def test_theorem_d4() -> None:
-    m, kappa = symbolic.m, symbolic.kappa
-    assert sp.simplify(symbolic.steady_ratio() - m * kappa / (m - kappa)) == 0
-    for k, power in ((1.2, 2.0), (0.5, 3.0), (1.9, 2.0)):
-        model = tm.TwoCircuitModel(kappa=k, norm_power=power)
-        exponent = float(symbolic.steady_ratio().subs({kappa: k, m: power}))
-        assert tm.steady_ratio(model) == pytest.approx(0.5**exponent, rel=1e-9)
+def test_the_flow_keeps_and_descent_shrinks_the_invariant() -> None:
+    assert sy.invariant_drift() == 0
+    g = sp.Symbol("g", real=True)
+    assert sp.simplify(sy.descent_factor() - (1 - sy.lam**2 * g**2)) == 0
 
 
-def test_sharing_is_a_maximum_of_the_penalty_above_the_norm_power() -> None:
-    names = {s.name: s for s in symbolic.second_variation().free_symbols}
-    for k, sign in ((1.2, 1), (3.0, -1)):
-        values = {
-            symbolic.kappa: k,
-            symbolic.m: 2.0,
-            names["S"]: 5.0,
-            names["x"]: 0.3,
-            names["b1"]: 0.1,
-            names["b2"]: 0.2,
-        }
-        assert sp.sign(symbolic.second_variation().subs(values).evalf()) == sign
+def test_the_flow_closes_and_the_mirror_coordinate_straightens_it() -> None:
+    assert sy.closed_flow() == 0
+    assert sy.mirror_rate() == 1
+
+
+@given(st.tuples(*[FLOATS] * 6), RULES)
+def test_gradients(parts: tuple[float, ...], settings: tuple[float, ...]) -> None:
+    w1, w2, w3, e1, e2, e3 = parts
+    logits = np.array([[w1, w2, w3]])
+    point = problem([e1, e2, e3], [1.0] * 3, *settings)
+    p = losses.wrong_probability(logits.sum(axis=1), settings[2])
+    expected = GRADIENT(w1, w2, w3, e1, e2, e3, *settings)
+    np.testing.assert_allclose(np.exp(point.log_pushes(logits)[0]) - p, expected, rtol=1e-9, atol=1e-12)
+    assert p[0] == pytest.approx(float(sy.wrong_probability().subs({sy.S: logits.sum(), sy.q: settings[2]})), rel=1e-9)
+
+
+@given(st.tuples(*[st.floats(0.1, 1.5)] * 3, *[FLOATS] * 6), RULES)
+def test_the_hessian_is_diagonal_plus_rank_two(parts: tuple[float, ...], settings: tuple[float, ...]) -> None:
+    values = (*parts, *settings)
+    point = problem(list(values[6:9]), list(values[3:6]), *values[9:])
+    logits = flow.logit_from_mirror(np.array(values[:3]), point.invariant)
+    derived = -np.array(JACOBIAN(*values), float)
+    w = flow.mobility(logits, point.invariant)[0]
+    # The package's form is made symmetric by √w on either side.
+    expected = derived * np.sqrt(w)[:, None] / np.sqrt(w)[None, :]
+    np.testing.assert_allclose(point.hessian(logits)[0], expected, rtol=1e-8, atol=1e-10 * np.abs(expected).max())
+
+
+@pytest.mark.parametrize(("gen", "mem", "q"), [(0.0, 0.0, 2), (1.5, 0.3, 113), (3.0, 40.0, 10**6)])
+def test_test_loss(gen: float, mem: float, q: int) -> None:
+    expected = float(sy.test_loss(sp.Float(gen, 40), sp.Float(mem, 40)).subs(sy.q, q).evalf(30))
+    assert float(losses.test_loss(gen, mem, q)) == pytest.approx(expected, rel=1e-12)
+
+
+def test_the_balance_of_euler() -> None:
+    assert sy.euler() == 0
+
+
+def test_the_exponent_of_sharing() -> None:
+    chi = sy.sharing_exponent()
+    assert sp.simplify(chi - sy.kappa * sy.mu / (sy.mu - sy.kappa)) == 0
+    for kappa, mu in ((1.2, 2.0), (0.5, 3.0), (4.8, 7.0)):
+        model = tm.TwoCircuitModel(
+            gen=tm.Circuit(1.0, 1.0, 1.0), mem=tm.Circuit(0.5, 1.0, 1.0), kappa=kappa, sharing=mu
+        )
+        exponent = float(chi.subs({sy.kappa: kappa, sy.mu: mu}))
+        assert tm.steady_ratio(model) == pytest.approx(0.5**exponent, rel=1e-12)
 
 
 def test_sharpness() -> None:
     beta = sp.Symbol("beta", positive=True)
-    for k, b in ((1.2, 0.5), (1.7, 1.5)):
-        expected = float(symbolic.sharpness().subs({symbolic.kappa: k, symbolic.m: 2, beta: b}))
-        assert tm.sharpness(tm.TwoCircuitModel(kappa=k, law=tm.PowerLaw(exponent=b))) == pytest.approx(
-            expected, rel=1e-6
-        )
+    for kappa, mu, b in ((1.2, 2.0, 0.5), (1.7, 2.0, 1.5), (4.8, 7.0, 0.32)):
+        expected = float(sy.sharpness().subs({sy.kappa: kappa, sy.mu: mu, beta: b}))
+        assert tm.sharpness(kappa=kappa, sharing=mu, exponent=b) == pytest.approx(expected, rel=1e-6)
+    assert tm.sharpness(kappa=2.0) == math.inf
+
+
+def test_sharing_is_a_maximum_of_the_norm_above_mu() -> None:
+    variation = sy.second_variation()
+    names = {symbol.name: symbol for symbol in variation.free_symbols}
+    for kappa, mu, sign in ((1.2, 2.0, 1), (3.0, 2.0, -1), (4.8, 7.0, 1), (7.5, 7.0, -1)):
+        values = {sy.kappa: kappa, sy.mu: mu, names["S"]: 5.0, names["x"]: 0.3, names["eta1"]: 1.0, names["eta2"]: 0.8}
+        assert sp.sign(variation.subs(values).evalf()) == sign

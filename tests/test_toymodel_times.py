@@ -1,4 +1,4 @@
-"""Estimates of times against simulation (model.md 6), and efficiency laws (model.md 5)."""
+"""Estimates of times against simulation (README 6), and efficiency laws (README 5)."""
 
 import dataclasses
 import math
@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import toymodel as tm
+from tests import references
 from tests.strategies import numbers
 
 
@@ -44,7 +45,8 @@ def test_the_plateau_solves_its_equation() -> None:
     model = tm.TwoCircuitModel()
     p = 112.0 / (math.exp(times.plateau_logit) + 112.0)
     assert times.plateau_rate == pytest.approx(p, rel=1e-12)
-    assert model.slopes[1] * times.plateau_logit ** (model.degree - 1.0) == pytest.approx(p, rel=1e-7)
+    push = references.slopes(model)[1] * times.plateau_logit ** (2.0 / model.kappa - 1.0)
+    assert push == pytest.approx(p, rel=1e-7)
 
 
 def test_grokking_slows_like_one_over_weight_decay_up_to_logarithms() -> None:

@@ -1,45 +1,67 @@
-"""The two-circuit model of grokking, after Varma et al. 2023 (arXiv 2309.02390).
+"""The two-circuit model of grokking, after Varma et al. 2023 (arXiv 2309.02390).  Theory and tutorial: toymodel/README.md.
 
 >>> import toymodel as tm
 >>> tm.simulate().behaviour
 'grokking'
 """
 
-from .behaviours import BEHAVIOURS, MEANINGS, Thresholds, classify_curves
-from .circuits import Circuit, CircuitModel, TwoCircuitModel
+from typing import Any
+
+from .behaviours import BEHAVIOURS, MEANINGS, Criteria, classify_curves
 from .efficiency import EfficiencyLaw, PowerLaw, TabulatedLaw
-from .equilibrium import SteadyState, critical_dataset_size, sharpness, steady_ratio, steady_state
-from .hysteresis import StabilityLimits, stability_limits, threshold_gap
-from .integrate import simulate
-from .problem import State
+from .equilibrium import (
+    SteadyState,
+    critical_dataset_size,
+    mixture_efficiency,
+    sharpness,
+    steady_ratio,
+    steady_state,
+)  # fmt: skip
+from .hysteresis import StabilityLimits, size_thresholds, stability_limits
+from .model import Circuit, TwoCircuitModel
+from .plot import plot_map
+from .simulate import Trajectory, simulate
+from .state import State
 from .sweep import sweep
 from .times import TimeEstimate, grokking_time, ungrokking_time
-from .trajectory import Trajectory
 
 __all__ = [
     "BEHAVIOURS",
     "MEANINGS",
     "Circuit",
-    "CircuitModel",
+    "Criteria",
     "EfficiencyLaw",
     "PowerLaw",
     "StabilityLimits",
     "State",
     "SteadyState",
     "TabulatedLaw",
-    "Thresholds",
     "TimeEstimate",
     "Trajectory",
     "TwoCircuitModel",
     "classify_curves",
     "critical_dataset_size",
     "grokking_time",
+    "mixture_efficiency",
+    "plot_map",
     "sharpness",
     "simulate",
+    "size_thresholds",
     "stability_limits",
     "steady_ratio",
     "steady_state",
     "sweep",
-    "threshold_gap",
     "ungrokking_time",
 ]
+
+
+def __dir__() -> list[str]:
+    return [*__all__, "__version__"]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "__version__":  # read when asked for: it takes as long as the rest of the import
+        from importlib.metadata import version
+
+        return version("two-circuits")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,6 +1,10 @@
-"""The demonstration: `python -m toymodel` trains the paper's two circuits, cuts the data set, and maps the behaviours."""
+"""The demonstration: `python -m toymodel` trains the paper's two circuits, cuts the data set, and maps the behaviours.
+
+`python -m toymodel explore` opens the explorer in a browser.
+"""
 
 import collections
+import sys
 import time
 
 import numpy as np
@@ -21,7 +25,7 @@ def main() -> None:
     )
     print("Grokking takes", tm.grokking_time(model), sep="\n", end="\n\n")
 
-    smaller = run.continue_with(dataset_size=400, t_end=3000)
+    smaller = run.continue_with(4000, dataset_size=400)
     print(f"The same network, trained on with D = 400: {smaller.behaviour}.  {smaller.meaning.capitalize()}.\n")
 
     sizes, kappas = np.geomspace(100, 1e4, 64), np.linspace(1.0, 1.9, 64)
@@ -36,4 +40,8 @@ def main() -> None:
 
 
 if __name__ == "__main__":
+    if sys.argv[1:2] == ["explore"]:
+        from toymodel.explore.serve import main as explore
+
+        sys.exit(explore(sys.argv[2:]))
     main()

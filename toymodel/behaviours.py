@@ -1,4 +1,4 @@
-"""One vocabulary for toy and real runs, and its thresholds: model.md 7.
+"""One vocabulary for toy and real runs, and its criteria: README 7.
 
 Performance is an accuracy where there is a spread over inputs, and 1 - loss / ln q otherwise: 1 is perfect, and chance
 is 1/q and 0 respectively.  "Since" times are the first time a condition holds for good, that is to the end of the run;
@@ -42,8 +42,8 @@ UNFIT, CHANCE, BETWEEN, GENERAL = range(4)
 
 
 @dataclass(frozen=True)
-class Thresholds:
-    """Where the vocabulary draws its lines (model.md 7).  Defaults are the project's; every output states them.
+class Criteria:
+    """Where the vocabulary draws its lines (README 7).  Defaults are the project's; every output states them.
 
     fit_accuracy    train accuracy at which a real run has fitted
     performance     performance at which a run generalises, and a toy run has fitted: accuracy 0.9, or loss 0.1 ln q
@@ -75,10 +75,10 @@ class Thresholds:
                 )
 
 
-def standing(fits: Bools, performance: FloatArray, chance: FloatArray, thresholds: Thresholds) -> npt.NDArray[np.int_]:
+def standing(fits: Bools, performance: FloatArray, chance: FloatArray, criteria: Criteria) -> npt.NDArray[np.int_]:
     """UNFIT, CHANCE, BETWEEN or GENERAL, elementwise."""
     return np.select(
-        [~fits, performance >= thresholds.performance, performance > chance + thresholds.chance_margin],
+        [~fits, performance >= criteria.performance, performance > chance + criteria.chance_margin],
         [UNFIT, GENERAL, BETWEEN],
         CHANCE,
     )
@@ -91,7 +91,7 @@ def classify(
     t_gen: FloatArray,
     t_leave: FloatArray,
     ever_generalised: Bools,
-    thresholds: Thresholds,
+    criteria: Criteria,
 ) -> npt.NDArray[np.str_]:
     """Names of behaviours, elementwise.
 
@@ -103,11 +103,11 @@ def classify(
         conditions = [
             ~settled,
             end == UNFIT,
-            (end == GENERAL) & (t_gen <= thresholds.delay * t_fit),
+            (end == GENERAL) & (t_gen <= criteria.delay * t_fit),
             end == GENERAL,
             ever_generalised,
             end == CHANCE,
-            t_leave > thresholds.delay * t_fit,
+            t_leave > criteria.delay * t_fit,
         ]
     names = [UNFINISHED, CONFUSION, COMPREHENSION, GROKKING, UNGROKKING, MEMORISATION, SEMI_GROKKING]
     return np.select(conditions, names, SEMI_COMPREHENSION)
@@ -126,15 +126,15 @@ def classify_curves(
     train_accuracy: npt.ArrayLike,
     test_accuracy: npt.ArrayLike,
     num_classes: int,
-    thresholds: Thresholds | None = None,
+    criteria: Criteria | None = None,
 ) -> str:
     """The behaviour of one measured run, by the same vocabulary.
 
     time (k,) rising steps or flow times; train_accuracy and test_accuracy (k,) in [0, 1].  A measured run has no known
-    limit, so it counts as settled when neither accuracy moved by more than `thresholds.level` in the second half of the
+    limit, so it counts as settled when neither accuracy moved by more than `criteria.level` in the second half of the
     run.  ValueError for curves that are empty, of unequal length, not finite or not accuracies.
     """
-    thresholds = thresholds or Thresholds()
+    criteria = criteria or Criteria()
     num_classes = int(check("num_classes", num_classes))
     try:
         t, train, test = (np.asarray(x, dtype=np.float64) for x in (time, train_accuracy, test_accuracy))
@@ -159,18 +159,26 @@ def classify_curves(
             f"Divide percentages by 100."
         )
     chance = np.asarray(1.0 / num_classes)
-    fits = train >= thresholds.fit_accuracy
+    fits = train >= criteria.fit_accuracy
     late = t >= 0.5 * t[-1]
     moved = max(np.ptp(curve[late]) for curve in (train, test))
-    settled = bool(np.count_nonzero(late) >= 2 and moved <= thresholds.level)
+    settled = bool(np.count_nonzero(late) >= 2 and moved <= criteria.level)
     t_fit, t_gen, t_leave = (
         since(t, condition)
-        for condition in (fits, test >= thresholds.performance, test > chance + thresholds.chance_margin)
+        for condition in (fits, test >= criteria.performance, test > chance + criteria.chance_margin)
     )
-    end = standing(fits[-1:], test[-1:], chance, thresholds)
-    ever = np.array([bool(np.any(test >= thresholds.performance))])
+    end = standing(fits[-1:], test[-1:], chance, criteria)
+    ever = np.array([bool(np.any(test >= criteria.performance))])
     times = [np.array([x]) for x in (t_fit, t_gen, t_leave)]
     # A run that generalises for good has shown what it does; only its last digits may still move.
-    return str(
-        classify(end, np.array([settled or end[0] == GENERAL]), times[0], times[1], times[2], ever, thresholds)[0]
-    )
+    return str(classify(end, np.array([settled or end[0] == GENERAL]), times[0], times[1], times[2], ever, criteria)[0])
+
+
+def as_criteria(criteria: Criteria | None) -> Criteria:
+    """The project's for None; TypeError for what are no criteria."""
+    if criteria is not None and not isinstance(criteria, Criteria):
+        raise TypeError(
+            f"criteria must be toymodel.Criteria, got {criteria!r}. Pass toymodel.Criteria(performance=...), or leave it "
+            f"out for the defaults."
+        )
+    return criteria or Criteria()

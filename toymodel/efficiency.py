@@ -1,4 +1,4 @@
-"""Efficiency laws: how much less efficient memorising gets as the data set grows (model.md 5).
+"""Efficiency laws: how much less efficient memorising gets as the data set grows (README 5).
 
 A law gives the ratio η_mem / η_gen at data set size D.  η_gen does not depend on D (5.1).
 """

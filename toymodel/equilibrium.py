@@ -1,222 +1,237 @@
-"""Equilibria of the flow and their stability: model.md 4 and (5.2).
+"""Equilibria of the flow and their stability: README 4, (5.2), (5.3) and 8.
 
-With r = m/κ, an equilibrium has p(S) = a_i W_i^(r-1) for every circuit that is alive, and a push onto its wall for every
-other one.
+At an equilibrium every circuit off its wall has the push p(S), and every other one is pushed onto its wall.  All logits then
+follow from one number, so that each set of live circuits has its equilibria by one scalar equation (8.4).
 
-    r > 1 (κ < m)   one equilibrium; every present circuit lives (4.1)
-    r = 1 (κ = m)   the least slope takes all; equal slopes share as the start decides (4.2)
-    r < 1 (κ > m)   every subset of circuits has up to two; only pure states can be stable (4.3)
+    κ < μ   present circuits share: the live ones are all of them
+    κ = μ   the least slope takes all; equal slopes share as the start decides (4.2)
+    κ > μ   every subset of circuits has an equilibrium or two; only pure states can be stable (4.3)
+
+For κ > m the origin is one more, and is stable (8.3).
 """
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from itertools import combinations
-from typing import TYPE_CHECKING
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from . import flow, losses
-from .behaviours import Thresholds
-from .circuits import Dynamics
-from .integrate import as_model, as_state
+from .behaviours import Criteria
+from .display import Rows, Shown
+from .engine import follow_to_limit
+from .model import TwoCircuitModel, as_model
 from .parameters import FloatArray
-from .problem import Problem, State, pack
-from .solve import follow_to_limit
+from .problem import Problem, pack
+from .readings import Readings
+from .state import State, as_state
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-# Beyond this many circuits the 2^n mixed states of r < 1, all unstable, are left out.
+IntArray = npt.NDArray[np.int_]
+# Beyond this many circuits the 2^n mixed states of κ > μ, all unstable, are left out.
 MOST_MIXED = 10
 
 
-@dataclass(frozen=True, eq=False)
-class SteadyState:
+@dataclass(frozen=True, eq=False, repr=False)
+class SteadyState(Readings, Shown):
     """An equilibrium of the flow.
 
     logits, norms (n,)    of each circuit, generalising first; gen_logit, mem_logit, gen_norm, mem_norm by kind
-    train_loss, test_loss, train_accuracy, test_accuracy
+    norm                  the network's, ‖w‖ (8.1)
+    train_loss, test_loss, regularised_loss, train_accuracy, test_accuracy
     stable                no direction leads away from it
     slowest_rate          the least curvature, 1 / flow time: how fast the last distance closes (negative: unstable)
     others                every other equilibrium, the stable ones first
     """
 
-    model: Dynamics
+    model: TwoCircuitModel
     logits: FloatArray
     stable: bool
     slowest_rate: float
+    problem: Problem = field(repr=False)
     others: tuple["SteadyState", ...] = ()
 
-    @property
-    def norms(self) -> FloatArray:
-        """P (n,)."""
-        return flow.norm_from_logit(self.logits, self.model.efficiencies, self.model.kappa)
+    def _rows(self) -> Rows:
+        def listed(values: FloatArray) -> str:
+            return ", ".join(f"{label} {value:.6g}" for label, value in zip(self.model.labels, values, strict=True))
 
-    @property
-    def gen_logit(self) -> float:
-        """W of the generalising circuits together, nats."""
-        return float(self.logits[: self.model.num_gen].sum())
-
-    @property
-    def mem_logit(self) -> float:
-        """W of the memorising circuits together, nats."""
-        return float(self.logits[self.model.num_gen :].sum())
-
-    @property
-    def gen_norm(self) -> float:
-        """Norm of the generalising circuits together."""
-        return float(np.linalg.norm(self.norms[: self.model.num_gen]))
-
-    @property
-    def mem_norm(self) -> float:
-        """Norm of the memorising circuits together."""
-        return float(np.linalg.norm(self.norms[self.model.num_gen :]))
-
-    @property
-    def train_loss(self) -> float:
-        """(2.1), nats."""
-        return float(losses.train_loss(self.logits.sum(), self.model.num_classes))
-
-    @property
-    def test_loss(self) -> float:
-        """(2.2), nats."""
-        return float(losses.test_loss(self.gen_logit, self.mem_logit, self.model.num_classes))
-
-    @property
-    def train_accuracy(self) -> float:
-        """(5.4) on the training set."""
-        return float(losses.train_accuracy(self.logits, self.model.num_classes, self.model.logit_spread))
-
-    @property
-    def test_accuracy(self) -> float:
-        """(5.4) on unseen examples."""
-        m = self.model
-        return float(losses.test_accuracy(self.logits, m.num_gen, m.num_classes, m.logit_spread))
-
-    def __repr__(self) -> str:
-        from .display import steady_rows, text
-
-        return text("SteadyState", steady_rows(self))
-
-    def _repr_html_(self) -> str:
-        from .display import html, steady_rows
-
-        return html("SteadyState", steady_rows(self))
+        return [
+            ("logits", listed(self.logits)),
+            ("norms", f"{listed(self.norms)}; network {self.norm:.6g}"),
+            ("losses", f"train {self.train_loss:.6g}, test {self.test_loss:.6g}"),
+            ("accuracies", f"train {self.train_accuracy:.6g}, test {self.test_accuracy:.6g}"),
+            ("stable", "yes" if self.stable else "no"),
+            ("other equilibria", str(len(self.others))),
+        ]
 
 
-def steady_state(model: Dynamics | None = None, start: "State | Sequence[float] | None" = None) -> SteadyState:
+def steady_state(
+    model: TwoCircuitModel | None = None, start: State | Sequence[float] | None = None, **parameters: Any
+) -> SteadyState:
     """The equilibrium that training from `start` (default: the model's own) ends in, with all others beside it.
 
-    ValueError without weight decay, where logits grow for ever, and where no circuit could leave W = 0 (κ > m).
+    parameters   any of the model's, as in `simulate`: kappa=4.8, sharing=7, dataset_size=160
+
+    ValueError without weight decay, where logits grow for ever, and where no circuit could leave W = 0 (README 8.3).
 
     >>> state = steady_state()
     >>> round(state.gen_logit / state.mem_logit, 6)  # (η_gen / η_mem)^(2κ/(2-κ))
     8.0
     """
-    model = as_model(model)
+    model = as_model(model, parameters)
     if model.weight_decay == 0.0:
         raise ValueError(
-            "a steady state needs weight_decay > 0 (theorem D.4 as repaired in model.md 4.4), got 0: without it logits "
+            "a steady state needs weight_decay > 0 (theorem D.4 as repaired in README 4.4), got 0: without it logits "
             "grow for ever. Choose a positive weight_decay, or look at a finite time with simulate()."
         )
-    problem = pack(model, {}, 1, as_state(model, start), Thresholds())
+    problem = pack(model, {}, 1, as_state(model, start), Criteria())
     reached = follow_to_limit(problem)[0]
     if np.isnan(reached).any():
         raise ArithmeticError(f"the flow of {model!r} could not be followed to its end. Please report this model.")
-    found = [reached] if problem.r[0] >= 1.0 else _all_of_the_divided(problem)
+    found = equilibria(problem, reached)
     # The integration ends within its tolerance of an equilibrium; the list has it exactly.
     nearest = int(np.argmin([np.abs(logits - reached).max() for logits in found]))
     states = [_judge(model, problem, logits) for logits in found]
     others = sorted(states[:nearest] + states[nearest + 1 :], key=lambda s: not s.stable)
     chosen = states[nearest]
-    return SteadyState(model, chosen.logits, chosen.stable, chosen.slowest_rate, tuple(others))
+    return SteadyState(model, chosen.logits, chosen.stable, chosen.slowest_rate, problem, tuple(others))
 
 
-def steady_ratio(model: Dynamics | None = None) -> float:
-    """(4.1), (4.4) W_mem / W_gen = (η_mem / η_gen)^(mκ/(m-κ)), for κ < m; ValueError otherwise."""
-    model = as_model(model)
-    m, kappa = model.norm_power, model.kappa
-    if kappa >= m:
+def steady_ratio(model: TwoCircuitModel | None = None, **parameters: Any) -> float:
+    """(4.1), (8.3) W_mem / W_gen = Σ_mem η^χ / Σ_gen η^χ over present circuits, for κ < μ; ValueError otherwise."""
+    model = as_model(model, parameters)
+    if model.kappa >= model.sharing:
         raise ValueError(
-            f"the steady ratio needs kappa < norm_power, got kappa={kappa}, norm_power={m}: one takes all."
+            f"the steady ratio needs kappa < sharing, got kappa={model.kappa}, sharing={model.sharing}: one takes all."
         )
-    return float(model.efficiency_ratio ** (m * kappa / (m - kappa)))
+    gen, mem = (_joint(model, circuits) for circuits in (model.generalising, model.memorising))
+    return float(np.exp(_chi(model) * (mem - gen)))
 
 
-def sharpness(model: Dynamics | None = None) -> float:
-    """(5.3) ν in W_mem / W_gen = (D_crit / D)^ν: minus the slope of ln ratio on ln D at D_crit; inf for κ >= m.
+def mixture_efficiency(model: TwoCircuitModel | None = None, **parameters: Any) -> float:
+    """(8.4) η_mix = (Σ η^χ)^(1/χ) over present circuits: the efficiency of the rest state as one circuit, for κ < μ."""
+    model = as_model(model, parameters)
+    return float(np.exp(_joint(model, model.circuits)))
 
-    For a power law ν = β m κ / (m - κ).
+
+def _chi(model: TwoCircuitModel) -> float:
+    """(8.3) χ in W_i ∝ η_i^χ."""
+    return model.kappa * model.sharing / (model.sharing - model.kappa)
+
+
+def _joint(model: TwoCircuitModel, circuits: Any) -> float:
+    """ln of the efficiency of these circuits' mixture."""
+    present = [
+        c.efficiency for c in circuits if c.learning_speed > 0.0 or max(c.initial_logit, model.logit_floor) > 0.0
+    ]
+    return float(np.logaddexp.reduce(_chi(model) * np.log(present)) / _chi(model)) if present else -np.inf
+
+
+def sharpness(model: TwoCircuitModel | None = None, **parameters: Any) -> float:
+    """(8.5) ν in W_mem / W_gen = (D_crit / D)^ν: minus the slope of ln ratio on ln D at D_crit; inf for κ >= μ.
+
+    For a power law ν = β κ μ / (μ - κ), which is (5.3) for μ = 2.
     """
-    model = as_model(model)
-    m, kappa = model.norm_power, model.kappa
-    if kappa >= m:
+    model = as_model(model, parameters)
+    if model.kappa >= model.sharing:
         return float("inf")
     step = 1e-4
     size = model.law.critical_size * np.exp([-step, step])
     steep = -np.diff(np.log(model.law.ratio(size)))[0] / (2 * step)
-    return float(steep * m * kappa / (m - kappa))
+    return float(steep * _chi(model))
 
 
-def critical_dataset_size(model: Dynamics | None = None) -> float:
-    """(5.2) D_crit: where η_mem(D) = η_gen by the model's law.  It does not depend on weight decay or classes (P3)."""
-    return float(as_model(model).law.critical_size)
+def critical_dataset_size(model: TwoCircuitModel | None = None, **parameters: Any) -> float:
+    """(5.2) D_crit: where η_mem(D) = η_gen by the model's law.  Weight decay, classes and sharing play no part (P3)."""
+    return float(as_model(model, parameters).law.critical_size)
 
 
-def _judge(model: Dynamics, problem: Problem, logits: FloatArray) -> SteadyState:
-    """Stability from the curvatures (3.7) of the circuits off their wall; the walls themselves hold by construction."""
-    off = logits > problem.floor[0]
-    if not off.any():
-        return SteadyState(model, logits, True, float("inf"))
-    curvature = flow.curvatures(
-        logits[off], problem.invariant[0, off], problem.slope[0, off], problem.r[0], problem.num_classes[0]
-    )
+def _judge(model: TwoCircuitModel, problem: Problem, logits: FloatArray) -> SteadyState:
+    """Stability from the curvatures (8.6) of the circuits off their wall; the walls themselves hold by construction."""
+    off = np.flatnonzero(logits > problem.floor[0])
+    if not off.size:
+        return SteadyState(model, logits, True, float("inf"), problem)
+    curvature = np.linalg.eigvalsh(problem.hessian(logits[None])[0][np.ix_(off, off)])
     least = float(curvature[0])
-    # Equal slopes at κ = m leave a direction along which nothing changes.
-    return SteadyState(model, logits, least > -1e-9 * float(curvature[-1]), least)
+    # Equal slopes at κ = μ leave a direction along which nothing changes.
+    return SteadyState(model, logits, least > -1e-9 * float(curvature[-1]), least, problem)
 
 
-def _all_of_the_divided(problem: Problem) -> list[FloatArray]:
-    """Every equilibrium for r < 1: for each set of live circuits the roots of Σ W_i(p(S)) = S, the rest on the wall."""
-    slope, floor, r, q = (
-        problem.slope[0],
-        float(problem.floor[0]),
-        float(problem.r[0]),
-        float(problem.num_classes[0]),
-    )
+def equilibria(problem: Problem, reached: FloatArray) -> list[FloatArray]:
+    """Logits (n,) of every equilibrium of a problem of one point; `reached` is where its flow ends."""
+    slope, floor, r = problem.slope[0], float(problem.floor[0]), float(problem.r[0])
+    degree = float(problem.norm_power[0] / problem.kappa[0])
     present = np.flatnonzero(np.isfinite(slope))
-    sizes = range(1, len(present) + 1) if len(present) <= MOST_MIXED else (1,)
+    if (r > 1.0 and degree > 1.0) or not present.size:
+        return [reached]
+    if r > 1.0:
+        live_sets = [present]
+    elif r == 1.0:
+        live_sets = [np.flatnonzero(reached > floor * (1.0 + 1e-9))]
+    else:
+        sizes = range(1, len(present) + 1) if len(present) <= MOST_MIXED else (1,)
+        live_sets = [np.array(c) for size in sizes for c in combinations(present, size)]
     found = []
-    for live in [[], *(list(c) for size in sizes for c in combinations(present, size))]:
-        for total in _totals(slope[live], floor * (slope.size - len(live)), r, q) if live else [floor * slope.size]:
-            p = float(losses.wrong_probability(total, q))
-            logits = np.full(slope.size, floor)
-            logits[live] = (slope[live] / p) ** (1.0 / (1.0 - r))
+    for live in live_sets:
+        for logits in pure_or_mixed(problem, live, reached) if live.size else []:
             walled = np.setdiff1d(present, live)
-            with np.errstate(divide="ignore"):
-                pushed = slope[walled] * floor ** (r - 1.0) - p if floor > 0.0 else np.full(walled.size, np.inf)
-            if np.all(logits[live] > floor) and np.all(pushed >= 0.0):
+            if r > 1.0 or (np.all(logits[live] > floor) and _held(problem, logits, walled)):
                 found.append(logits)
+    origin = np.where(np.isfinite(slope), floor, 0.0)
+    if floor > 0.0:
+        if _held(problem, origin, present) and not any(np.array_equal(x, origin) for x in found):
+            found.append(origin)
+    elif degree < 1.0 or not found:
+        found.append(origin)
     return found
 
 
-def _totals(slope: FloatArray, rest: float, r: float, num_classes: float) -> list[float]:
-    """Roots S of Σ (a_i / p(S))^(1/(1-r)) + rest = S.  ln Σ is convex in ln S, so there are at most two."""
+def _held(problem: Problem, logits: FloatArray, walled: IntArray) -> bool:
+    """Whether circuits at their floor are pushed onto it; at W = 0 the push is infinite for κ > μ, and nothing for κ < μ."""
+    p = losses.wrong_probability(logits.sum(), problem.num_classes[0])
+    with np.errstate(divide="ignore"):
+        return bool(np.all(problem.log_pushes(logits[None])[0, walled] >= np.log(p) - 1e-12))
+
+
+def pure_or_mixed(problem: Problem, live: IntArray, reached: FloatArray | None = None) -> list[FloatArray]:
+    """(8.4) equilibria with these circuits off their floor and the others on it: roots y of ln p(S) = ln push, W = e^y x.
+
+    For κ != μ the shares x are (a_i)^(-1/(r-1)); for κ = μ they are those of `reached`.
+    """
     from scipy.optimize import brentq, minimize_scalar
 
-    def gap(y: float) -> float:
-        log_p = -np.logaddexp(0.0, np.exp(y) - np.log(num_classes - 1.0))
-        parts = (np.log(slope) - log_p) / (1.0 - r)
-        return float(np.logaddexp.reduce([*parts, np.log(rest)] if rest > 0.0 else parts) - y)
+    log_slope, floor, r = problem.log_slope[0], float(problem.floor[0]), float(problem.r[0])
+    shares = np.full(log_slope.size, -np.inf)
+    if r != 1.0:
+        shares[live] = -log_slope[live] / (r - 1.0)
+    else:
+        shares[live] = 0.0 if reached is None else np.log(reached[live])
+    lead = int(np.argmax(shares))
+    shares -= shares[lead]
 
-    low, high = -600.0, np.log(700.0)
-    grid = np.linspace(-30.0, high, 500)
-    best = int(np.argmin([gap(y) for y in grid]))
-    bounds = (grid[max(best - 1, 0)], grid[min(best + 1, grid.size - 1)])
-    bottom = float(minimize_scalar(gap, bounds=bounds, method="bounded", options={"xatol": 1e-12}).x)
-    if gap(bottom) > 0.0:
-        return []
-    return [
-        float(np.exp(brentq(gap, *ends, xtol=1e-14)))
-        for ends in ((low, bottom), (bottom, high))
-        if gap(ends[0]) * gap(ends[1]) < 0
-    ]
+    def logits(y: Any) -> FloatArray:
+        grown = np.exp(np.asarray(y)[..., None] + shares)
+        held = np.where(np.isfinite(problem.slope[0]), floor, 0.0)
+        return np.maximum(grown, held) if r > 1.0 else np.where(np.isfinite(shares), grown, held)
+
+    def gap(y: Any) -> Any:
+        w = logits(y)
+        # The leader's push as if it were off its floor.
+        push = flow.log_pushes(w, problem.log_slope[0], r, problem.bend[0], problem.scale[0])[..., lead]
+        push += (r - 1.0) * (np.asarray(y) - np.log(w[..., lead]))
+        x = w.sum(axis=-1) - np.log(problem.num_classes[0] - 1.0)
+        return -np.logaddexp(0.0, x) - push
+
+    grid = np.concatenate([np.linspace(-600.0, -30.0, 600), np.linspace(-29.9, np.log(1e3), 1500)])
+    values = gap(grid)
+    if not np.any(values > 0.0):
+        # Two roots near a fold may lie between two points of the grid.
+        top = int(np.clip(np.argmax(values), 1, grid.size - 2))
+        best = minimize_scalar(
+            lambda y: -gap(y), bounds=(grid[top - 1], grid[top + 1]), method="bounded", options={"xatol": 1e-12}
+        )
+        grid = np.insert(grid, np.searchsorted(grid, best.x), best.x)
+        values = gap(grid)
+    turns = np.flatnonzero(np.diff(np.sign(values)) != 0)
+    return [logits(brentq(gap, grid[k], grid[k + 1], xtol=1e-14)) for k in turns]

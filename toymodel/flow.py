@@ -1,6 +1,6 @@
-"""The dynamics as pure functions: model.md 1 and 3.  Arrays are (..., n), one entry a circuit on the last axis.
+"""The dynamics and the penalty as pure functions: README 3 and 8.  Arrays are (..., n), one entry a circuit.
 
-These are the definitions; `kernel` holds their scalar forms for the hot loops, and the tests hold the two together.
+These are the definitions; `kernel` holds their forms for the hot loops, and the tests hold the two together.
 """
 
 from typing import Any
@@ -14,57 +14,48 @@ from .parameters import FloatArray
 Numbers = FloatArray | float
 
 
-def logit_from_norm(norm: Numbers, efficiency: Numbers, kappa: Numbers) -> FloatArray:
-    """W = (η P)^κ (paper section 3; model.md 1)."""
-    return np.asarray((np.asarray(efficiency, float) * norm) ** np.asarray(kappa, float))
+def last(x: Numbers) -> FloatArray:
+    """One number a point, ready to broadcast against one a circuit."""
+    return np.asarray(x, float)[..., None]
 
 
-def norm_from_logit(logit: Numbers, efficiency: Numbers, kappa: Numbers) -> FloatArray:
-    """P = W^(1/κ) / η."""
-    return np.asarray(np.asarray(logit, float) ** (1.0 / np.asarray(kappa, float)) / efficiency)
+def norm_from_logit(logits: FloatArray, efficiencies: FloatArray, kappa: Numbers) -> FloatArray:
+    """P = W^(1/κ) / η (paper section 3)."""
+    return np.asarray(logits ** (1.0 / last(kappa)) / efficiencies)
 
 
-def penalty_slope(
-    efficiency: Numbers,
-    kappa: Numbers,
-    weight_decay: Numbers,
-    penalty: str | npt.NDArray[Any] = "half",
-    norm_power: Numbers = 2.0,
+def network_norm(norms: FloatArray, sharing: Numbers) -> FloatArray:
+    """(8.1) ‖w‖ = (Σ P^μ)^(1/μ) of norms (..., n), the largest taken out so that no power overflows."""
+    top = norms.max(axis=-1, keepdims=True)
+    shares = np.divide(norms, top, out=np.zeros_like(norms), where=top > 0.0)
+    return np.asarray(top[..., 0] * np.sum(shares ** last(sharing), axis=-1) ** (1.0 / np.asarray(sharing, float)))
+
+
+def log_scale(
+    kappa: Numbers, weight_decay: Numbers, penalty: str | npt.NDArray[Any], norm_power: Numbers
 ) -> FloatArray:
-    """(3.1) a in dR/dW = a W^(r-1), with r = m/κ: a = α r / (2 η^m) for "half", twice that for "full"."""
-    m = np.asarray(norm_power, float)
-    r = m / np.asarray(kappa, float)
-    return np.asarray(
-        penalty_factor(penalty) * np.asarray(weight_decay, float) * r / np.asarray(efficiency, float) ** m
-    )
-
-
-def gradient(logits: FloatArray, slopes: FloatArray, r: float, num_classes: float) -> FloatArray:
-    """(3.1) g_i = -p(S) + a_i W_i^(r-1).  At W = 0 it is -p for r > 1, a - p for r = 1 and +inf for r < 1."""
-    p = wrong_probability(logits.sum(axis=-1), num_classes)[..., None]
+    """(8.2) ln of the penalty's factor, α/κ at m = 2 for "half", twice that for "full"; -inf without weight decay."""
     with np.errstate(divide="ignore"):
-        return np.asarray(-p + slopes * logits ** (r - 1.0))
+        return np.asarray(np.log(penalty_factor(penalty) * np.asarray(weight_decay, float) * norm_power / kappa))
 
 
-def subweight_flow(u: FloatArray, v: FloatArray, g: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """(3.2) du/dt = -g v, dv/dt = -g u."""
-    return -g * v, -g * u
+def log_pushes(logits: FloatArray, log_slopes: FloatArray, r: Numbers, bend: Numbers, scale: Numbers) -> FloatArray:
+    """(8.2) ln of dR/dW_i = a_i W_i^(r-1) ‖w‖^(m-μ), with r = μ/κ; ln a_i = log_slopes = scale - μ ln η_i, bend = m/μ - 1.
 
-
-def descent_step(u: FloatArray, v: FloatArray, g: FloatArray, learning_rate: float) -> tuple[FloatArray, FloatArray]:
-    """(3.3) one step of gradient descent, all subweights at once; multiplies v² - u² by exactly 1 - λ² g²."""
-    return u - learning_rate * g * v, v - learning_rate * g * u
-
-
-def invariant(u: FloatArray, v: FloatArray) -> FloatArray:
-    """(3.4) v² - u² = s², constant under the flow."""
-    return (v - u) * (v + u)
+    At W = 0 the push is 0 for r > 1, a ‖w‖^(m-μ) for r = 1 and infinite for r < 1.
+    """
+    with np.errstate(divide="ignore", invalid="ignore"):
+        log_w = np.log(logits)
+        norm = np.logaddexp.reduce(np.where(logits > 0.0, log_slopes + last(r) * log_w, -np.inf), axis=-1)
+        own = np.where(last(r) == 1.0, 0.0, (last(r) - 1.0) * log_w)
+        return np.asarray(log_slopes + own + last(np.where(np.asarray(bend) == 0.0, 0.0, bend * (norm - scale))))
 
 
 def subweights(logits: FloatArray, invariants: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """(u, v) with u v = W and v² - u² = s²: v² = (s² + √(s⁴ + 4W²)) / 2."""
-    v = np.sqrt(0.5 * (invariants + np.hypot(invariants, 2.0 * logits)))
-    return np.divide(logits, v, out=np.zeros_like(v), where=v > 0.0), v
+    """(3.4) (u, v) with u v = W and v² - u² = s², of either sign: the larger² = (|s²| + √(s⁴ + 4W²)) / 2."""
+    larger = np.sqrt(0.5 * (np.abs(invariants) + np.hypot(invariants, 2.0 * logits)))
+    smaller = np.divide(logits, larger, out=np.zeros_like(larger), where=larger > 0.0)
+    return np.where(invariants < 0.0, larger, smaller), np.where(invariants < 0.0, smaller, larger)
 
 
 def mobility(logits: FloatArray, invariants: FloatArray) -> FloatArray:
@@ -73,8 +64,11 @@ def mobility(logits: FloatArray, invariants: FloatArray) -> FloatArray:
 
 
 def mirror(logits: Numbers, invariants: Numbers) -> FloatArray:
-    """(3.6) θ = ½ asinh(2W / s²), in which dθ/dt = -g."""
-    return np.asarray(0.5 * np.arcsinh(2.0 * np.asarray(logits, float) / invariants))
+    """(3.6) θ = ½ asinh(2W / s²), in which dθ/dt = -g; also where the quotient would overflow."""
+    logits, invariants = np.asarray(logits, float), np.asarray(invariants, float)
+    x = logits / invariants
+    far = 0.5 * (np.log(np.where(x > 1e20, 4.0 * logits, 1.0)) - np.log(invariants))
+    return np.where(x > 1e20, far, 0.5 * np.arcsinh(2.0 * np.where(x > 1e20, 0.0, x)))
 
 
 def logit_from_mirror(theta: Numbers, invariants: Numbers) -> FloatArray:
@@ -82,24 +76,27 @@ def logit_from_mirror(theta: Numbers, invariants: Numbers) -> FloatArray:
     return np.asarray(0.5 * np.asarray(invariants, float) * np.sinh(2.0 * np.asarray(theta, float)))
 
 
-def jacobian(
-    logits: FloatArray, invariants: FloatArray, slopes: FloatArray, r: float, num_classes: float
-) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """(3.7) d(dθ/dt)/dθ = -diag(D) - ρ 1 wᵀ, returned as (D (..., n), ρ (...), w (..., n)).
-
-    w = dW/dθ, ρ = p (1-p) and D_i = a_i (r-1) W_i^(r-2) w_i.
-    """
-    w = mobility(logits, invariants)
-    p = wrong_probability(logits.sum(axis=-1), num_classes)
-    with np.errstate(divide="ignore"):
-        return slopes * (r - 1.0) * logits ** (r - 2.0) * w, p * (1.0 - p), w
-
-
-def curvatures(
-    logits: FloatArray, invariants: FloatArray, slopes: FloatArray, r: float, num_classes: float
+def hessian(
+    logits: FloatArray,
+    invariants: FloatArray,
+    log_slopes: FloatArray,
+    r: Numbers,
+    bend: Numbers,
+    scale: Numbers,
+    num_classes: Numbers,
 ) -> FloatArray:
-    """Eigenvalues (n,) of minus the Jacobian (3.7), rising: at an equilibrium, the non-zero ones of the Hessian of L + R
-    in the subweights.  It is similar to the symmetric diag(D) + ρ √w √wᵀ."""
-    d, rho, w = jacobian(logits, invariants, slopes, r, num_classes)
-    root = np.sqrt(w)
-    return np.linalg.eigvalsh(np.diag(d) + rho * np.outer(root, root))
+    """(3.7), (8.6) minus the Jacobian of dθ/dt, made symmetric: (..., n, n) of diagonal plus rank two.
+
+    At an equilibrium its eigenvalues are the non-zero curvatures of L + R in the subweights.  A circuit at W = 0 has none.
+    """
+    live = logits > 0.0
+    push = np.exp(np.where(live, log_pushes(logits, log_slopes, r, bend, scale), -np.inf))
+    w = np.where(live, mobility(logits, invariants), 0.0)
+    p = wrong_probability(logits.sum(axis=-1), num_classes)
+    diagonal = (last(r) - 1.0) * push * w / np.where(live, logits, 1.0)
+    total = np.sum(push * logits, axis=-1)
+    root, pull = np.sqrt(w), push * np.sqrt(w)
+    sigma = np.asarray(r) * np.asarray(bend) / np.where(total > 0.0, total, 1.0)
+    first = (p * (1.0 - p))[..., None, None] * root[..., :, None] * root[..., None, :]
+    second = np.asarray(sigma)[..., None, None] * pull[..., :, None] * pull[..., None, :]
+    return np.asarray(diagonal[..., :, None] * np.eye(logits.shape[-1]) + first + second)

@@ -1,21 +1,25 @@
-"""Two thresholds in data set size, from scratch and ungrokking, and the gap between them: model.md 4.3 and 6.3.
+"""Two thresholds in data set size, from scratch and ungrokking, and the gap between them: README (4.3), (6.3), (8.3).
 
 From scratch a network ends with Gen in the lead above one size, and one that has grokked keeps it above another.  For
-κ < m the equilibrium is unique, so the two meet as training goes on; for κ > m both pure states are stable over a range of
-sizes, and they do not.  A floor ε on the logits (`logit_floor`) is the standing seed from which a lost circuit can return.
+κ < μ the grown equilibrium is unique, so the two meet as training goes on; for κ > μ both pure states are stable over a
+range of sizes, and they do not.  A floor ε on the logits (`logit_floor`) is the standing seed from which a lost circuit can
+return.
 """
 
-import dataclasses
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
-from . import losses
-from .circuits import TwoCircuitModel
-from .equilibrium import critical_dataset_size, steady_state
-from .parameters import FloatArray, check, check_axis
+from .behaviours import Criteria
+from .equilibrium import critical_dataset_size, pure_or_mixed, steady_state
+from .export import describe
+from .losses import wrong_probability
+from .model import TwoCircuitModel, as_model
+from .parameters import TABLE, FloatArray, check, check_axis
+from .problem import pack
 from .sweep import sweep
 
 if TYPE_CHECKING:
@@ -41,85 +45,88 @@ class StabilityLimits:
         return max(0.0, float(np.log(self.mem_above / self.gen_below)))
 
 
-def stability_limits(model: TwoCircuitModel) -> StabilityLimits:
-    """Where each pure state loses stability: there the other's push at the floor is 0, p(S) = a ε^(r-1).
+def stability_limits(model: TwoCircuitModel | None = None, **parameters: Any) -> StabilityLimits:
+    """Where each pure state loses stability: there the other's push at the floor is p(S), (3.9).
 
-    ValueError without a floor, where a lost circuit can never return (κ > m) or is never lost (κ < m).
+    ValueError without a floor, where a lost circuit can never return (κ > μ) or is never lost (κ < μ).
     """
-    floor, r = as_two(model).logit_floor, model.degree
-    if floor == 0.0:
+    model = as_two(as_model(model, parameters))
+    if model.logit_floor == 0.0:
         raise ValueError(
             "stability limits need logit_floor > 0, got 0: without a seed to return from, pure states are stable for every "
-            "size if kappa > norm_power, and do not exist if kappa < norm_power. Try logit_floor=0.01."
+            "size if kappa > sharing, and do not exist if kappa < sharing. Try logit_floor=0.01."
         )
-    a_gen = float(model.slopes[0])
-    # Gen alone: its p does not depend on D, and Mem's slope must be p / ε^(r-1).
-    alone = steady_state(dataclasses.replace(model, mem=dataclasses.replace(model.mem, efficiency=1e-6)), [50.0, 0.0])
-    p_gen = float(losses.wrong_probability(alone.logits.sum(), model.num_classes))
-    gen_below = _size_for_slope(model, p_gen * floor ** (1.0 - r))
-    # Mem alone: p must be a_gen ε^(r-1), which fixes S, Mem's logit and its slope.
-    p_mem = a_gen * floor ** (r - 1.0)
-    total = np.log(model.num_classes - 1.0) + np.log1p(-p_mem) - np.log(p_mem) if p_mem < 1.0 else -np.inf
-    if total <= floor:
-        return StabilityLimits(gen_below, float("inf"))
-    return StabilityLimits(gen_below, _size_for_slope(model, p_mem * (total - floor) ** (1.0 - r)))
+
+    def excess(leader: int) -> Callable[[float], float]:
+        """ln of the other's push at its floor over p, in the leader's pure state, against ln η_mem."""
+
+        def at(log_efficiency: float) -> float:
+            values = {"mem_efficiency": np.exp([log_efficiency])}
+            problem = pack(model, values, 1, None, Criteria())
+            found = pure_or_mixed(problem, np.array([leader]))
+            if not found:
+                return -1e3
+            pure = max(found, key=lambda x: float(x[leader]))
+            push = problem.log_pushes(pure[None])[0, 1 - leader]
+            return float(push - np.log(wrong_probability(pure.sum(), model.num_classes)))
+
+        return at
+
+    return StabilityLimits(_size_at(model, excess(0)), _size_at(model, excess(1)))
 
 
-def as_two(model: TwoCircuitModel) -> TwoCircuitModel:
-    """TypeError for what is no model of two circuits: thresholds are between one Gen and one Mem."""
-    if not isinstance(model, TwoCircuitModel):
-        raise TypeError(f"model must be a toymodel.TwoCircuitModel, got {model!r}. Build one of the two that matter.")
-    return model
+def _size_at(model: TwoCircuitModel, excess: Callable[[float], float]) -> float:
+    """Data set size at which `excess` of ln η_mem is 0; inf where it is nowhere."""
+    from scipy.optimize import brentq
 
-
-def _size_for_slope(model: TwoCircuitModel, slope: float) -> float:
-    """Data set size at which Mem's penalty slope is `slope`: a falls as η^-m."""
-    ratio = (float(model.slopes[0]) / slope) ** (1.0 / model.norm_power)
+    low, high = np.log(TABLE["efficiency"].low), np.log(TABLE["efficiency"].high)
+    if excess(low) * excess(high) > 0.0:
+        return float("inf")
+    ratio = np.exp(brentq(excess, low, high, xtol=1e-13)) / float(model.efficiencies[0])
     return float(model.law.dataset_size(ratio))
 
 
-def threshold_gap(
+def as_two(model: TwoCircuitModel) -> TwoCircuitModel:
+    """TypeError for a model of more than two circuits: thresholds are between one Gen and one Mem."""
+    if len(model.circuits) != 2:
+        raise TypeError(f"model must be a toymodel.TwoCircuitModel of two circuits, got {model!r}. Build one of two.")
+    return model
+
+
+def size_thresholds(
     model: TwoCircuitModel | None = None,
     times: npt.ArrayLike | None = None,
     *,
     sizes: npt.ArrayLike | None = None,
     full_size: float | None = None,
+    **parameters: Any,
 ) -> "xarray.Dataset":
-    """Both thresholds as functions of training time, over `time`.
+    """Both thresholds in data set size as functions of training time, over `time`, and the gap between them.
 
-    times      (k,) flow times, default 30 from 100 to 1e6
-    sizes      data set sizes to try, rising; default 600 within a factor of 100 of D_crit
-    full_size  size on which the network has grokked before ungrokking; default 100 D_crit
+    times        (k,) flow times, default 30 from 100 to 1e6
+    sizes        data set sizes to try, rising; default 600 within a factor of 100 of D_crit
+    full_size    size on which the network has grokked before ungrokking; default 100 D_crit
+    parameters   any of the model's, as in `simulate`
 
     Returns from_scratch (least size at which a run from scratch has Gen in the lead after `time`), ungrokking (least size
     at which a grokked network still has), and gap = ln of their ratio.  nan where no size of `sizes` brackets it.
     """
     import xarray as xr
 
-    model = as_two(TwoCircuitModel() if model is None else model)
+    model = as_two(as_model(model, parameters))
     when = np.geomspace(100.0, 1e6, 30) if times is None else check_axis("t_end", times, "times")
     middle = critical_dataset_size(model)
     tried = middle * np.geomspace(0.01, 100.0, 600) if sizes is None else check_axis("dataset_size", sizes, "sizes")
     if not np.all(np.diff(tried) > 0.0):
         raise ValueError(f"sizes must be strictly rising, got {sizes!r}. Sort them and drop repetitions.")
     t_end = float(when.max())
-    scratch = sweep(model, t_end, dataset_size=tried, progress=False)
-
     full = model.at_dataset_size(100.0 * middle if full_size is None else check("dataset_size", full_size, "full_size"))
     # Grokked: Gen in place, Mem what is left of it.
     grokked = steady_state(full, [50.0, max(1e-6, model.logit_floor)])
-    # The crossing that `sweep` reports is Gen's; with the circuits swapped it is Mem's.
-    swapped = model.swapped()
-    ratio = model.law.ratio(tried)
-    lost = sweep(
-        swapped,
-        t_end,
-        gen_efficiency=model.gen.efficiency * ratio,
-        start=grokked.logits[::-1].tolist(),
-        progress=False,
-    )
+    scratch = sweep(model, t_end, dataset_size=tried, progress=False)
+    lost = sweep(model, t_end, dataset_size=tried, start=grokked.logits.tolist(), progress=False)
     up = _threshold(tried, scratch.t_cross.values, when, leads=True)
-    down = _threshold(tried, lost.t_cross.values, when, leads=False)
+    down = _threshold(tried, lost.t_lost.values, when, leads=False)
     ds = xr.Dataset(
         {"from_scratch": ("time", up), "ungrokking": ("time", down), "gap": ("time", np.log(up / down))},
         coords={"time": when},
@@ -128,8 +135,7 @@ def threshold_gap(
     for name in ("from_scratch", "ungrokking"):
         ds[name].attrs.update(units="examples", long_name=f"threshold in data set size, {name}")
     ds["gap"].attrs.update(units="1", long_name="ln(from_scratch / ungrokking)")
-    ds["time"].attrs.update(units="flow time", long_name="training time")
-    return ds
+    return describe(ds)
 
 
 def _threshold(sizes: FloatArray, since: FloatArray, when: FloatArray, leads: bool) -> FloatArray:

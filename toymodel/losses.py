@@ -1,4 +1,4 @@
-"""Losses and accuracies as functions of logits: model.md 2 and (5.4).
+"""Losses and accuracies as functions of logits: README 2 and (5.4).
 
 Every function broadcasts over arrays of any shape.  Logits in nats, losses in nats.  All are finite and accurate from
 logit 0 to 700 and beyond, for 2 to 1e9 classes.
@@ -45,16 +45,15 @@ def wrong_probability(total_logit: Numbers, num_classes: Numbers) -> FloatArray:
 
 
 def penalty_factor(penalty: str | npt.NDArray[Any]) -> FloatArray:
-    """(2.3) R = factor α Σ P^m: 1/2 for "half" (the paper's appendix D), 1 for "full" (its appendix C as displayed)."""
+    """(2.3) R = factor α ‖w‖^m: 1/2 for "half" (the paper's appendix D), 1 for "full" (its appendix C as displayed)."""
     return np.where(np.asarray(penalty) == "half", 0.5, 1.0)
 
 
 def regularisation(
-    norms: FloatArray, weight_decay: Numbers, penalty: str = "half", norm_power: Numbers = 2.0
+    norm: Numbers, weight_decay: Numbers, penalty: str | npt.NDArray[Any] = "half", norm_power: Numbers = 2.0
 ) -> FloatArray:
-    """(2.3) R = (α/2) Σ_i P_i^m ("half") or α Σ_i P_i^m ("full"); norms (..., n), summed over the last axis."""
-    power = np.asarray(norm_power, float)[..., None]
-    return np.asarray(penalty_factor(penalty) * weight_decay * np.sum(norms**power, axis=-1))
+    """(2.3), (8.1) R = (α/2) ‖w‖^m ("half") or α ‖w‖^m ("full"), of the network's norm."""
+    return np.asarray(penalty_factor(penalty) * weight_decay * np.asarray(norm, float) ** norm_power)
 
 
 def chance_loss(num_classes: Numbers) -> FloatArray:
@@ -77,6 +76,12 @@ def accuracy(lead: Numbers, noise: Numbers, silent: npt.ArrayLike, num_classes: 
     return np.where(silent, 1.0 / np.asarray(num_classes, float), share)
 
 
+def chance_accuracy(num_classes: Numbers, logit_spread: Numbers) -> FloatArray:
+    """What a memoriser has on unseen examples: 1/q, or more where the spread lets its wrong label lose, Φ(-1/σ) by (5.4)."""
+    chance, spread = 1.0 / np.asarray(num_classes, float), np.asarray(logit_spread, float)
+    return np.maximum(chance, np.where(spread > 0.0, accuracy(-1.0, spread, False, num_classes), 0.0))
+
+
 def test_accuracy(logits: FloatArray, num_gen: int, num_classes: Numbers, logit_spread: Numbers = 0.0) -> FloatArray:
     """(5.4) Φ((W_gen - W_mem) / (σ √Σ W_i²)); logits (..., n), the first `num_gen` generalising."""
     lead = logits[..., :num_gen].sum(axis=-1) - logits[..., num_gen:].sum(axis=-1)
@@ -89,5 +94,6 @@ def train_accuracy(logits: FloatArray, num_classes: Numbers, logit_spread: Numbe
 
 
 def _accuracy(logits: FloatArray, lead: FloatArray, num_classes: Numbers, logit_spread: Numbers) -> FloatArray:
-    noise = np.asarray(logit_spread, float) * np.sqrt(np.sum(logits**2, axis=-1))
+    with np.errstate(over="ignore", invalid="ignore"):  # a failed run may have left the finite numbers
+        noise = np.asarray(logit_spread, float) * np.sqrt(np.sum(logits**2, axis=-1))
     return accuracy(lead, noise, np.all(logits == 0.0, axis=-1), num_classes)

@@ -1,4 +1,4 @@
-"""Every number a model is made of: its symbol, unit, meaning and legal range, in one table (model.md 1).
+"""Every number a model is made of: its symbol, unit, meaning and legal range, in one table (README 1).
 
 Scalars and sweep axes are checked by the same rows, and error messages, help texts and tests are made from them.
 """
@@ -52,6 +52,7 @@ MODEL_PARAMETERS = (
     Parameter("weight_decay", "α", "1/norm^m", "coefficient of the penalty", 0, 1e6),
     Parameter("num_classes", "q", "1", "number of output classes", 2, 1e9, whole=True),
     Parameter("logit_spread", "σ", "1", "coefficient of variation of a logit over inputs", 0, 10),
+    Parameter("sharing", "μ", "1", "how circuits share norm: ‖w‖^μ = Σ P^μ", 0.05, 100),
     Parameter("norm_power", "m", "1", "power of the norm in the penalty", 0.05, 50),
     Parameter("logit_floor", "ε", "nats", "least logit that a circuit keeps", 0, 1),
 )
@@ -73,12 +74,15 @@ RUN_PARAMETERS = (
     Parameter("learning_rate", "λ", "flow time/step", "gradient-descent step", 0, 1e6, above=True),
     Parameter("rtol", "", "1", "error allowed per step in ln(1 + W)", 1e-12, 1e-2),
     Parameter("logit", "W", "nats", "logit of a state", 0, 1e6),
-    Parameter("invariant", "s²", "nats", "v² - u² of a state", 0, 1e6),
+    Parameter("invariant", "s²", "nats", "v² - u² of a state", -1e6, 1e6),
     Parameter("steps", "", "1", "number of gradient-descent steps", 0, 1e15, whole=True),
+    Parameter("noise", "", "nats^(1/2)", "noise of a subweight in unit flow time, by descent", 0, 10),
+    Parameter("seed", "", "1", "seed of the noise", 0, 2**53, whole=True),
     Parameter("threads", "", "1", "threads that share a sweep", 1, 4096, whole=True),
 )
-# What a sweep can have as an axis; circuits' parameters with their circuit's name before them.
-AXES = {p.name for p in (*MODEL_PARAMETERS, *LAW_PARAMETERS)} | {"t_end", "learning_rate"}
+# What a run can have besides its model, each also an axis of a sweep.
+RUN_AXES = ("t_end", "learning_rate", "noise", "seed")
+AXES = {p.name for p in (*MODEL_PARAMETERS, *LAW_PARAMETERS)} | set(RUN_AXES)
 TABLE = {p.name: p for p in (*CIRCUIT_PARAMETERS, *MODEL_PARAMETERS, *LAW_PARAMETERS, *RUN_PARAMETERS)}
 
 
@@ -148,9 +152,28 @@ def check_axis(row: str, values: Any, name: str | None = None) -> FloatArray:
     return array
 
 
+# What others write for a name; symbols are in the table.
+ALIASES = {
+    "wd": "weight_decay", "lr": "learning_rate", "alpha": "weight_decay", "lambda": "learning_rate", "mu": "sharing",
+    "beta": "exponent", "sigma": "logit_spread", "epsilon": "logit_floor", "d_crit": "critical_size", "k": "kappa",
+    "steps_per_run": "steps", "n_classes": "num_classes", "p": "num_classes", "n": "dataset_size",
+} | {p.symbol.lower(): p.name for p in (*MODEL_PARAMETERS, *LAW_PARAMETERS, RUN_PARAMETERS[1])}  # fmt: skip
+
+
 def unknown(kind: str, name: str, known: Iterable[str]) -> ValueError:
     """The error for a name that is none of `known`, with the nearest one offered."""
     known = sorted(known)
-    near = difflib.get_close_matches(name, known, n=1)
+    meant = ALIASES.get(name.lower())
+    near = [meant] if meant in known else difflib.get_close_matches(name, known, n=1)
     hint = f"Did you mean {near[0]!r}? " if near else ""
     return ValueError(f"{kind} must be one of {', '.join(known)}; got {name!r}. {hint}".strip())
+
+
+def explain(rows: Iterable[Parameter], prefix: str = "") -> str:
+    """The table's rows in words, for a docstring: name, symbol, range, meaning, unit."""
+    lines = []
+    for row in rows:
+        sign = "<" if row.above else "<="
+        span = f"{row.low:g} {sign} {row.symbol or row.name} <= {row.high:g}"
+        lines.append(f"    {prefix + row.name:<20} {row.meaning} ({span}, unit {row.unit})")
+    return "\n".join(lines)

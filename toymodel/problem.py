@@ -10,27 +10,15 @@ import numpy as np
 import numpy.typing as npt
 
 from . import flow, losses
-from .behaviours import Thresholds, classify, standing
-from .circuits import Dynamics
+from .behaviours import BETWEEN, Criteria, classify, standing
 from .efficiency import PowerLaw, power_law
-from .kernel.equations import CROSS, FIT, GEN, LEAVE, N_EVENTS
+from .kernel.rows import CROSS, FIT, GEN, GENERALISED, LEAVE, LOST
+from .model import TwoCircuitModel
 from .parameters import TABLE, FloatArray
+from .state import State
 
 # An invariant of 0 stands for u = v; this stands for it where a mirror coordinate must stay finite.
 TINY = 1e-280
-
-
-@dataclass(frozen=True)
-class State:
-    """Where the circuits are: logit (n,) in nats, and invariant (n,) v² - u² of (3.4)."""
-
-    logit: FloatArray
-    invariant: FloatArray
-
-    @property
-    def subweights(self) -> tuple[FloatArray, FloatArray]:
-        """(u, v), each (n,)."""
-        return flow.subweights(self.logit, self.invariant)
 
 
 @dataclass(frozen=True)
@@ -39,50 +27,102 @@ class Problem:
 
     num_gen: int
     efficiency: FloatArray  # (P, n)
-    kappa: FloatArray  # (P,)
-    num_classes: FloatArray  # (P,)
-    logit_spread: FloatArray  # (P,)
-    floor: FloatArray  # (P,)
-    r: FloatArray  # (P,) m/κ
-    slope: FloatArray  # (P, n) a, infinite for an absent circuit
+    kappa: FloatArray  # (P,), as all below but where said
+    weight_decay: FloatArray
+    num_classes: FloatArray
+    penalty: npt.NDArray[Any]
+    logit_spread: FloatArray
+    sharing: FloatArray
+    norm_power: FloatArray
+    floor: FloatArray
+    slope: FloatArray  # (P, n) a of (8.2), infinite for an absent circuit
+    log_slope: FloatArray  # (P, n) its logarithm, also where it has no float
+    bend: FloatArray  # m/μ - 1, 0 without weight decay
+    scale: FloatArray  # ln of the penalty's factor
     logit: FloatArray  # (P, n) at t = 0
-    invariant: FloatArray  # (P, n)
-    criteria: FloatArray  # (P, 5), see kernel.equations.margins
-    thresholds: Thresholds
+    signed_invariant: FloatArray  # (P, n) v² - u² at t = 0
+    criteria: Criteria
 
     @property
     def size(self) -> int:
         return len(self.kappa)
 
+    @property
+    def r(self) -> FloatArray:
+        """μ/κ: above 1 circuits share, at or below 1 one takes all (8.3)."""
+        return self.sharing / self.kappa
+
+    @property
+    def coupled(self) -> npt.NDArray[np.bool_]:
+        """Where the penalty is no sum over circuits."""
+        return np.asarray(self.bend != 0.0)
+
+    @property
+    def invariant(self) -> FloatArray:
+        """(P, n) |v² - u²|, with a stand-in for 0: all that the flow of W depends on."""
+        size = np.maximum(np.abs(self.signed_invariant), TINY)
+        return np.where(np.isinf(self.slope), 1.0, size)
+
     def at(self, logit: FloatArray, invariant: FloatArray) -> "Problem":
         """The same points with other starts, each (P, n)."""
-        absent = np.isinf(self.slope)
-        return replace(self, logit=logit, invariant=np.where(absent, 1.0, np.maximum(invariant, TINY)))
+        return replace(self, logit=logit, signed_invariant=invariant)
 
-    def take(self, which: npt.NDArray[np.bool_]) -> "Problem":
-        """Some of the points."""
+    def take(self, which: npt.NDArray[Any]) -> "Problem":
+        """Some of the points, or some points several times."""
         arrays: dict[str, Any] = {
             name: value[which] for name, value in vars(self).items() if isinstance(value, np.ndarray)
         }
         return replace(self, **arrays)
 
-    @property
-    def log_rivals(self) -> FloatArray:
-        """ln(q-1), (P,)."""
-        return np.log(self.num_classes - 1.0)
+    def alone(self, circuit: int) -> "Problem":
+        """The same with every other circuit absent."""
+        others = np.arange(self.slope.shape[1]) != circuit
+        slope, log_slope = (np.where(others, np.inf, x) for x in (self.slope, self.log_slope))
+        return replace(self, slope=slope, log_slope=log_slope, logit=np.where(others, 0.0, self.logit))
 
     @property
-    def own_invariant(self) -> FloatArray:
-        """(3.4) (P, n), 0 for an absent circuit, which has a stand-in in `invariant`."""
-        return np.where(np.isinf(self.slope), 0.0, self.invariant)
+    def circuits(self) -> FloatArray:
+        """(P, 4, n) for the kernel: θ, s², a, ln a."""
+        theta = np.where(np.isinf(self.slope), 0.0, flow.mirror(self.logit, self.invariant))
+        return np.stack([theta, self.invariant, self.slope, self.log_slope], axis=1)
+
+    def numbers(self, t_end: FloatArray, *others: FloatArray) -> FloatArray:
+        """(P, N_NUMBERS or more) for the kernel, in the order of `kernel.rows`."""
+        q, spread, size = self.num_classes, self.logit_spread, self.size
+        log_q = np.log(q)
+        bars = np.full(size, self.criteria.performance), np.full(size, self.criteria.chance_margin)
+        with np.errstate(divide="ignore"):
+            others_left = np.log(q - 2.0)
+        bar_of_loss = [np.log(np.expm1((1.0 - bar) * log_q)) for bar in bars]
+        if np.any(spread > 0.0):
+            from scipy.special import ndtri
+
+            quantiles = [ndtri(bars[0]), ndtri(np.minimum(self.chance + bars[1], 1.0))]
+            bar_of_loss = [np.where(spread > 0.0, a, b) for a, b in zip(quantiles, bar_of_loss, strict=True)]
+        columns = [self.r, self.bend, np.where(np.isfinite(self.scale), self.scale, 0.0), np.log(q - 1.0), self.floor]
+        return np.stack([*columns, self.fit_bar, spread, others_left, *bar_of_loss, t_end, *others], axis=1)
+
+    def log_pushes(self, logits: FloatArray) -> FloatArray:
+        """(8.2) at logits (P, n)."""
+        return flow.log_pushes(logits, self.log_slope, self.r, self.bend, self.scale)
+
+    def hessian(self, logits: FloatArray) -> FloatArray:
+        """(8.6) at logits (P, n): (P, n, n)."""
+        settings = (self.invariant, self.log_slope, self.r, self.bend, self.scale, self.num_classes)
+        return flow.hessian(logits, *settings)
 
     @property
-    def theta(self) -> FloatArray:
-        """(3.6) mirror coordinates at t = 0, (P, n)."""
-        # ln(x + √(1 + x²)) would overflow for the tiny invariants that stand for 0.
-        x = self.logit / self.invariant
-        far = 0.5 * (np.log(np.where(x > 1e20, 4.0 * self.logit, 1.0)) - np.log(self.invariant))
-        return np.where(x > 1e20, far, 0.5 * np.arcsinh(2.0 * np.where(x > 1e20, 0.0, x)))
+    def fit_bar(self) -> FloatArray:
+        """Logit at which the training set is fitted: train loss (1 - performance) ln q."""
+        return np.log(self.num_classes - 1.0) - np.log(
+            np.expm1((1.0 - self.criteria.performance) * np.log(self.num_classes))
+        )
+
+    @property
+    def chance(self) -> FloatArray:
+        """Performance of a pure memoriser."""
+        spread = self.logit_spread
+        return np.where(spread > 0.0, losses.chance_accuracy(self.num_classes, spread), 0.0)
 
     def performance(self, logits: FloatArray) -> FloatArray:
         """Test performance (P,) of logits (P, n): accuracy, or 1 - loss / ln q where inputs are all alike."""
@@ -92,31 +132,26 @@ class Problem:
         return np.where(self.logit_spread > 0.0, accuracy, score)
 
     def behaviours(self, events: FloatArray, final: FloatArray, limits: FloatArray) -> npt.NDArray[np.str_]:
-        """Names of behaviours (P,) from event times (P, N_EVENTS + 2), final logits and limits (P, n)."""
-        chance = np.where(self.logit_spread > 0.0, 1.0 / self.num_classes, 0.0)
+        """Names of behaviours (P,) from the kernel's events (P, N_COLUMNS), final logits and limits (P, n)."""
         # Points that failed carry nan; their callers name them so.
         final, limits = np.nan_to_num(final), np.nan_to_num(limits)
         where = [
-            standing(x.sum(axis=1) > self.criteria[:, 0], self.performance(x), chance, self.thresholds)
+            standing(x.sum(axis=1) > self.fit_bar, self.performance(x), self.chance, self.criteria)
             for x in (final, limits)
         ]
         to_come = np.abs(self.performance(limits) - self.performance(final))
-        settled = (where[0] == where[1]) & ((where[0] != 2) | (to_come <= self.thresholds.level))
+        settled = (where[0] == where[1]) & ((where[0] != BETWEEN) | (to_come <= self.criteria.level))
         t_fit, t_gen, t_leave = (events[:, e] for e in (FIT, GEN, LEAVE))
-        return classify(where[0], settled, t_fit, t_gen, t_leave, events[:, N_EVENTS] > 0.0, self.thresholds)
+        return classify(where[0], settled, t_fit, t_gen, t_leave, events[:, GENERALISED] > 0.0, self.criteria)
 
 
 def event_times(events: FloatArray) -> dict[str, FloatArray]:
-    """t_fit, t_gen and t_cross (P,), nan for never."""
-    return {"t_fit": events[..., FIT], "t_gen": events[..., GEN], "t_cross": events[..., CROSS]}
+    """t_fit, t_gen, t_cross and t_lost (P,), nan for never."""
+    return {name: events[..., e] for name, e in (("t_fit", FIT), ("t_gen", GEN), ("t_cross", CROSS), ("t_lost", LOST))}
 
 
 def pack(
-    model: Dynamics,
-    values: dict[str, npt.NDArray[Any]],
-    size: int,
-    start: State | None,
-    thresholds: Thresholds,
+    model: TwoCircuitModel, values: dict[str, npt.NDArray[Any]], size: int, start: State | None, criteria: Criteria
 ) -> Problem:
     """`size` points: the model's parameters, with those in `values` (each (size,), already checked) put in their place.
 
@@ -132,7 +167,7 @@ def pack(
 
     g = model.num_gen
     efficiency = columns("efficiency")
-    if values.keys() & {"dataset_size", "critical_size", "exponent"}:
+    if model.law_decides(values) and np.isfinite(column("dataset_size")).all():
         if isinstance(model.law, PowerLaw):
             ratio = power_law(column("dataset_size"), column("critical_size"), column("exponent"))
         else:
@@ -150,69 +185,77 @@ def pack(
                 f"data set sizes nearer to the critical one."
             )
 
-    kappa, q, spread, floor, power = (
+    kappa, alpha, q, spread, sharing, power, floor = (
         column(name).astype(np.float64)
-        for name in ("kappa", "num_classes", "logit_spread", "logit_floor", "norm_power")
-    )
-    slope = flow.penalty_slope(
-        efficiency,
-        kappa[:, None],
-        column("weight_decay")[:, None],
-        column("penalty")[:, None],
-        power[:, None],
-    )
+        for name in (
+            "kappa", "weight_decay", "num_classes", "logit_spread", "sharing", "norm_power", "logit_floor",
+        )
+    )  # fmt: skip
+    scale = flow.log_scale(kappa, alpha, column("penalty"), power)
+    bend = np.where(alpha > 0.0, power / sharing - 1.0, 0.0)
+    log_slope = scale[:, None] - sharing[:, None] * np.log(efficiency)
+    # Where the penalty is a sum over circuits, a itself is what the kernel takes.
+    factor = losses.penalty_factor(column("penalty")) * alpha * (power / kappa)
+    with np.errstate(over="ignore", under="ignore"):
+        slope = factor[:, None] / efficiency ** sharing[:, None]
+        slope = np.where((bend != 0.0)[:, None], np.exp(np.clip(log_slope, -700.0, 700.0)), slope)
     with np.errstate(invalid="ignore"):
-        lost = ~np.isfinite(slope) | ((slope == 0.0) & (column("weight_decay")[:, None] > 0.0))
+        lost = ~np.isfinite(slope) | ((slope == 0.0) & (alpha[:, None] > 0.0))
     if lost.any():
         point, circuit = np.argwhere(lost)[0]
         raise ValueError(
             f"weight_decay / efficiency ** norm_power must be a number that float64 can hold, got {model.labels[circuit]} "
             f"with efficiency {efficiency[point, circuit]:g} and norm_power {power[point]:g}. Bring it nearer to 1."
         )
-    r = power / kappa
     if start is None:
-        logit, speed = columns("initial_logit"), columns("learning_speed")
-        invariant = speed**2
-        stuck = (r[:, None] < 1.0) & (logit == 0.0) & (speed > 0.0) & (floor[:, None] == 0.0)
-        if stuck.any():
-            point, circuit = np.argwhere(stuck)[0]
-            raise ValueError(
-                f"with kappa > norm_power a circuit needs a positive start, because the penalty's slope is infinite at "
-                f"W = 0 and it could never grow (model.md 4.3); got {model.labels[circuit]} at W = 0 with kappa = "
-                f"{kappa[point]:g}, norm_power = {power[point]:g}. Give it an initial_logit > 0 or the model a "
-                f"logit_floor > 0; for a circuit that is not there, learning_speed = 0."
-            )
+        logit, invariant = columns("initial_logit"), columns("learning_speed") ** 2
     else:
         logit = np.broadcast_to(start.logit, (size, len(model.labels))).astype(np.float64)
-        invariant = np.broadcast_to(start.invariant, logit.shape)
+        invariant = np.broadcast_to(start.invariant, logit.shape).astype(np.float64)
     logit = np.maximum(logit, floor[:, None])
     absent = (invariant == 0.0) & (logit == 0.0)
-    slope = np.where(absent, np.inf, slope)
-    invariant = np.where(absent, 1.0, np.maximum(invariant, TINY))
-
-    log_q = np.log(q)
-    bar, margin = thresholds.performance, thresholds.chance_margin
-    with np.errstate(divide="ignore"):
-        criteria = [np.log(q - 1.0) - np.log(np.expm1((1.0 - bar) * log_q)), spread, np.log(q - 2.0)]
-    if np.any(spread > 0.0):
-        from scipy.special import ndtri
-
-        quantiles = [ndtri(np.full(size, bar)), ndtri(1.0 / q + margin)]
-    else:
-        quantiles = [np.zeros(size)] * 2
-    for quantile, level in zip(quantiles, (bar, margin), strict=True):
-        criteria.append(np.where(spread > 0.0, quantile, np.log(np.expm1((1.0 - level) * log_q))))
+    if start is None:
+        _refuse_stuck(model, logit, absent, kappa, sharing, power)
     return Problem(
         num_gen=g,
         efficiency=efficiency,
         kappa=kappa,
+        weight_decay=alpha,
         num_classes=q,
+        penalty=column("penalty"),
         logit_spread=spread,
+        sharing=sharing,
+        norm_power=power,
         floor=floor,
-        r=r,
-        slope=slope,
+        slope=np.where(absent, np.inf, slope),
+        log_slope=np.where(absent, np.inf, log_slope),
+        bend=bend,
+        scale=scale,
         logit=logit,
-        invariant=invariant,
-        criteria=np.stack(criteria, axis=1),
-        thresholds=thresholds,
+        signed_invariant=np.where(absent, 0.0, invariant),
+        criteria=criteria,
+    )
+
+
+def _refuse_stuck(
+    model: TwoCircuitModel,
+    logit: FloatArray,
+    absent: npt.NDArray[np.bool_],
+    kappa: FloatArray,
+    sharing: FloatArray,
+    power: FloatArray,
+) -> None:
+    """(8.3) ValueError for a circuit that can never leave W = 0: beside a grown one for κ > μ, at the origin for κ > m."""
+    beside = logit.max(axis=1) > 0.0
+    stuck = np.where(beside, kappa > sharing, kappa > power)[:, None] & (logit == 0.0) & ~absent
+    if not stuck.any():
+        return
+    point, circuit = np.argwhere(stuck)[0]
+    what = "sharing" if beside[point] else "norm_power"
+    raise ValueError(
+        f"with kappa > {what} a circuit needs a positive start, because the penalty's slope is infinite at W = 0"
+        f"{' beside a grown circuit' if beside[point] else ''} and it could never grow (README 8.3); got "
+        f"{model.labels[circuit]} at W = 0 with kappa = {kappa[point]:g}, sharing = {sharing[point]:g}, norm_power = "
+        f"{power[point]:g}. Give it an initial_logit > 0 or the model a logit_floor > 0; for a circuit that is not there, "
+        f"learning_speed = 0."
     )

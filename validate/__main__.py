@@ -1,8 +1,9 @@
 """Put the theory on trial.
 
-python -m validate list                             every prediction and its pass rule; runs nothing
+python -m validate list                             every prediction, its rule and the rule's power; runs nothing
 python -m validate run --profile quick              train what is missing, judge, report
 python -m validate run --profile standard --only P2
+python -m validate run --net mine.toml              where is D_crit for my own task and network?
 python -m validate report runs/validate/quick       judge and report saved runs; trains nothing
 python -m validate keep runs/validate/quick figures/data/validate/quick    copy results and verdicts, for figures
 """
@@ -11,7 +12,8 @@ from __future__ import annotations
 
 import shutil
 import sys
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -27,6 +29,8 @@ from validate.predictions import PREDICTIONS
 __all__ = ["main"]
 
 OUT = Path("runs/validate")
+STUDY = Path(__file__).parent.parent / "figures" / "data" / "validate" / "standard"
+"""The saved study, which every run is held against"""
 
 
 def _chosen(only: Sequence[str]) -> list[Prediction]:
@@ -52,15 +56,16 @@ def _wanted(profile: Profile, predictions: Sequence[Prediction], whole: bool) ->
 
 
 def list_predictions() -> None:
-    """Print every prediction with its claim, source, observable, statistic and pass rule; runs nothing."""
-    from validate.terminal import listing
+    """Print every prediction with its claim, protocols, pass rule and the rule's power; runs nothing."""
+    from validate.report import listing
 
-    print(listing(list(PREDICTIONS.values())))
+    print(listing(PREDICTIONS.values()))
 
 
 def run(
     profile: Literal["quick", "standard", "paper"] = "quick",
     only: tuple[str, ...] = (),
+    net: Path | None = None,
     out: Path = OUT,
     device: str = "auto",
     workers: int | None = None,
@@ -70,18 +75,27 @@ def run(
     Args:
         profile: how much is trained: quick takes minutes on two CPU cores, standard hours, paper a GPU.
         only: predictions such as P2; trains only what they need.
+        net: a task and network of your own, as TOML; finds its D_crit by bisection instead of judging predictions.
         out: folder of runs, results and reports; stop at any time, the same command goes on.
         device: auto, cpu, cuda, ...
         workers: threads that each train a run.
     """
     from validate.training import collect, train
 
+    if net is not None:
+        from validate.own import critical_size
+
+        print(critical_size(net, out, device, workers).words)
+        return
     predictions = _chosen(only)
     results = out / profile
     todo = _wanted(PROFILES[profile], predictions, whole=not only)
+    start = time.monotonic()
     for i, experiment in enumerate(todo, 1):
+        spent = time.monotonic() - start
         print(
-            f"[{i}/{len(todo)}] {experiment.setting.title}: {experiment.kind}, {len(experiment.runs)} runs", flush=True
+            f"[{i}/{len(todo)}, {spent:.0f} s] {experiment.setting.title}: {experiment.kind}, {len(experiment.runs)} runs",
+            flush=True,
         )
         train(experiment, out, device, workers)
         collect(experiment, out, results)
@@ -123,25 +137,34 @@ def keep(results: Annotated[Path, tyro.conf.Positional], to: Annotated[Path, tyr
 
 def _report(folder: Path, predictions: Sequence[Prediction], only: Sequence[str]) -> None:
     """Judge, save, show. What is asked for with --only has files of its own beside the whole."""
-    from validate import further, summary, terminal, verdicts
-    from validate import report as pages
+    from realnet.records import write_atomically
+    from validate import report as words
+    from validate import verdicts
+    from validate.studies import ungrokking_curve
 
     results = Results(folder)
-    judged = [judge(p, results) for p in predictions]
-    data = verdicts.data(judged, results, further.tables(results, {v.prediction.id: v.verdict for v in judged}))
+    content = verdicts.data([judge(p, results) for p in predictions], results)
     part = "".join(f"-{name}" for name in only)
-    saved = verdicts.save(folder / f"verdicts{part}.json", data)
-    summary.write(folder / f"verdicts{part}.md", data)
-    page = pages.write(folder / f"report{part}.html", data, results)
-    print(terminal.table(data))
+    saved = verdicts.save(folder / f"verdicts{part}.json", content)
+    page = folder / f"verdicts{part}.md"
+    text = words.markdown(content)
+    write_atomically(page, lambda name: Path(name).write_text(text, encoding="utf-8"))
+    print(words.terminal(content))
+    here = folder.resolve() == STUDY.resolve()
+    curve, where = ungrokking_curve(results), "trained here"
+    if not curve and (STUDY / "p113").exists():
+        curve, where = ungrokking_curve(Results(STUDY)), "from the saved study"
+    if curve:
+        print(words.curve(curve, where), end="\n\n")
+    if not here and (STUDY / "verdicts.json").exists():
+        print(words.agreement(content, verdicts.load(STUDY / "verdicts.json")), end="\n\n")
     print(f"verdicts: {saved}\nreport:   {page}")
 
 
 def main(args: list[str] | None = None) -> int:
     """Run a command; returns the exit status."""
-    return run_command(
-        {"run": run, "list": list_predictions, "report": report, "keep": keep}, "python -m validate", args
-    )
+    commands: dict[str, Callable[..., None]] = {"run": run, "list": list_predictions, "report": report, "keep": keep}
+    return run_command(commands, "python -m validate", args)
 
 
 if __name__ == "__main__":

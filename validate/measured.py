@@ -1,7 +1,8 @@
-"""Saved runs as a table, one row a run: what every judge reads (experiments.md 2).
+"""Saved runs as a table, one row a run: what every judge reads.
 
-End values are means over the last tenth of a run's even grid of steps, with their spread, because a net under AdamW
-oscillates at tiny losses. `settled` and `stationary` are measured, never assumed.
+End values are means over the last tenth of a run's even grid of steps, because a net under Adam oscillates at tiny losses.
+Accuracy outside the training set pools pairs that were never seen with pairs that were removed. There is one notion of
+rest: `motion`, what a number changed from the sixth tenth of a run to the last.
 """
 
 from __future__ import annotations
@@ -9,6 +10,8 @@ from __future__ import annotations
 import dataclasses
 import functools
 import json
+import math
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,21 +21,18 @@ import pandas as pd
 import xarray as xr
 
 import toymodel as tm
+from realnet.tasks import table_size
 
-__all__ = ["THRESHOLDS", "WINDOW", "MissingResult", "Results", "Run", "equivalent_logit"]
+__all__ = ["PROTOCOLS", "REST", "THRESHOLDS", "MissingResult", "Results", "Run", "crossing_time", "equivalent_logit"]
 
 Array = npt.NDArray[np.float64]
 
-THRESHOLDS = tm.Thresholds()
-"""Where the shared vocabulary draws its lines (model.md 7)"""
-WINDOW = 0.1
-"""Share of a run, at its end, that end values are averaged over"""
-DRIFT = 0.01
-"""Relative change of the norm over the last two windows at which a run counts as stationary"""
-ENDS = ("train", "unseen", "removed", "norm", "logit", "loss")
-LAST = ("gen_share", "gen_logit", "mem_logit", "effective_weight_decay", "homogeneity")
-MEASURED = (*ENDS, *LAST, "logit_spread", "drift", "stationary", "settled", "t_fit", "t_gen", "t_lost", "start")
-"""Columns of a table that only a finished run fills: means over the last window, last measurements, and the rest"""
+PROTOCOLS = ("coupled", "AdamW")
+"""An L2 penalty in the loss, minimised by Adam, its last fifth at a tenth of the rate; decoupled decay, the paper's"""
+THRESHOLDS = tm.Criteria()
+"""Where the shared vocabulary draws its lines"""
+REST = 0.02
+"""A run rests if its accuracy moved by no more than this from the sixth tenth of its steps to the last"""
 
 
 class MissingResult(FileNotFoundError):
@@ -40,9 +40,25 @@ class MissingResult(FileNotFoundError):
 
 
 def equivalent_logit(loss: npt.ArrayLike, num_classes: int) -> Array:
-    """s = ln((q − 1)/(e^CE − 1)) in nats, the toy's total logit with the same cross-entropy (experiments.md 2)."""
+    """s = ln((q − 1)/(e^CE − 1)) in nats, the toy's total logit with the same cross-entropy."""
     with np.errstate(divide="ignore"):
         return np.asarray(np.log(num_classes - 1.0) - np.log(np.expm1(np.asarray(loss, np.float64))))
+
+
+def crossing_time(step: Array, curve: Array, level: float, *, rising: bool) -> float:
+    """Step from which `curve` (k,) is past `level` for good, interpolated linearly between measurements; nan if never.
+
+    0 if it is past it from the start.
+    """
+    past = curve >= level if rising else curve <= level
+    if not len(step) or not past[-1]:
+        return math.nan
+    before = np.flatnonzero(~past)
+    if not before.size:
+        return float(step[0])
+    i = int(before[-1])
+    share = (level - curve[i]) / (curve[i + 1] - curve[i])
+    return float(step[i] + share * (step[i + 1] - step[i]))
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -50,127 +66,117 @@ class Run:
     """One measured run: its config as a mapping, and its curves.
 
     step (k,)                     even grid of optimizer steps, from 0
-    train, unseen, removed (k,)   accuracies; nan where there are no such examples
-    loss, test_loss (k,)          cross-entropies on training and never-seen examples, nats
+    train, unseen, removed (k,)   accuracies; nan where there are no such pairs
+    loss (k,)                     training cross-entropy, nats
     norm (k,)                     parameter norm
     full                          the log-spaced measurements, an xarray.Dataset over `step`
     """
 
-    config: dict[str, Any]
+    config: Mapping[str, Any]
     status: str
     step: Array
     train: Array
     unseen: Array
     removed: Array
     loss: Array
-    test_loss: Array
     norm: Array
     full: xr.Dataset
 
     @property
-    def num_classes(self) -> int:
-        """q"""
-        return int(self.config["p"])
+    def protocol(self) -> str:
+        """'coupled' or 'AdamW'."""
+        return "AdamW" if self.config["optimizer"] == "adamw" else "coupled"
 
     @property
-    def logit(self) -> Array:
-        """Equivalent logit of the training loss (k,), nats."""
-        return equivalent_logit(self.loss, self.num_classes)
-
-    def until(self, step: float) -> Run:
-        """The run as it was at `step`."""
-        keep = self.step <= step
-        curves = {f.name: getattr(self, f.name)[keep] for f in dataclasses.fields(self) if f.name not in _NOT_CURVES}
-        return dataclasses.replace(self, **curves, full=self.full.sel(step=slice(None, step)))
-
-    def tail(self, curve: Array, back: int = 0) -> Array:
-        """`curve` in the last window, or in the one `back` windows before it."""
-        end = self.step[-1] * (1 - back * WINDOW)
-        return np.asarray(curve[(self.step > end - WINDOW * self.step[-1]) & (self.step <= end)])
+    def pairs(self) -> int:
+        """All pairs of the task, N."""
+        return table_size(self.config["task"], self.config["p"])
 
     @property
-    def settled(self) -> bool:
-        """Whether test accuracy moved by no more than the vocabulary's `level` in the second half of the run."""
-        late = self.unseen[self.step >= 0.5 * self.step[-1]]
-        return bool(np.isfinite(late).all() and np.ptp(late) <= THRESHOLDS.level)
+    def test(self) -> Array:
+        """Accuracy (k,) outside the training set: never seen and removed pairs together."""
+        size, parent = self.config["dataset_size"], self.config.get("start_from")
+        shown = parent["dataset_size"] if parent else size
+        counts = np.array([[self.pairs - shown], [shown - size]], float)
+        shares = np.array([self.unseen, self.removed])
+        there = np.isfinite(shares) & (counts > 0)
+        with np.errstate(invalid="ignore"):
+            return np.asarray(np.where(there, counts * shares, 0).sum(0) / np.where(there, counts, 0).sum(0))
+
+    def tenth(self, curve: Array, which: int = 10) -> float:
+        """Mean of `curve` (k,) over the `which`-th tenth of the run."""
+        share = self.step / self.step[-1]
+        inside = (share > (which - 1) / 10 + 1e-9) & (share <= which / 10 + 1e-9)
+        return float(curve[inside].mean()) if inside.any() else math.nan
+
+    def last(self, name: str) -> float:
+        """Mean of a full measurement over the last tenth, its last value if none lies there; nan if never measured."""
+        if name not in self.full:
+            return math.nan
+        values = self.full[name].dropna("step")
+        if not len(values):
+            return math.nan
+        late = values.sel(step=slice(0.9 * self.step[-1], None))
+        return float(late.mean() if len(late) else values[-1])
+
+    def circuits(self) -> tuple[Array, Array, Array]:
+        """Steps of full measurements, W_gen and W_mem on them (k,), nats.
+
+        W_gen is the correct logit on pairs outside the training set, U = gen − mem·D/(N − D), and W_mem what training
+        pairs have beyond it, mem·N/(N − D): the raw projection averages over all pairs, so it counts a part of Mem as Gen.
+        """
+        if "gen_logit" not in self.full or self.config["dataset_size"] >= self.pairs:
+            return np.empty(0), np.empty(0), np.empty(0)
+        there = self.full[["gen_logit", "mem_logit"]].dropna("step")
+        n, d = self.pairs, self.config["dataset_size"]
+        gen, mem = there.gen_logit.values.astype(float), there.mem_logit.values.astype(float)
+        return there.step.values.astype(float), gen - mem * d / (n - d), mem * n / (n - d)
 
     @property
-    def drift(self) -> float:
-        """Relative change of the norm from the last window but one to the last; nan if nothing was measured in it."""
-        before = self.tail(self.norm, 1)
-        return float(self.tail(self.norm).mean() / before.mean() - 1) if len(before) else float("nan")
-
-    @property
-    def behaviour(self) -> str:
-        """The run's name in the shared vocabulary; 'absent' where it was not trained, 'diverged' where it failed."""
-        if self.status == "diverged" or not len(self.step):
-            return "diverged" if len(self.step) else "absent"
-        test = np.where(np.isfinite(self.unseen), self.unseen, np.nan)
-        if not np.isfinite(test).all():
-            return "no test examples"
-        return tm.classify_curves(self.step, self.train, test, self.num_classes, THRESHOLDS)
-
-    def since(self, condition: npt.NDArray[np.bool_]) -> float:
-        """First step from which `condition` holds to the end; nan if it does not hold at the end."""
-        if not condition[-1]:
-            return float("nan")
-        broken = np.flatnonzero(~condition)
-        return float(self.step[broken[-1] + 1 if broken.size else 0])
-
-    @property
-    def t_fit(self) -> float:
-        """Steps to train accuracy ≥ 0.99 for good."""
-        return self.since(self.train >= THRESHOLDS.fit_accuracy)
-
-    @property
-    def t_gen(self) -> float:
-        """Steps to test accuracy ≥ 0.9 for good."""
-        return self.since(self.unseen >= THRESHOLDS.performance)
-
-    @property
-    def t_lost(self) -> float:
-        """Steps until test accuracy is at or below 1/2 for good."""
-        return self.since(self.unseen <= 0.5)
+    def gradient_rest(self) -> float:
+        """|∇L + αw|/(α‖w‖) at the last step of a coupled run: how far the penalty is from balanced. nan for AdamW."""
+        decay = self.config["weight_decay"]
+        if self.protocol == "AdamW" or not decay or "gradient_norm" not in self.full:
+            return math.nan
+        end = self.full[["gradient_norm", "effective_weight_decay", "norm"]].dropna("step").isel(step=-1)
+        g, effective, norm = float(end.gradient_norm), float(end.effective_weight_decay), float(end.norm)
+        # |∇L + αw|² with ⟨w, ∇L⟩ = −α_eff ‖w‖².
+        squared = max(g**2 + (float(decay) ** 2 - 2 * float(decay) * effective) * norm**2, 0.0)
+        return math.sqrt(squared) / (float(decay) * norm)
 
     def row(self) -> dict[str, Any]:
-        """Everything a judge asks of a run that is one number."""
-        done = self.status == "finished" and len(self.step) > 2
-        about = {
-            name: self.config[name]
-            for name in ("task", "p", "dataset_size", "weight_decay", "seed", "steps", "d_model", "n_layers")
-        }
-        about |= {"status": self.status, "behaviour": self.behaviour if done else self.status}
-        if not done:
+        """Everything a judge asks of a run that is one number; only `status` and what defines it if unfinished."""
+        names = ("task", "p", "dataset_size", "weight_decay", "seed", "steps", "d_model", "n_layers", "corrupted")
+        about = {name: self.config[name] for name in names} | {"protocol": self.protocol, "pairs": self.pairs}
+        about["status"] = self.status
+        if self.status != "finished" or len(self.step) < 10:
             return about
-        ends = {name: self.tail(getattr(self, name)).mean() for name in ENDS}
-        last = {
-            name: float(self.full[name].dropna("step")[-1]) if self.full[name].notnull().any() else float("nan")
-            for name in LAST
-        }
-        return (
-            about
-            | ends
-            | last
-            | {
-                "logit_spread": self.tail(self.logit).std(),
-                "drift": self.drift,
-                "stationary": abs(self.drift) <= DRIFT,
-                "settled": self.settled,
-                "t_fit": self.t_fit,
-                "t_gen": self.t_gen,
-                "t_lost": self.t_lost,
-                "start": float(self.unseen[0]),
-            }
-        )
+        test = self.test
+        ends = {name: self.tenth(getattr(self, name)) for name in ("train", "unseen", "removed", "loss", "norm")}
+        logit = self.tenth(equivalent_logit(self.loss, self.config["p"]))
+        end, motion = self.tenth(test), self.tenth(test) - self.tenth(test, 6)
+        t_fit = crossing_time(self.step, self.train, THRESHOLDS.fit_accuracy, rising=True)
+        step, gen, mem = self.circuits()
+        late = step > 0.9 * self.step[-1]
+        last = {name: self.last(name) for name in ("gen_share", "homogeneity", "effective_weight_decay")}
+        return about | ends | last | {
+            "logit": logit, "test": end, "motion": motion, "rests": not abs(motion) > REST,
+            "gradient_rest": self.gradient_rest, "start": float(test[0]), "logit_unseen": self.last("unseen_logit"),
+            "gen": float(gen[late].mean()) if late.any() else math.nan,
+            "mem": float(mem[late].mean()) if late.any() else math.nan,
+            "t_fit": t_fit,
+            "t_gen": crossing_time(self.step, test, THRESHOLDS.performance, rising=True),
+            "t_half": crossing_time(self.step, test, 0.5, rising=True),
+            "t_lost": crossing_time(self.step, test, 0.5, rising=False),
+            "gen_at_fit": float(np.interp(t_fit, step, gen)) if len(step) and math.isfinite(t_fit) else math.nan,
+        }  # fmt: skip
 
 
-_NOT_CURVES = ("config", "status", "full")
 _CURVES = {
     "train": "light_train_accuracy",
     "unseen": "light_unseen_accuracy",
     "removed": "light_removed_accuracy",
     "loss": "light_train_loss",
-    "test_loss": "light_unseen_loss",
     "norm": "light_norm",
 }
 
@@ -220,35 +226,39 @@ class Results:
         """The runs of experiment `name`, those not trained yet included. Errors: MissingResult."""
         ds = self.dataset(name)
         configs = json.loads(ds.attrs["configs"])
-        axes = [d for d in ds.status.dims]
-        flat = ds.stack(run=axes)
-        runs = []
-        for i in range(flat.sizes["run"]):
-            one = flat.isel(run=i)
-            if str(one.status.values) == "absent":
-                continue
-            runs.append(_run(configs[str(one.key.values)], one))
-        return tuple(runs)
+        flat = ds.stack(run=list(ds.status.dims))
+        states, keys = flat.status.values.astype(str), flat.key.values.astype(str)
+        return tuple(
+            _run(configs[keys[i]], states[i], flat.isel(run=i)) for i in range(len(states)) if states[i] != "absent"
+        )
 
     @functools.cache  # noqa: B019
     def table(self, name: str) -> pd.DataFrame:
-        """The rows of the runs of experiment `name` (see Run.row), one a run. Errors: MissingResult."""
+        """The rows of the finished runs of experiment `name` (see Run.row), one a run. Errors: MissingResult."""
         table = pd.DataFrame([run.row() for run in self.runs(name)])
-        # Where no run has finished there is nothing to give them a name.
-        return table.reindex(columns=list(dict.fromkeys((*table.columns, *MEASURED))))
+        if "test" not in table:
+            raise MissingResult(
+                f"experiment {name!r} must have finished runs; it has none. Go on: python -m validate run "
+                f"--profile {self.folder.name}"
+            )
+        return table[(table.status == "finished") & table.test.notna()].reset_index(drop=True)
+
+    def deciding(self, kind: str) -> pd.DataFrame:
+        """Runs of `kind` on seeds that had never been used when the rules were fixed (setting fresh); else the base's."""
+        return self.table(f"fresh/{kind}" if f"fresh/{kind}" in self else f"base/{kind}")
+
+    def together(self, *names: str) -> pd.DataFrame:
+        """The tables of those experiments `names` that are there, one below the other. Errors: MissingResult if none is."""
+        there = [name for name in names if name in self]
+        tables = [self.table(name) for name in there or names[:1]]
+        return pd.concat([t.assign(experiment=n) for t, n in zip(tables, there, strict=True)], ignore_index=True)
 
 
-def _run(config: dict[str, Any], one: xr.Dataset) -> Run:
-    if "light_step" in one.dims and "light_norm" in one:
-        there = np.flatnonzero(np.isfinite(one.light_norm.values))
-        step = one.light_step.values[there].astype(float)
-        curves = {
-            name: one[var].values[there].astype(float) if var in one else np.full(len(there), np.nan)
-            for name, var in _CURVES.items()
-        }
-        if "light_removed_accuracy" not in one:
-            curves["removed"] = np.full(len(there), np.nan)
-        full = one[[str(v) for v in one.data_vars if one[v].dims == ("step",)]].dropna("step", subset=["norm"])
-    else:  # nothing of the experiment has been trained yet
-        step, curves, full = np.empty(0), {name: np.empty(0) for name in _CURVES}, xr.Dataset()
-    return Run(config, str(one.status.values), step, **curves, full=full.reset_coords(drop=True))
+def _run(config: Mapping[str, Any], status: str, one: xr.Dataset) -> Run:
+    if "light_step" not in one.dims or "light_norm" not in one:  # nothing of the experiment has been trained yet
+        return Run(config, status, np.empty(0), **{name: np.empty(0) for name in _CURVES}, full=xr.Dataset())
+    there = np.flatnonzero(np.isfinite(one.light_norm.values))
+    step, nothing = one.light_step.values[there].astype(float), np.full(len(there), np.nan)
+    curves = {n: one[v].values[there].astype(float) if v in one else nothing for n, v in _CURVES.items()}
+    full = one[[str(v) for v in one.data_vars if one[v].dims == ("step",)]].dropna("step", subset=["norm"])
+    return Run(config, status, step, **curves, full=full.reset_coords(drop=True))

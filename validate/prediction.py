@@ -1,9 +1,9 @@
-"""What a prediction is, and what a verdict: stated before the runs, as data (experiments.md 4).
+"""What a prediction is, and what a verdict: stated before the runs, as data.
 
-A prediction has one criterion or more. A criterion names a number and the region that the theory puts it in; the
-number is measured with a 95 % interval over seeds. It is confirmed if the whole interval lies in the region, refuted
-if it lies wholly outside, and inconclusive otherwise or if too few seeds, or too few settled runs, bear on it. The
-prediction is confirmed if all its criteria are, and refuted if any of them is.
+A prediction has one criterion or more. A criterion names a number and the region that the theory puts it in; the number is
+measured with a 95 % interval over seeds. It is confirmed if the whole interval lies in the region, refuted if it lies
+wholly outside, and inconclusive otherwise, or if too few seeds or too few runs at rest bear on it. Every number is measured
+under both protocols, coupled and AdamW: a prediction says for which of them it is claimed, and why.
 """
 
 from __future__ import annotations
@@ -13,14 +13,15 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from validate.intervals import Interval, decide
-from validate.measured import MissingResult, Results
+from validate.measured import PROTOCOLS, MissingResult, Results
+from validate.statistics.intervals import Interval, decide
+from validate.statistics.power import power
 
-__all__ = ["Criterion", "Estimate", "Finding", "Measurement", "Prediction", "Verdict", "judge"]
+__all__ = ["Criterion", "Estimate", "Finding", "Measurement", "Prediction", "Verdict", "judge", "nothing"]
 
-CONFIRMED, REFUTED, INCONCLUSIVE = "confirmed", "refuted", "inconclusive"
-MOST_CENSORED = 1 / 3
-"""Share of the runs that bear on a number above which it decides nothing"""
+CONFIRMED, REFUTED, INCONCLUSIVE, ABSENT = "confirmed", "refuted", "inconclusive", "not measured"
+MOST_MOVING = 1 / 3
+"""Share of the runs that bear on a number that may still move; with more it decides nothing"""
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,9 @@ class Criterion:
 
     unit          "1" for a pure number
     why           where the region comes from
+    truth         what the number was expected to be when the rule was fixed, its spread over seeds, and how many seeds
+    spread        were planned: from these the power is simulated
+    seeds
     least_seeds   with fewer it decides nothing
     """
 
@@ -37,57 +41,88 @@ class Criterion:
     low: float = -math.inf
     high: float = math.inf
     why: str = ""
+    truth: float = 0.0
+    spread: float = 0.0
+    seeds: int = 3
     least_seeds: int = 3
 
     @property
     def rule(self) -> str:
         """The region in words."""
         if math.isinf(self.low):
-            return f"below {self.high:g}"
+            return f"below {self.high:.3g}"
         if math.isinf(self.high):
-            return f"above {self.low:g}"
-        return f"within [{self.low:g}, {self.high:g}]"
+            return f"above {self.low:.3g}"
+        return f"within [{self.low:.3g}, {self.high:.3g}]"
+
+    @property
+    def power(self) -> float:
+        """How often the rule decides, either way, if `truth` and `spread` are right."""
+        return power(self.low, self.high, self.truth, self.spread, self.seeds)
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """A measured number: interval over seeds, how many runs bear on it, how many of them were censored."""
+    """A measured number: interval over seeds, how many runs bear on it, how many of them were still moving."""
 
     interval: Interval
     runs: int
-    censored: int = 0
+    moving: int = 0
     note: str = ""
+
+
+def nothing(note: str, runs: int = 0) -> Estimate:
+    """What could not be estimated, and why."""
+    return Estimate(Interval.unknown(0), runs, 0, note)
 
 
 @dataclass(frozen=True)
 class Measurement:
-    """What a prediction's `measure` returns.
+    """What a prediction's `measure` returns for one protocol.
 
     estimates   one for each criterion, by its name
-    controls    further numbers that decide nothing: other optimizers, other definitions. One that is named
-                "<criterion>, <where>" is held against that criterion's region, for the reader
+    beside      further numbers that decide nothing
     tables      rows behind the numbers, for figures and readers: {name: [{column: value}]}
     remarks     what a reader should know, in sentences
     """
 
     estimates: Mapping[str, Estimate]
-    controls: Mapping[str, Estimate] = field(default_factory=dict)
+    beside: Mapping[str, Estimate] = field(default_factory=dict)
     tables: Mapping[str, list[dict[str, Any]]] = field(default_factory=dict)
     remarks: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class Prediction:
-    """A claim on trial. Everything but `measure` is words and numbers that can be read without running anything."""
+    """A claim on trial. Everything but `measure` is words and numbers that can be read without running anything.
+
+    claimed     protocol: why the theory claims it there. The first one's column is the prediction's verdict
+    unclaimed   protocol: why not; its number is shown where it was measured
+    changed     the rule's old form and why it was changed; "" if it was not
+    """
 
     id: str
     claim: str
     source: str
-    observable: str
     statistic: str
+    claimed: Mapping[str, str]
+    unclaimed: Mapping[str, str]
     experiments: tuple[str, ...]
     criteria: tuple[Criterion, ...]
-    measure: Callable[[Results], Measurement]
+    measure: Callable[[Results, str], Measurement]
+    changed: str = ""
+
+    def __post_init__(self) -> None:
+        if set(self.claimed) | set(self.unclaimed) != set(PROTOCOLS) or set(self.claimed) & set(self.unclaimed):
+            raise ValueError(
+                f"a prediction must say of each of {', '.join(PROTOCOLS)} whether it is claimed there; {self.id} has "
+                f"{sorted(self.claimed)} and {sorted(self.unclaimed)}. Put every protocol into one of the two."
+            )
+
+    @property
+    def decides(self) -> str:
+        """The protocol whose column is the verdict."""
+        return next(iter(self.claimed))
 
 
 @dataclass(frozen=True)
@@ -100,47 +135,48 @@ class Finding:
 
 
 @dataclass(frozen=True)
-class Verdict:
-    """The judgement of one prediction on one set of results."""
+class Column:
+    """The judgement of a prediction under one protocol."""
 
-    prediction: Prediction
     verdict: str
     findings: tuple[Finding, ...]
     measurement: Measurement
     missing: str = ""
 
-    def of_control(self, name: str) -> str:
-        """What the rule would say of control `name`; "" if it is not a criterion under other circumstances."""
-        for criterion in self.prediction.criteria:
-            if name.startswith(f"{criterion.name}, "):
-                return _finding(criterion, self.measurement.controls[name]).verdict
-        return ""
+
+@dataclass(frozen=True)
+class Verdict:
+    """The judgement of one prediction on one set of results, a column for each protocol."""
+
+    prediction: Prediction
+    columns: Mapping[str, Column]
 
     @property
-    def runs(self) -> int:
-        """Runs that bear on it."""
-        return max((f.estimate.runs for f in self.findings), default=0)
-
-    @property
-    def censored(self) -> int:
-        """Of these, how many were still moving."""
-        return max((f.estimate.censored for f in self.findings), default=0)
+    def verdict(self) -> str:
+        """That of the deciding column; inconclusive where it was not measured."""
+        found = self.columns[self.prediction.decides].verdict
+        return INCONCLUSIVE if found == ABSENT else found
 
 
-def _finding(criterion: Criterion, estimate: Estimate) -> Finding:
+def find(criterion: Criterion, estimate: Estimate) -> Finding:
+    """What follows from an estimate."""
     found = decide(estimate.interval, criterion.low, criterion.high, criterion.least_seeds)
-    if estimate.runs and estimate.censored / estimate.runs > MOST_CENSORED:
+    if estimate.runs and estimate.moving / estimate.runs > MOST_MOVING:
         found = INCONCLUSIVE
     return Finding(criterion, estimate, found)
 
 
-def judge(prediction: Prediction, results: Results) -> Verdict:
-    """Measure and decide; a prediction whose runs are missing is inconclusive, and says which."""
+def _column(prediction: Prediction, results: Results, protocol: str) -> Column:
     try:
-        measured = prediction.measure(results)
+        measured = prediction.measure(results, protocol)
     except MissingResult as error:
-        return Verdict(prediction, INCONCLUSIVE, (), Measurement({}), str(error))
-    findings = tuple(_finding(c, measured.estimates[c.name]) for c in prediction.criteria)
+        return Column(ABSENT, (), Measurement({}), str(error))
+    findings = tuple(find(c, measured.estimates[c.name]) for c in prediction.criteria)
     verdicts = {f.verdict for f in findings}
     whole = REFUTED if REFUTED in verdicts else INCONCLUSIVE if INCONCLUSIVE in verdicts else CONFIRMED
-    return Verdict(prediction, whole, findings, measured)
+    return Column(whole, findings, measured)
+
+
+def judge(prediction: Prediction, results: Results) -> Verdict:
+    """Measure and decide under both protocols; what is not there to be measured is said."""
+    return Verdict(prediction, {p: _column(prediction, results, p) for p in PROTOCOLS})

@@ -46,7 +46,7 @@ def _share(folder: Folder, runs: Sequence[rn.RunConfig], out: Path) -> None:
         target = folder.file(run)
         if target.exists():
             continue
-        for source in sorted((out / "runs").glob(f"*/*/runs/{run.key}.safetensors")):
+        for source in sorted((out / "runs").glob(f"*/*/runs/{run.name}.safetensors")):
             record = Folder(source.parent.parent, create=False).read(run)
             if record is not None and record.done:
                 with contextlib.suppress(FileExistsError):

@@ -29,10 +29,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 import realnet as rn
-from realnet import buffers, compiled
-from realnet.ensemble import Stack
+from realnet.engine import buffers, compiled
+from realnet.engine.ensemble import Stack
 from realnet.job import Job, measured_steps
-from realnet.model import reference
+from realnet.nets.transformer import reference
 from realnet.records import Folder, environment
 from realnet.tasks import table
 

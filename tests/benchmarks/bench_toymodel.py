@@ -8,6 +8,7 @@ import numpy as np
 from scipy.integrate import solve_ivp
 
 import toymodel as tm
+from tests.references import slopes
 
 from .measure import in_turn, save, seconds, spread
 
@@ -16,12 +17,12 @@ T_END = 1000.0
 PAPER = tm.TwoCircuitModel()
 
 
-def subweight_rates(_t: float, y: np.ndarray, slopes: np.ndarray, r: float, q: float) -> np.ndarray:
-    """model.md (3.2) on (u_gen, u_mem, v_gen, v_mem), as one would write it for scipy."""
+def subweight_rates(_t: float, y: np.ndarray, a: np.ndarray, r: float, q: float) -> np.ndarray:
+    """toymodel/README.md (3.2) on (u_gen, u_mem, v_gen, v_mem), as one would write it for scipy."""
     u, v = y[:2], y[2:]
     logits = u * v
     p = 1.0 / (1.0 + np.exp(logits.sum() - np.log(q - 1.0)))
-    g = -p + slopes * np.maximum(logits, 0.0) ** (r - 1.0)
+    g = -p + a * np.maximum(logits, 0.0) ** (r - 1.0)
     return np.concatenate([-g * v, -g * u])
 
 
@@ -33,7 +34,7 @@ def scipy_logits(
     start = np.concatenate([np.zeros(2), np.sqrt(model.invariants)])
     run = solve_ivp(
         subweight_rates, (0.0, T_END), start, method=method, rtol=rtol, atol=atol,
-        args=(model.slopes, model.degree, model.num_classes),
+        args=(slopes(model), 2.0 / model.kappa, model.num_classes),
     )  # fmt: skip
     return np.asarray(run.y[:2, -1] * run.y[2:, -1])
 
@@ -125,7 +126,7 @@ def growth() -> dict[str, Any]:
         cost["points"][str(count)] = spread([1e6 * t / count for t in times])
     for n in (2, 4, 8, 16, 32, 64):
         gens = [tm.Circuit(0.5 + 0.5 * k / n, 0.5**k) for k in range(1, n)]
-        model = tm.CircuitModel(generalising=gens, memorising=[tm.Circuit(0.5, 1.0)])
+        model = tm.TwoCircuitModel(gen=gens, mem=[tm.Circuit(0.5, 1.0)])
         alpha = np.geomspace(1e-3, 1e-1, 2048)
         tm.sweep(model, weight_decay=alpha[:64], progress=False)
         runs = [(seconds(lambda m=model, a=alpha: tm.sweep(m, weight_decay=a, progress=False))) for _ in range(3)]

@@ -13,6 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 
 import toymodel as tm
+from tests import references
 
 from .bench_toymodel import GRID, PAPER, T_END
 from .measure import in_turn, save, spread
@@ -52,7 +53,7 @@ def main() -> None:
     """Writes results/diffrax.json."""
     kappa, size = (x.ravel() for x in np.meshgrid(GRID["kappa"], GRID["dataset_size"], indexing="ij"))
     models = [PAPER.with_parameters(kappa=k, dataset_size=d) for k, d in zip(kappa, size, strict=True)]
-    slopes = jnp.asarray(np.array([model.slopes for model in models]))
+    slopes = jnp.asarray(np.array([references.slopes(model) for model in models]))
     exact = tm.sweep(PAPER, **GRID, rtol=1e-12, progress=False).logit.values.reshape(-1, 2)
     results: dict[str, Any] = {}
     for name, method in (("Tsit5", diffrax.Tsit5()), ("Kvaerno5", diffrax.Kvaerno5())):

@@ -19,7 +19,7 @@ from typing import Any
 import torch
 
 import realnet as rn
-from realnet.ensemble import Stack
+from realnet.engine.ensemble import Stack
 from realnet.records import environment
 from tests.benchmarks.bench_realnet import PAPER, SMALL, plain_loop, spread, work
 

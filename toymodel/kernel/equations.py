@@ -1,13 +1,14 @@
-"""model.md (2.2), (2.4), (3.1), (3.6), (3.7) over lanes, and the margins by which events are told."""
+"""README (2.2), (2.4), (3.6), (3.7), (8.2) and (8.6) over lanes, and the margins by which events are told."""
 
 import math
 
-from . import jit
+from . import jit, rows
 from .elementary import Vector, exp, exp_all, log_all
 
-# Events: each is the time since which a condition has held for good.
-FIT, GEN, CROSS, LEAVE = 0, 1, 2, 3
-N_EVENTS = 4
+# The leader is ahead by more than what the tolerance resolves, or a tie would be told by rounding.
+LEAD = 1e-6
+# ln of the norm of a lane in which every circuit is at 0.
+SILENT = -1e300
 
 
 @jit
@@ -29,8 +30,15 @@ def mirror_of(logit: float, invariant: float) -> float:
 
 
 @jit
+def log_wrong(total: float, log_rivals: float) -> float:
+    """(2.4) ln p(S), with log_rivals = ln(q-1)."""
+    x = total - log_rivals
+    return -(max(x, 0.0) + math.log1p(math.exp(-abs(x))))
+
+
+@jit
 def wrong_probability(total: float, log_rivals: float) -> float:
-    """(2.4) p(S) = (q-1) / (e^S + q - 1), with log_rivals = ln(q-1)."""
+    """(2.4) p(S) = (q-1) / (e^S + q - 1)."""
     x = total - log_rivals
     if x > 0.0:
         e = math.exp(-x)
@@ -39,24 +47,15 @@ def wrong_probability(total: float, log_rivals: float) -> float:
 
 
 @jit
-def slopes(
-    theta: Vector,
-    parked: Vector,
-    invariant: Vector,
-    slope: Vector,
-    least: Vector,
-    power: Vector,
-    log_rivals: Vector,
-    n: int,
-    lanes: int,
-    logits: Vector,
-    p: Vector,
-    out: Vector,
+def rates(
+    theta: Vector, n: int, lanes: int, coupled: bool, room: Vector, logits: Vector, p: Vector, out: Vector
 ) -> None:
-    """(3.6) dθ/dt = p(S) - a W^(r-1), and 0 for a parked circuit; fills logits, p and out.
+    """(3.6) dθ/dt = p(S) - push, and 0 for a parked circuit; fills logits, p and out.
 
-    power (n * lanes,) is r - 1; `least` the logit of a parked circuit and the lower bound of every other.
+    The push is a W^(r-1) with r = μ/κ and, where lanes are `coupled` (μ != m), times ‖w‖^(m-μ): (8.2).
     """
+    parked, invariant, slope, least = room[rows.PARKED], room[rows.INVARIANT], room[rows.SLOPE], room[rows.LEAST]
+    power, log_rivals = room[rows.POWER], room[rows.LOG_RIVALS]
     size = n * lanes
     for j in range(size):
         out[j] = 2.0 * theta[j]
@@ -80,11 +79,14 @@ def slopes(
     for j in range(size):
         out[j] = logits[j] if logits[j] > 1e-300 else 1e-300
     log_all(out, size)
-    for j in range(size):
-        out[j] *= power[j]
+    if coupled:
+        log_pushes(n, lanes, room, logits, out)
+    else:
+        for j in range(size):
+            out[j] *= power[j]
     exp_all(out, size)
     for j in range(size):
-        push = slope[j] * out[j]
+        push = (1.0 if coupled else slope[j]) * out[j]
         out[j] = 0.0 if logits[j] == 0.0 and power[j] > 0.0 else push
     for i in range(n):
         for k in range(lanes):
@@ -93,14 +95,50 @@ def slopes(
 
 
 @jit
-def solve(
-    share: Vector, inverse: Vector, pull: Vector, rhs: Vector, n: int, lanes: int, out: Vector, along: Vector
-) -> None:
-    """(3.7) solves (diag(1 / inverse) + rank one) x = rhs in O(n), by Sherman-Morrison.
+def log_pushes(n: int, lanes: int, room: Vector, logits: Vector, out: Vector) -> None:
+    """(8.2) from ln W in `out` to the logarithm of the push; ln of (α/κ) ‖w‖^μ goes to LOG_NORM."""
+    log_slope, power, terms, top, norm = (
+        room[rows.LOG_SLOPE],
+        room[rows.POWER],
+        room[rows.TERMS],
+        room[rows.TOP],
+        room[rows.LOG_NORM],
+    )
+    size = n * lanes
+    for j in range(size):
+        term = log_slope[j] + (power[j] + 1.0) * out[j]
+        terms[j] = term if logits[j] > 0.0 else SILENT
+        out[j] = log_slope[j] + power[j] * out[j]
+    for k in range(lanes):
+        top[k] = SILENT
+    for i in range(n):
+        for k in range(lanes):
+            top[k] = max(top[k], terms[i * lanes + k])
+    for i in range(n):
+        for k in range(lanes):
+            terms[i * lanes + k] -= top[k]
+    exp_all(terms, size)
+    for k in range(lanes):
+        norm[k] = 0.0
+    for i in range(n):
+        for k in range(lanes):
+            norm[k] += terms[i * lanes + k]
+    log_all(norm, lanes)
+    for k in range(lanes):
+        norm[k] += top[k]
+    for i in range(n):
+        for k in range(lanes):
+            out[i * lanes + k] += room[rows.BEND][k] * (norm[k] - room[rows.LOG_SCALE][k])
 
-    With ρ 1 weightᵀ the rank-one part, share = weight inverse and pull (lanes,) = ρ / (1 + ρ Σ share); inverse is 0 where
-    parked.  along (lanes,) is work space.
+
+@jit
+def solve_linear(rhs: Vector, n: int, lanes: int, coupled: bool, room: Vector, out: Vector) -> None:
+    """(3.7), (8.6) solves (diagonal + rank one or two) x = rhs in O(n), by Sherman and Morrison's formula once or twice.
+
+    `rodas.step` prepares: INVERSE of the diagonal, 0 where parked, SHARE = weight inverse and PULL = ρ / (1 + ρ Σ share);
+    BOND, REPLY and PULL_2 for the second rank.
     """
+    share, inverse, pull, along = room[rows.SHARE], room[rows.INVERSE], room[rows.PULL], room[rows.ALONG]
     for k in range(lanes):
         along[k] = 0.0
     for i in range(n):
@@ -111,17 +149,27 @@ def solve(
     for i in range(n):
         for k in range(lanes):
             out[i * lanes + k] = inverse[i * lanes + k] * (rhs[i * lanes + k] - along[k])
+    if coupled:
+        bond, reply, pull_2 = room[rows.BOND], room[rows.REPLY], room[rows.PULL_2]
+        for k in range(lanes):
+            along[k] = 0.0
+        for i in range(n):
+            for k in range(lanes):
+                along[k] += bond[i * lanes + k] * out[i * lanes + k]
+        for i in range(n):
+            for k in range(lanes):
+                out[i * lanes + k] -= reply[i * lanes + k] * along[k] * pull_2[k]
 
 
 @jit
-def margins(logits: Vector, criteria: Vector, n: int, n_gen: int, lanes: int, out: Vector, work: Vector) -> None:
-    """Four numbers a lane, each positive exactly when its condition holds: FIT, GEN, CROSS, LEAVE; out (4 * lanes,).
+def margins(logits: Vector, n: int, n_gen: int, first: int, lanes: int, room: Vector, out: Vector) -> None:
+    """A number for each event in each of `lanes` lanes from `first` on, positive exactly when its condition holds.
 
-    criteria (5 * lanes,): logit at which the training set is fitted, spread, ln(q-2), bar for GEN, bar for LEAVE.  A bar is
-    ln(e^loss - 1) of a test loss when the spread is 0, and the normal quantile of an accuracy otherwise.
-    work: 4 vectors of one number a lane.
+    logits (n * lanes,), out (N_EVENTS * lanes,).  A point's bars: the logit at which the training set is fitted, and for GEN
+    and LEAVE ln(e^loss - 1) of a test loss when the spread is 0, the normal quantile of an accuracy otherwise.
     """
-    gen, mem, square, gap = work[0], work[1], work[2], work[3]
+    gen, mem, square, gap = room[rows.SCRATCH], room[rows.SCRATCH + 1], room[rows.SCRATCH + 2], room[rows.SCRATCH + 3]
+    others, gen_bar, leave_bar = room[rows.LOG_OTHERS], room[rows.GEN_BAR], room[rows.LEAVE_BAR]
     for k in range(lanes):
         gen[k] = 0.0
         mem[k] = 0.0
@@ -134,18 +182,20 @@ def margins(logits: Vector, criteria: Vector, n: int, n_gen: int, lanes: int, ou
             square[k] += logits[i * lanes + k] * logits[i * lanes + k]
     # (2.2) e^(M-G) + (q-2) e^(-G) < e^loss - 1, in logarithms so that nothing overflows.
     for k in range(lanes):
-        gap[k] = -abs(mem[k] - criteria[2 * lanes + k])
+        gap[k] = -abs(mem[k] - others[first + k])
     exp_all(gap, lanes)
     for k in range(lanes):
         gap[k] += 1.0
     log_all(gap, lanes)
     for k in range(lanes):
-        gap[k] = gen[k] - max(mem[k], criteria[2 * lanes + k]) - gap[k]
-        out[FIT * lanes + k] = gen[k] + mem[k] - criteria[k]
-        out[CROSS * lanes + k] = gen[k] - mem[k]
-        out[GEN * lanes + k] = gap[k] + criteria[3 * lanes + k]
-        out[LEAVE * lanes + k] = gap[k] + criteria[4 * lanes + k]
-        if criteria[lanes + k] > 0.0:
-            noise = criteria[lanes + k] * math.sqrt(square[k])
-            out[GEN * lanes + k] = gen[k] - mem[k] - criteria[3 * lanes + k] * noise
-            out[LEAVE * lanes + k] = gen[k] - mem[k] - criteria[4 * lanes + k] * noise
+        gap[k] = gen[k] - max(mem[k], others[first + k]) - gap[k]
+        lead = gen[k] - mem[k]
+        out[rows.FIT * lanes + k] = gen[k] + mem[k] - room[rows.FIT_BAR][first + k]
+        out[rows.CROSS * lanes + k] = lead - LEAD * (gen[k] + mem[k])
+        out[rows.LOST * lanes + k] = -lead - LEAD * (gen[k] + mem[k])
+        out[rows.GEN * lanes + k] = gap[k] + gen_bar[first + k]
+        out[rows.LEAVE * lanes + k] = gap[k] + leave_bar[first + k]
+        if room[rows.SPREAD][first + k] > 0.0:
+            noise = room[rows.SPREAD][first + k] * math.sqrt(square[k])
+            out[rows.GEN * lanes + k] = lead - gen_bar[first + k] * noise
+            out[rows.LEAVE * lanes + k] = lead - leave_bar[first + k] * noise

@@ -1,48 +1,15 @@
-"""A block of points, by flow over lanes or by descent one after the other: what `simulate` calls with one point and
-`sweep` with a thread's share."""
+"""Points by flow, over lanes, or by descent, one after the other: what `simulate` calls with one point and `sweep` with a
+thread's share.  Arrays have the point as first axis; `circuits` (points, 4, n) and `numbers` are named in `rows`."""
 
-from . import jit
+from . import jit, rows
 from .descent import descent
 from .elementary import Vector
-from .equations import GEN, N_EVENTS, margins, slopes
+from .equations import margins, rates
 from .lane import (
-    BEFORE,
-    CRITERIA,
-    D1,
-    D2,
-    D3,
-    DONE,
-    EDGE,
-    END,
-    ERROR,
-    EVER,
-    FLOOR,
     IDLE,
-    INVARIANT,
     JUST_LAUNCHED,
-    LAST_H,
-    LEAST,
     LOADED,
-    LOG_RIVALS,
-    LOGITS,
-    NEAR,
-    NOW,
-    PARKED,
-    PART,
-    POINT,
-    POWER,
-    RATE,
     RUNNING,
-    SAMPLED,
-    SCRATCH,
-    SLOPE,
-    STAGE,
-    T_END,
-    THETA,
-    H,
-    P,
-    R,
-    T,
     advance,
     control,
     finish,
@@ -57,159 +24,104 @@ from .wall import park
 
 
 @jit
-def refresh(n: int, lanes: int, room: Vector) -> None:
+def refresh(n: int, lanes: int, coupled: bool, room: Vector) -> None:
     """Logits, rates and p of every lane from its θ."""
-    slopes(
-        room[THETA], room[PARKED], room[INVARIANT], room[SLOPE], room[LEAST], room[POWER], room[LOG_RIVALS], n, lanes,
-        room[LOGITS], room[P], room[RATE],
-    )  # fmt: skip
+    rates(room[rows.THETA], n, lanes, coupled, room, room[rows.LOGITS], room[rows.P], room[rows.RATE])
 
 
 @jit
-def settle(n: int, lanes: int, room: Vector) -> None:
+def settle(n: int, lanes: int, coupled: bool, room: Vector) -> None:
     """`refresh`, and parks or releases circuits at their walls."""
-    refresh(n, lanes, room)
+    refresh(n, lanes, coupled, room)
     changed = False
     for k in range(lanes):
-        if room[NEAR][k] > 0.0 and room[STAGE][k] != IDLE and park(
-            k, room[T][k], room[THETA], room[LOGITS], room[RATE], room[PARKED], room[INVARIANT], room[SLOPE], room[EDGE],
-            room[LEAST], room[FLOOR][k], room[R][k], room[P][k], n, lanes,
-        ):  # fmt: skip
+        if room[rows.NEAR][k] > 0.0 and room[rows.STAGE][k] != IDLE and park(k, n, lanes, coupled, room):
             changed = True
     if changed:
-        refresh(n, lanes, room)
+        refresh(n, lanes, coupled, room)
 
 
 @jit
 def flow_points(
-    first: int,
-    last: int,
-    theta: Vector,
-    invariant: Vector,
-    slope: Vector,
-    r: Vector,
-    log_rivals: Vector,
-    floor: Vector,
-    n_gen: int,
-    t_end: Vector,
-    tol: float,
-    criteria: Vector,
-    times: Vector,
-    samples: Vector,
-    events: Vector,
-    final: Vector,
-    limits: Vector,
-    status: Vector,
-    n: int,
-    lanes: int,
-    room: Vector,
-) -> None:
-    """Points first..last-1 by gradient flow; arrays have the point as first axis.
+    circuits: Vector, numbers: Vector, n_gen: int, coupled: bool, tol: float, times: Vector,
+    samples: Vector, events: Vector, final: Vector, limits: Vector, n: int, lanes: int, room: Vector,
+) -> None:  # fmt: skip
+    """All points by gradient flow.
 
-    theta, invariant, slope (points, n) with an infinite slope for an absent circuit; tol the error per step allowed in
-    ln(1 + W); times (m,) rising, and samples (points, m * n) for the logits there; events (points, N_EVENTS + 2) receives
-    the event times (nan: does not hold at the end), whether it ever generalised, and the number of steps; final and limits
-    (points, n) the logits at t_end and where the flow would go on to; room: lane.ROOM vectors of max(n, N_CRITERIA) * lanes.
+    circuits with mirror coordinates, and an infinite slope for an absent circuit; `coupled` where any μ != m; tol the error
+    per step allowed in ln(1 + W); times (k,) rising, and samples (points, k * n) for the logits there; events (points,
+    N_COLUMNS); final and limits (points, n) the logits at T_END and where the flow would go on to; room: ROOM vectors of
+    max(n, N_EVENTS) * lanes.
     """
     for k in range(lanes):
         rest(k, n, lanes, room)
-        room[LOG_RIVALS][k] = 0.0
-        room[LAST_H][k] = 1.0
-    coming = first
-    stage, t, until, h, now, before = room[STAGE], room[T], room[T_END], room[H], room[NOW], room[BEFORE]
+    coming, last = 0, len(numbers)
+    stage, t, until, h = room[rows.STAGE], room[rows.T], room[rows.T_END], room[rows.H]
+    now, before = room[rows.NOW], room[rows.BEFORE]
     while True:
         busy = False
         for k in range(lanes):
             if stage[k] == IDLE and coming < last:
-                load(
-                    k, coming, theta[coming], invariant[coming], slope[coming], r[coming], log_rivals[coming],
-                    floor[coming], t_end[coming], tol, criteria[coming], n, lanes, room,
-                )  # fmt: skip
+                load(k, coming, circuits[coming], numbers[coming], tol, n, lanes, room)
                 coming += 1
             busy = busy or stage[k] != IDLE
         if not busy:
             break
-        settle(n, lanes, room)
-        margins(room[LOGITS], room[CRITERIA], n, n_gen, lanes, room[NOW], room[SCRATCH:])
+        settle(n, lanes, coupled, room)
+        margins(room[rows.LOGITS], n, n_gen, 0, lanes, room, now)
         moved = False
         for k in range(lanes):
             if stage[k] == IDLE:
                 continue
+            point = int(room[rows.POINT][k])
             if stage[k] == LOADED:
-                point = int(room[POINT][k])
-                moved |= launch(k, n, lanes, tol, times, samples[point], events[point], room)
-            elif stage[k] == RUNNING and room[PART][k] > 0.0:
-                crossed = room[SAMPLED][k] < len(times)
-                for e in range(N_EVENTS):
+                moved |= launch(k, n, lanes, coupled, tol, times, samples[point], events[point], room)
+            elif stage[k] == RUNNING and room[rows.PART][k] > 0.0:
+                crossed = room[rows.SAMPLED][k] < len(times)
+                for e in range(rows.N_EVENTS):
                     if (now[e * lanes + k] > 0.0) != (before[e * lanes + k] > 0.0):
                         crossed = True
                 if crossed:
-                    point = int(room[POINT][k])
-                    observe(k, n, lanes, n_gen, criteria[point], times, samples[point], events[point], room)
-            for e in range(N_EVENTS):
+                    observe(k, n, lanes, n_gen, times, samples[point], events[point], room)
+            for e in range(rows.N_EVENTS):
                 before[e * lanes + k] = now[e * lanes + k]
-            if now[GEN * lanes + k] > 0.0 and stage[k] == RUNNING:
-                room[EVER][k] = 1.0
+            if now[rows.GEN * lanes + k] > 0.0 and stage[k] == RUNNING:
+                room[rows.EVER][k] = 1.0
             if t[k] >= until[k]:
-                point = int(room[POINT][k])
-                finish(k, DONE, n, lanes, events[point], final[point], limits[point], room)
+                finish(k, rows.DONE, n, lanes, coupled, events[point], final[point], limits[point], room)
             # The last step ends at T_END, and a remainder too small to count is not left over.
             left = until[k] - t[k]
             if stage[k] != IDLE and (h[k] > left or h[k] < 1e-15 * t[k]):
                 h[k] = left
         if moved:
-            refresh(n, lanes, room)
-            margins(room[LOGITS], room[CRITERIA], n, n_gen, lanes, room[NOW], room[SCRATCH:])
+            refresh(n, lanes, coupled, room)
+            margins(room[rows.LOGITS], n, n_gen, 0, lanes, room, now)
             for k in range(lanes):
-                if stage[k] == RUNNING and room[PART][k] == JUST_LAUNCHED:
-                    greet(k, lanes, events[int(room[POINT][k])], room)
-                    for e in range(N_EVENTS):
+                if stage[k] == RUNNING and room[rows.PART][k] == JUST_LAUNCHED:
+                    greet(k, lanes, events[int(room[rows.POINT][k])], room)
+                    for e in range(rows.N_EVENTS):
                         before[e * lanes + k] = now[e * lanes + k]
-        step(
-            room[THETA], room[LOGITS], room[RATE], room[P], room[H], room[PARKED], room[INVARIANT], room[SLOPE],
-            room[LEAST], room[POWER], room[LOG_RIVALS], n, lanes, room[END], room[D1], room[D2], room[D3], room[ERROR],
-            room[SCRATCH:],
-        )  # fmt: skip
+        step(n, lanes, coupled, room)
         control(lanes, tol, room)
         for k in range(lanes):
             if stage[k] != IDLE:
-                outcome = advance(k, n, lanes, room)
-                if outcome != DONE:
-                    point = int(room[POINT][k])
-                    status[point] = outcome
-                    finish(k, outcome, n, lanes, events[point], final[point], limits[point], room)
+                outcome = advance(k, n, lanes, coupled, room)
+                if outcome != rows.DONE:
+                    point = int(room[rows.POINT][k])
+                    finish(k, outcome, n, lanes, coupled, events[point], final[point], limits[point], room)
 
 
 @jit
 def descent_points(
-    first: int,
-    last: int,
-    u: Vector,
-    v: Vector,
-    slope: Vector,
-    r: Vector,
-    log_rivals: Vector,
-    floor: Vector,
-    n_gen: int,
-    learning_rate: Vector,
-    steps: Vector,
-    criteria: Vector,
-    marks: Vector,
-    samples: Vector,
-    kept: Vector,
-    events: Vector,
-    final: Vector,
-    invariant: Vector,
-    status: Vector,
-    n: int,
-    lanes: int,
-    room: Vector,
-) -> None:
-    """Points first..last-1 by gradient descent.  u and v are used up; final and invariant receive W and v² - u²."""
-    for point in range(first, last):
-        status[point] = descent(
-            n, u[point], v[point], slope[point], r[point], log_rivals[point], floor[point], n_gen,
-            learning_rate[point], steps[point], criteria[point], marks, samples[point], kept[point], events[point], room,
+    u: Vector, v: Vector, circuits: Vector, numbers: Vector, n_gen: int, coupled: bool, marks: Vector,
+    samples: Vector, kept: Vector, events: Vector, final: Vector, invariant: Vector, n: int, room: Vector,
+) -> None:  # fmt: skip
+    """All points by gradient descent.  u and v (points, n) are used up; final and invariant receive W and v² - u²."""
+    for point in range(len(numbers)):
+        rest(0, n, 1, room)
+        descent(
+            u[point], v[point], circuits[point], numbers[point], n_gen, coupled, marks, samples[point], kept[point],
+            events[point], n, room,
         )  # fmt: skip
         for i in range(n):
             final[point][i] = u[point][i] * v[point][i]

@@ -1,15 +1,15 @@
-"""The wall at W = 0, or at a floor: model.md (3.9).
+"""The wall at W = 0, or at a floor: README (3.9), (8.3).
 
 A circuit that has come down to its wall while its gradient still pushes it down is *parked*: it leaves the
-integration, and returns when the push turns.  For kappa >= m this is the projected flow.  For kappa < m the wall is
-never quite reached: there a circuit is parked when both it and its own equilibrium p = a W^(r-1) lie below what the
-tolerance resolves, and follows that equilibrium.  A seed grows linearly in theta, so this moves no event by more than
+integration, and returns when the push turns.  For κ >= μ this is the projected flow.  For κ < μ the wall is
+never quite reached beside a grown circuit: there a circuit is parked when both it and its own equilibrium lie below what
+the tolerance resolves, and follows that equilibrium.  A seed grows linearly in θ, so this moves no event by more than
 the tolerance does.
 """
 
 import math
 
-from . import jit
+from . import jit, rows
 from .elementary import Vector
 from .equations import mirror_of
 
@@ -35,6 +35,21 @@ def push_at(logit: float, slope: float, r: float, p: float) -> float:
 
 
 @jit
+def slope_beside(logit: float, j: int, k: int, coupled: bool, room: Vector) -> float:
+    """(8.2) the a of circuit j's push a W^(r-1) at `logit`, in the company of what has grown in lane k."""
+    slope: float = room[rows.SLOPE][j]
+    if not coupled or slope == math.inf:
+        return slope
+    norm = room[rows.LOG_NORM][k]
+    if logit > 0.0:
+        own = room[rows.LOG_SLOPE][j] + room[rows.R][k] * math.log(logit)
+        norm = max(norm, own) + math.log1p(math.exp(-abs(norm - own)))
+    log_slope = room[rows.LOG_SLOPE][j] + room[rows.BEND][k] * (norm - room[rows.LOG_SCALE][k])
+    beside: float = math.exp(min(max(log_slope, -700.0), 700.0))
+    return beside
+
+
+@jit
 def least_of(invariant: float, edge: float, floor: float, r: float) -> float:
     """Least logit that a circuit off its wall is given: at r < 1 the push is infinite at W = 0, and a trial that steps
     over the wall sees a large one instead."""
@@ -42,33 +57,27 @@ def least_of(invariant: float, edge: float, floor: float, r: float) -> float:
 
 
 @jit
-def parked_logit(slope: float, floor: float, r: float, p: float) -> float:
+def parked_logit(j: int, k: int, coupled: bool, room: Vector) -> float:
     """Logit of a parked circuit: its vanishing equilibrium p = a W^(r-1) where there is one (r > 1), else its wall."""
+    r, p = room[rows.R][k], room[rows.P][k]
+    floor: float = room[rows.FLOOR][k]
+    slope = slope_beside(0.0, j, k, coupled, room)
     if floor == 0.0 and r > 1.0 and slope < math.inf and p > 0.0:
-        return math.exp(max(math.log(p / slope) / (r - 1.0), -700.0))
+        floor = math.exp(max(math.log(p / slope) / (r - 1.0), -700.0))
     return floor
 
 
 @jit
-def park(
-    k: int,
-    t: float,
-    theta: Vector,
-    logits: Vector,
-    rate: Vector,
-    parked: Vector,
-    invariant: Vector,
-    slope: Vector,
-    edge: Vector,
-    least: Vector,
-    floor: float,
-    r: float,
-    p: float,
-    n: int,
-    lanes: int,
-) -> bool:
+def park(k: int, n: int, lanes: int, coupled: bool, room: Vector) -> bool:
     """In lane k, parks circuits that are pushed against their wall and releases those pulled off it; True if any changed."""
+    theta, logits, rate, parked = room[rows.THETA], room[rows.LOGITS], room[rows.RATE], room[rows.PARKED]
+    invariant, edge, least = room[rows.INVARIANT], room[rows.EDGE], room[rows.LEAST]
+    floor, r, p = room[rows.FLOOR][k], room[rows.R][k], room[rows.P][k]
     changed = False
+    origin = coupled and floor == 0.0
+    for i in range(n):
+        if theta[i * lanes + k] > 0.0:
+            origin = False
     for i in range(n):
         j = i * lanes + k
         if parked[j] == 0.0 and theta[j] > edge[j]:
@@ -76,7 +85,7 @@ def park(
                 continue
             # At r < 1 a circuit falls ever faster; it is there when the clock cannot tell the time that is left.
             fall = -rate[j] * math.sqrt(invariant[j] * invariant[j] + 4.0 * logits[j] * logits[j])
-            if logits[j] - floor > 1e-13 * t * fall:
+            if logits[j] - floor > 1e-13 * room[rows.T][k] * fall:
                 continue
             theta[j] = edge[j] if floor > 0.0 else 0.0
         # Where the push is judged: the floor; else what the tolerance resolves (r > 1), or the wall itself.  At r < 1 the
@@ -86,7 +95,10 @@ def park(
             ground = 2.0 * invariant[j] * edge[j]
         elif floor == 0.0 and r < 1.0 and parked[j] == 0.0 and theta[j] > 0.0:
             ground = invariant[j] * edge[j]
-        push = push_at(ground, slope[j], r, p)
+        push = push_at(ground, slope_beside(ground, j, k, coupled, room), r, p)
+        if origin and room[rows.SLOPE][j] < math.inf:
+            # (8.3) all at the origin, which repels for κ < m and holds them otherwise.
+            push = -p if r * (1.0 + room[rows.BEND][k]) >= 1.0 else math.inf
         if parked[j] > 0.0 and push < 0.0:
             parked[j] = 0.0
             theta[j] = edge[j] if floor > 0.0 or r <= 1.0 else 2.0 * edge[j]
@@ -95,6 +107,6 @@ def park(
         elif parked[j] == 0.0 and push > 0.0:
             parked[j] = 1.0
             theta[j] = edge[j] if floor > 0.0 else 0.0
-            least[j] = parked_logit(slope[j], floor, r, p)
+            least[j] = parked_logit(j, k, coupled, room)
             changed = True
     return changed

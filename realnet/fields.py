@@ -1,0 +1,95 @@
+"""Checks of a config's fields: every value becomes its annotation's own type, or an error in the house form.
+
+NumPy's scalars become Python's, whole numbers in fields of floats become floats: equal configs then have equal JSON.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import numbers
+import operator
+from collections.abc import Callable, Sequence
+from typing import Any
+
+__all__ = ["ConfigError", "number", "require", "typed_fields"]
+
+
+class ConfigError(ValueError):
+    """A config that cannot be trained: the requirement, the value received, the next step."""
+
+
+def require(condition: bool, requirement: str, received: object, remedy: str) -> None:
+    """Raise ConfigError in the house form unless `condition` holds."""
+    if not condition:
+        raise ConfigError(f"{requirement}; received {received!r}. {remedy}")
+
+
+def _truth(value: Any) -> bool:
+    # Only booleans, NumPy's included: "no" and 0.0 are more likely mistakes.
+    if type(value).__name__ not in ("bool", "bool_"):
+        raise TypeError
+    return bool(value)
+
+
+def _integer(value: Any) -> int:
+    if not isinstance(value, numbers.Integral) or isinstance(value, bool):
+        raise TypeError
+    return operator.index(value)
+
+
+def _float(value: Any) -> float:
+    if not isinstance(value, numbers.Real) or isinstance(value, bool):
+        raise TypeError
+    return float(value) + 0.0  # -0.0 becomes 0.0
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise TypeError
+    return str(value)
+
+
+KINDS: dict[str, tuple[str, Callable[[Any], Any]]] = {
+    "int": ("an integer", _integer),
+    "float": ("a number", _float),
+    "bool": ("True or False", _truth),
+    "str": ("a text", _text),
+}
+
+
+def typed_fields(config: Any, owner: str = "") -> None:
+    """Make every plain field of a frozen dataclass its annotation's type. Errors: ConfigError.
+
+    Fields of other types (phases, parents) are left to their owner; None passes where the default is None.
+    """
+    for field in dataclasses.fields(config):
+        value, kind = getattr(config, field.name), str(field.type)
+        if value is None and field.default is None:
+            continue
+        name = f"{owner}{field.name}"
+        if kind == "tuple[float, float]":
+            object.__setattr__(config, field.name, _pair(name, value))
+            continue
+        word, make = KINDS.get(kind.removesuffix(" | None"), ("", None))
+        if make is not None:
+            try:
+                object.__setattr__(config, field.name, make(value))
+            except (TypeError, OverflowError):
+                raise ConfigError(f"{name} must be {word}; received {value!r}. Pass {word}.") from None
+
+
+def _pair(name: str, value: Any) -> tuple[float, float]:
+    pair = isinstance(value, Sequence) and not isinstance(value, str) and len(value) == 2
+    try:
+        if pair:
+            return _float(value[0]), _float(value[1])
+    except TypeError:
+        pass
+    raise ConfigError(f"{name} must be two numbers; received {value!r}. Pass a pair such as (0.9, 0.98).")
+
+
+def number(name: str, value: float, *, minimum: float, above: bool = False) -> None:
+    """Raise ConfigError unless `value` is finite and at least (or above) `minimum`."""
+    inside = minimum < value < float("inf") if above else minimum <= value < float("inf")
+    bound = "greater than" if above else "at least"
+    require(inside, f"{name} must be finite and {bound} {minimum:g}", value, f"Choose {name} {bound} {minimum:g}.")

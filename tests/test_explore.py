@@ -1,0 +1,264 @@
+"""The explorer without a browser: its sliders, what it shows of a model, its charts, saved runs, its command."""
+
+import os
+import subprocess
+import sys
+import xml.etree.ElementTree as ET
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+import toymodel as tm
+from toymodel.explore import answer, beside, drawing, nets, settings
+from toymodel.plot import COLOURS
+
+ROOT = Path(__file__).parent.parent
+GROKKING = ROOT / "figures" / "data" / "realnet" / "grokking.nc"
+START = settings.settled({})
+SVG = "{http://www.w3.org/2000/svg}"
+
+
+def parsed(svg: str) -> ET.Element:
+    """The chart as XML; fails where it is none."""
+    return ET.fromstring(svg.replace("<svg ", '<svg xmlns="http://www.w3.org/2000/svg" ', 1))
+
+
+def curve(svg: str, colour: str, dashed: bool = False) -> np.ndarray:
+    """Pixels (k, 2) of the first curve of this colour."""
+    for line in parsed(svg).iter(f"{SVG}polyline"):
+        if line.get("stroke") == colour and ("stroke-dasharray" in line.attrib) == dashed:
+            return np.array([[float(x) for x in point.split(",")] for point in line.get("points", "").split()])
+    raise AssertionError(f"no curve in {colour}")
+
+
+def test_the_sliders_begin_at_the_papers_model() -> None:
+    assert settings.model(START) == tm.TwoCircuitModel()
+    assert START["t_end"] == 1000.0
+
+
+@pytest.mark.parametrize("slider", settings.SLIDERS.values(), ids=lambda s: s.name)
+def test_every_position_of_a_slider_is_a_legal_value(slider: settings.Slider) -> None:
+    assert slider.default in slider.steps
+    assert list(slider.steps) == sorted(set(slider.steps))
+    for value in slider.steps:
+        assert slider.nearest(value) == value
+        settings.model({**START, slider.name: value})
+
+
+@pytest.mark.parametrize("slider", settings.SLIDERS.values(), ids=lambda s: s.name)
+def test_every_slider_stands_in_one_group_and_changes_the_answer(slider: settings.Slider) -> None:
+    assert sum(slider.name in names for names in settings.GROUPS.values()) == 1
+    moved = {**START, slider.name: slider.nearest(1.3 * slider.default or 0.5)}
+    before, after = answer.answer(START).run, answer.answer(moved).run
+    assert before.time[-1] != after.time[-1] or not np.allclose(before.logits, after.logits, rtol=1e-6)
+
+
+@given(gen=st.floats(0.02, 5), mem=st.floats(0.02, 5), exponent=st.floats(0.1, 2))
+def test_efficiencies_meet_at_the_stated_critical_size(gen: float, mem: float, exponent: float) -> None:
+    values = {**START, "gen_efficiency": gen, "mem_efficiency": mem, "exponent": exponent}
+    size = settings.critical_size(values)
+    assume(1e-9 < size < 1e14)
+    assert settings.model({**values, "dataset_size": size}).efficiency_ratio == pytest.approx(1.0)
+    at_reference = settings.model({**values, "dataset_size": settings.REFERENCE_SIZE})
+    assert at_reference.efficiencies == pytest.approx([gen, mem])
+
+
+@pytest.mark.parametrize("place", settings.PLACES)
+def test_every_place_to_begin_at_is_answered(place: str) -> None:
+    found = answer.answer(settings.settled(settings.PLACES[place]))
+    assert found.run.behaviour != tm.behaviours.FAILED
+    text = answer.headline(found) + answer.table(answer.rows(found)) + "".join(answer.charts(found))
+    assert found.run.behaviour in text
+    assert "nan" not in text
+    assert "inf" not in text.replace("ν, sharpness</td><td>inf", "")
+
+
+def test_places_show_what_they_are_called() -> None:
+    behaviours = {place: answer.answer(settings.settled(v)).run.behaviour for place, v in settings.PLACES.items()}
+    assert behaviours["The paper's run"] == "grokking"
+    assert behaviours["Gen learns fast"] == "comprehension"
+    assert behaviours["Too little data"] == "memorisation"
+    assert behaviours["Ungrokking"] == "ungrokking"
+
+
+def test_the_answer_is_that_of_simulate_and_steady_state() -> None:
+    found, run, rest = answer.answer(START), tm.simulate(), tm.steady_state()
+    assert (found.run.behaviour, found.run.t_fit, found.run.t_gen) == (run.behaviour, run.t_fit, run.t_gen)
+    assert found.rest is not None
+    assert found.rest.logits == pytest.approx(rest.logits)
+    shown = dict(row for _, rows in answer.rows(found) for row in rows)
+    assert float(shown["t_gen, generalises"]) == pytest.approx(run.t_gen, rel=1e-3)
+    assert shown["D_crit, where they meet"] == "1000 examples"
+
+
+def test_curves_stand_where_the_run_does() -> None:
+    found = answer.answer(START)
+    logits, losses, norms = answer.charts(found)
+    for chart, kind, quantity in (
+        (logits, "gen", "gen_logit"),
+        (logits, "mem", "mem_logit"),
+        (norms, "mem", "mem_norm"),
+    ):
+        pixels, values = curve(chart, COLOURS[kind]), getattr(found.run, quantity)[found.run.time >= 0.1]
+        # Pixels are linear in the quantity.
+        slope, constant = np.polyfit(values, pixels[-values.size :, 1], 1)
+        assert slope < 0
+        assert np.abs(slope * values + constant - pixels[-values.size :, 1]).max() < 0.2
+    assert curve(losses, COLOURS["train"]).shape[1] == 2
+    assert curve(losses, COLOURS["test"], dashed=True).shape[1] == 2
+
+
+@given(low=st.floats(1e-6, 1e3), span=st.floats(1.5, 1e9), share=st.floats(0, 1), log=st.booleans())
+def test_an_axis_reads_what_it_places(low: float, span: float, share: float, log: bool) -> None:
+    axis = drawing.Axis("x", low, low * span, log)
+    assert float(axis.place(axis.value(share))) == pytest.approx(share, abs=1e-6)
+    for value, text in axis.ticks():
+        assert axis.low <= value <= axis.high * (1 + 1e-9)
+        assert text
+
+
+@pytest.mark.parametrize(
+    ("across", "up"), [("dataset_size", "kappa"), ("weight_decay", "t_end"), ("kappa", "dataset_size")]
+)
+def test_a_click_leads_to_the_behaviour_that_was_clicked(across: str, up: str) -> None:
+    found = answer.phases(START, across, up)
+    rows, columns = found.names.shape
+    rng, agree, asked = np.random.default_rng(0), 0, 0
+    for _ in range(12):
+        i, j = rng.integers(1, rows - 1), rng.integers(1, columns - 1)
+        if len(set(found.names[i - 1 : i + 2, j - 1 : j + 2].ravel().tolist())) > 1:
+            continue  # a slider's position next to a border may lie beyond it
+        moved = answer.clicked(found, across, up, (j / (columns - 1), i / (rows - 1)))
+        assert set(moved) == {across, up}
+        assert all(value in settings.SLIDERS[name].steps for name, value in moved.items())
+        asked += 1
+        agree += answer.answer({**START, **moved}).run.behaviour == found.names[i, j]
+    assert agree == asked > 3
+
+
+def test_a_click_on_the_mark_moves_nothing() -> None:
+    found = answer.phases(START, "dataset_size", "kappa")
+    html = answer.phase_chart(found, START, "dataset_size", "kappa")
+    picture = parsed(html[html.index("<svg") : html.rindex("</svg>") + 6])
+    mark = next(picture.iter(f"{SVG}circle"))
+    area = next(e for e in picture.iter(f"{SVG}rect") if e.get("data-area"))
+    x, y, width, height = (float(area.get(n, "")) for n in ("x", "y", "width", "height"))
+    place = ((float(mark.get("cx", "")) - x) / width, (y + height - float(mark.get("cy", ""))) / height)
+    assert {**START, **answer.clicked(found, "dataset_size", "kappa", place)} == START
+
+
+def test_two_equal_axes_are_refused() -> None:
+    with pytest.raises(ValueError, match="two different axes"):
+        answer.phases(START, "kappa", "kappa")
+
+
+def test_what_the_model_refuses_is_shown_in_its_own_words() -> None:
+    with pytest.raises(ValueError, match="positive start") as refused:
+        answer.answer({**START, "kappa": 3.0})
+    assert "positive start" in answer.refusal(refused.value)
+    assert "&lt;" in answer.refusal(ValueError("<script>"))
+
+
+def test_kept_runs_are_found_and_read() -> None:
+    assert GROKKING in nets.files(str(ROOT / "figures" / "data"))
+    found = nets.runs(GROKKING)
+    assert set(found) == {"D = 3831, decay = 1, seed = 0", "D = 3831, decay = 1, seed = 1"}
+    net = next(iter(found.values()))()
+    assert net.behaviour == "grokking"
+    assert net.num_classes == 113
+    step, accuracy = net.curves["train_accuracy"]
+    fit = nets.first_fit(net)
+    assert fit is not None
+    assert np.all(accuracy[step >= fit] >= 0.99)
+    assert accuracy[step < fit][-1] < 0.99
+
+
+@pytest.mark.parametrize("path", nets.files(str(ROOT / "figures" / "data")), ids=lambda p: "-".join(p.parts[-3:]))
+def test_every_kept_file_can_be_laid_beside_the_toy(path: Path) -> None:
+    runs = nets.runs(path)
+    net = next(iter(runs.values()))()
+    found = answer.answer(START)
+    pace = beside.meeting_pace(net, found)
+    assert pace > 0
+    for chart in beside.overlay(net, found, pace):
+        assert "nan" not in chart
+        parsed(chart)
+
+
+def test_sliders_read_off_a_run_give_the_toy_its_logit_and_norm() -> None:
+    """η = s^(1/κ)/‖w‖: a circuit with the measured logit needs the measured norm."""
+    net = next(iter(nets.runs(GROKKING).values()))()
+    values = {**START, **nets.read_off(net, START)}
+    model = settings.model(values)
+    logit = net.end("train_logit")
+    assert logit ** (1 / values["kappa"]) / model.efficiencies[0] == pytest.approx(net.end("norm"), rel=1e-6)
+    assert settings.critical_size(values) == pytest.approx(settings.critical_size(START))
+    assert values["weight_decay"] == pytest.approx(net.end("effective_weight_decay"))
+    assert (model.num_classes, values["dataset_size"]) == (113, 3831.0)
+
+
+def test_net_and_toy_fit_at_the_same_step() -> None:
+    net, found = next(iter(nets.runs(GROKKING).values()))(), answer.answer(START)
+    pace = beside.meeting_pace(net, found)
+    assert found.run.t_fit is not None
+    assert found.run.t_fit * pace == pytest.approx(nets.first_fit(net))
+    losses, _, logits, norm = beside.overlay(net, found, pace)
+    for chart, colour in ((losses, COLOURS["train"]), (logits, COLOURS["gen"]), (norm, beside.INK)):
+        assert len(curve(chart, colour)) > 50
+        assert len(curve(chart, colour, dashed=True)) > 50
+
+
+def test_a_net_that_fits_from_the_start_ends_with_the_toy() -> None:
+    run = nets.runs(ROOT / "figures" / "data" / "validate" / "standard" / "base" / "ungrokking.nc")
+    net, found = next(iter(run.values()))(), answer.answer(START)
+    assert net.curves["train_accuracy"][1].min() >= 0.99
+    assert beside.meeting_pace(net, found) * found.run.t_end == net.curves["train_accuracy"][0][-1]
+
+
+def test_no_results_and_no_results_file_are_said_so(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="netCDF file or a folder"):
+        nets.files(str(tmp_path))
+    broken = tmp_path / "broken.nc"
+    broken.write_text("nothing")
+    assert nets.files(str(broken)) == [broken]
+    with pytest.raises(ValueError, match=r"broken\.nc is not"):
+        nets.runs(broken)
+
+
+def command(*arguments: str, code: str = "") -> subprocess.CompletedProcess[str]:
+    """`python -m toymodel explore`, after `code`."""
+    run = f"{code}\nimport runpy, sys\nsys.argv[1:] = {['explore', *arguments]}\n"
+    run += "runpy.run_module('toymodel', run_name='__main__')"
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    return subprocess.run([sys.executable, "-c", run], capture_output=True, text=True, env=environment, timeout=120)
+
+
+def test_a_missing_marimo_is_named_with_its_remedy() -> None:
+    done = command(code="import sys; sys.modules['marimo'] = None")
+    assert done.returncode == 1
+    assert "marimo is not installed" in done.stderr
+    assert "pip install 'two-circuits[explore]'" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_results_that_are_not_there_are_refused_before_anything_is_served() -> None:
+    pytest.importorskip("marimo")
+    done = command("--data", "nowhere.nc")
+    assert done.returncode == 1
+    assert "got 'nowhere.nc'" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_the_page_runs_without_a_browser() -> None:
+    pytest.importorskip("marimo")
+    pytest.importorskip("anywidget")
+    from toymodel.explore.app import app
+
+    _, made = app.run()
+    assert set(made["sliders"].value) == set(settings.SLIDERS)
+    assert ">grokking<" in made["curves"].widget.html
+    assert "data-area" in made["diagram"].widget.html
+    made["diagram"].widget.clicked = [0.1, 0.5, 1.0]

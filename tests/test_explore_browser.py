@@ -1,0 +1,236 @@
+"""The explorer in headless Chromium: a slider is moved and the behaviour read; nothing leaves the machine; nothing overlaps.
+
+Skipped where there is no browser.  To run it: apt-get install chromium; pip install -c constraints.txt -e '.[browser]'.
+Screenshots are kept in the folder $SCREENSHOTS, where that is set.
+"""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlparse
+
+import pytest
+
+from toymodel.explore.settings import SLIDERS
+
+pytest.importorskip("marimo", reason="no explorer: pip install -c constraints.txt -e '.[explore]'")
+api = pytest.importorskip("playwright.sync_api", reason="no playwright: pip install -c constraints.txt -e '.[browser]'")
+
+ROOT = Path(__file__).parent.parent
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no browser: apt-get install chromium")
+FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"]
+FLAGS += ["--disable-background-networking", "--disable-component-update"]
+DESKTOP, PHONE = {"width": 1280, "height": 900}, {"width": 390, "height": 844}
+# The server's own connections: an audit hook prints each that is not to this machine.
+WATCHED = """
+import runpy, sys
+def watch(event, arguments):
+    if event == "socket.connect" and isinstance(arguments[1], tuple) and arguments[1][0] not in ("127.0.0.1", "::1"):
+        print("LEAVES THE MACHINE", arguments[1], flush=True)
+    if event == "socket.getaddrinfo" and arguments[0] not in ("127.0.0.1", "::1", "localhost", None):
+        print("LEAVES THE MACHINE", arguments[0], flush=True)
+sys.addaudithook(watch)
+sys.argv[1:] = ["explore", "--no-browser"]
+runpy.run_module("toymodel", run_name="__main__")
+"""
+# Pairs of texts that cover each other, and texts cut off at their chart's edge, in every chart on the page.
+FAULTS = """() => {
+  const charts = [], walk = (node) => node.querySelectorAll("*").forEach((e) => {
+    if (e.tagName === "svg" && e.getAttribute("role") === "img") charts.push(e);
+    if (e.shadowRoot) walk(e.shadowRoot);
+  });
+  walk(document);
+  const faults = [];
+  for (const chart of charts) {
+    const edge = chart.getBoundingClientRect();
+    const texts = [...chart.querySelectorAll("text")].map((e) => [e.textContent, e.getBoundingClientRect()]);
+    texts.forEach(([word, a], i) => {
+      if (a.left < edge.left - 1 || a.right > edge.right + 1 || a.bottom > edge.bottom + 1) faults.push("cut: " + word);
+      for (const [other, b] of texts.slice(i + 1)) {
+        const across = Math.min(a.right, b.right) - Math.max(a.left, b.left);
+        const down = Math.min(a.bottom, b.bottom) - Math.max(a.top, b.top);
+        if (across > 1 && down > 3) faults.push(word + " covers " + other);
+      }
+    });
+  }
+  const page = document.querySelector("#App");
+  if (page.scrollWidth > page.clientWidth) faults.push("the page scrolls sideways");
+  return [charts.length, faults];
+}"""
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path]]:
+    """The explorer's address, and the file of all that it prints."""
+    log = tmp_path_factory.mktemp("explore") / "log"
+    with log.open("w") as out:
+        environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+        process = subprocess.Popen([sys.executable, "-c", WATCHED], stdout=out, stderr=out, env=environment)
+    try:
+        found, patience = None, time.monotonic() + 300  # the kernel may have to be compiled first
+        while not found and process.poll() is None and time.monotonic() < patience:
+            time.sleep(0.1)
+            found = re.search(r"http://127\.0\.0\.1:\d+", log.read_text())
+        assert found, log.read_text()
+        yield found.group(), log
+    finally:
+        process.terminate()
+        process.wait(10)
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    """Chromium."""
+    with api.sync_playwright() as play:
+        started = play.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield started
+        started.close()
+
+
+class Visit:
+    """A page of the explorer, with every address that it asked for."""
+
+    def __init__(self, browser: Any, address: str, size: dict[str, int]) -> None:
+        self.requests: list[str] = []
+        self.page = browser.new_page(viewport=size)
+        self.page.on("request", lambda request: self.requests.append(request.url))
+        self.page.on("websocket", lambda socket: self.requests.append(socket.url))
+        self.page.goto(address)
+        self.page.wait_for_selector(".map svg", timeout=60_000)
+
+    def expect(self, behaviour: str) -> None:
+        """Waits until the first behaviour shown is this one."""
+        api.expect(self.page.locator(".behaviour").first).to_have_text(behaviour, timeout=20_000)
+
+    def slider(self, name: str) -> Any:
+        """The thumb of a slider."""
+        return self.page.get_by_role("slider", name=SLIDERS[name].title, exact=True)
+
+    def value(self, name: str) -> float:
+        """Where a slider stands."""
+        return SLIDERS[name].steps[int(self.slider(name).get_attribute("aria-valuenow"))]
+
+    def stands(self, name: str, low: float, high: float) -> None:
+        """Waits until a slider stands between two values."""
+        patience = time.monotonic() + 20
+        while not low <= self.value(name) <= high:
+            assert time.monotonic() < patience, f"{name} stands at {self.value(name)}, not in [{low}, {high}]"
+            self.page.wait_for_timeout(50)
+
+    def keep(self, name: str) -> None:
+        """A screenshot, where they are wanted."""
+        if folder := os.environ.get("SCREENSHOTS"):
+            self.page.screenshot(path=Path(folder) / f"{name}.png")
+
+
+@pytest.fixture
+def visit(browser: Any, server: tuple[str, Path], request: pytest.FixtureRequest) -> Iterator[Visit]:
+    """A page at desktop width, or at the test's own."""
+    visit = Visit(browser, server[0], getattr(request, "param", DESKTOP))
+    yield visit
+    visit.page.close()
+
+
+def test_a_moved_slider_changes_the_behaviour(visit: Visit) -> None:
+    visit.expect("grokking")
+    visit.slider("dataset_size").press("Home")
+    visit.expect("memorisation")
+    assert visit.value("dataset_size") == 10.0
+    visit.slider("dataset_size").press("End")
+    visit.expect("comprehension")
+    visit.slider("t_end").press("Home")
+    visit.expect("unfinished")
+
+
+def test_a_dragged_slider_is_followed(visit: Visit) -> None:
+    thumb = visit.slider("dataset_size").bounding_box()
+    x, y = thumb["x"] + thumb["width"] / 2, thumb["y"] + thumb["height"] / 2
+    visit.page.mouse.move(x, y)
+    visit.page.mouse.down()
+    for k in range(1, 9):
+        visit.page.mouse.move(x - 10 * k, y)
+    visit.expect("memorisation")  # while it is still held
+    visit.page.mouse.up()
+    assert visit.value("dataset_size") < 1000
+
+
+def test_a_click_on_the_phase_diagram_moves_the_sliders(visit: Visit) -> None:
+    visit.slider("weight_decay").press("ArrowRight")
+    moved = visit.value("weight_decay")
+    area = visit.page.locator("[data-area]")
+    box = area.bounding_box()
+    area.click(position={"x": 0.1 * box["width"], "y": 0.5 * box["height"]})
+    visit.expect("memorisation")
+    visit.stands("dataset_size", 100 * 1000**0.08, 100 * 1000**0.12)
+    visit.stands("kappa", 1.42, 1.53)
+    assert visit.value("weight_decay") == moved, "the other sliders stay where they were moved to"
+
+
+def test_a_place_to_begin_at_sets_all_sliders(visit: Visit) -> None:
+    visit.page.get_by_label("Begin with").select_option("Ungrokking")
+    visit.expect("ungrokking")
+    visit.stands("gen_initial_logit", 7, 9)
+
+
+def test_what_the_model_refuses_is_said_and_left_again(visit: Visit) -> None:
+    visit.slider("kappa").press("End")
+    api.expect(visit.page.locator(".refused").first).to_contain_text("positive start", timeout=20_000)
+    visit.slider("kappa").press("Home")
+    api.expect(visit.page.locator(".behaviour").first).to_be_visible(timeout=20_000)
+    api.expect(visit.page.locator(".refused")).to_have_count(0)
+
+
+def test_a_real_run_is_laid_over_the_toys(visit: Visit) -> None:
+    visit.page.get_by_text("Beside a real run").click()
+    pills = visit.page.locator(".behaviour")
+    api.expect(pills).to_have_text(["grokking", "grokking"], timeout=20_000)
+    visit.page.get_by_role("button", name="as measured at this run").click()
+    visit.stands("kappa", 5.0, 5.3)
+    visit.stands("dataset_size", 3600, 4100)
+    visit.page.get_by_label("File", exact=True).select_option("standard/base/ungrokking.nc")
+    api.expect(pills.first).to_have_text(re.compile("ungrokking|unfinished"), timeout=20_000)
+    visit.keep("beside")
+
+
+@pytest.mark.parametrize("visit", [DESKTOP, PHONE], indirect=True, ids=["desktop", "phone"])
+@pytest.mark.parametrize("page", ["The toy model", "Beside a real run"])
+def test_nothing_overlaps_or_is_cut_off(visit: Visit, page: str, request: pytest.FixtureRequest) -> None:
+    visit.page.get_by_text(page).click()
+    api.expect(visit.page.locator(".charts svg[role=img]")).to_have_count(
+        3 if page == "The toy model" else 4, timeout=20_000
+    )
+    charts, faults = visit.page.evaluate(FAULTS)
+    assert charts == 4
+    assert faults == []
+    visit.keep(request.node.callspec.id)
+
+
+def test_on_a_phone_the_curves_stay_in_sight_above_the_sliders(browser: Any, server: tuple[str, Path]) -> None:
+    visit = Visit(browser, server[0], PHONE)
+    visit.slider("num_classes").scroll_into_view_if_needed()
+    pill, thumb = visit.page.locator(".behaviour").bounding_box(), visit.slider("num_classes").bounding_box()
+    assert 0 <= pill["y"] < thumb["y"] < PHONE["height"]
+    visit.keep("phone-scrolled")
+    visit.page.close()
+
+
+def test_no_request_leaves_the_machine(browser: Any, server: tuple[str, Path]) -> None:
+    address, log = server
+    visit = Visit(browser, address, DESKTOP)
+    visit.slider("dataset_size").press("Home")
+    visit.expect("memorisation")
+    visit.page.get_by_text("Beside a real run").click()
+    api.expect(visit.page.locator(".behaviour")).to_have_count(2, timeout=20_000)
+    visit.page.wait_for_timeout(2000)
+    hosts = {urlparse(url).hostname for url in visit.requests if not url.startswith(("data:", "blob:"))}
+    assert len(visit.requests) > 20
+    assert hosts == {"127.0.0.1"}
+    assert "LEAVES THE MACHINE" not in log.read_text()
+    visit.page.close()

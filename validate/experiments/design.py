@@ -1,0 +1,123 @@
+"""What an experiment is: a setting and a kind of run. A kind names its protocol.
+
+    memorising, memorising_coupled        Mem-only: wholly random labels
+    generalising_coupled                  Gen-only: nets that have grokked, trained on with many pairs
+    ungrokking, ungrokking_coupled        nets that have grokked, trained on with fewer pairs
+    corrupted_coupled                     nets that have grokked, trained on with a share of the labels made wrong
+    scratch, scratch_coupled              from random weights
+
+`_coupled` is Adam with the penalty in the gradient, its last fifth at a tenth of the rate; the others are AdamW.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import NamedTuple
+
+from realnet import Phase, RunConfig, grid
+
+__all__ = ["KINDS", "Block", "Experiment", "Profile", "Setting", "coupled", "experiments", "from_parent", "runs_of"]
+
+KINDS = (
+    "memorising",
+    "memorising_coupled",
+    "generalising_coupled",
+    "ungrokking",
+    "ungrokking_coupled",
+    "corrupted_coupled",
+    "scratch",
+    "scratch_coupled",
+)
+
+
+class Block(NamedTuple):
+    """A rectangle of runs: every size with every weight decay, seed and share of corrupted labels."""
+
+    sizes: Sequence[int]
+    decays: Sequence[float]
+    seeds: Sequence[int]
+    steps: int
+    corrupted: Sequence[float] = (0.0,)
+
+
+@dataclass(frozen=True)
+class Setting:
+    """A network and a task, and what is trained with it.
+
+    name    names the folder
+    title   names it to a reader
+    net     what all its runs share
+    parent  (data set size, steps) of the nets that have grokked, from which others start; AdamW, weight decay 1
+    kinds   the blocks of each kind of run
+    """
+
+    name: str
+    title: str
+    net: RunConfig
+    parent: tuple[int, int]
+    kinds: Mapping[str, tuple[Block, ...]]
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """Runs of one kind in one setting."""
+
+    setting: Setting
+    kind: str
+    runs: tuple[RunConfig, ...]
+
+    @property
+    def name(self) -> str:
+        """setting/kind"""
+        return f"{self.setting.name}/{self.kind}"
+
+
+@dataclass(frozen=True)
+class Profile:
+    """How much is trained. `settings` are in the order of training; the first is the base."""
+
+    name: str
+    purpose: str
+    settings: tuple[Setting, ...]
+
+
+def coupled(run: RunConfig, steps: int) -> RunConfig:
+    """`run` under the coupled protocol. Adam steps with a fixed rate do not come to rest; the tail does."""
+    tail = Phase(steps=steps // 5, learning_rate=run.learning_rate / 10)
+    return replace(run, optimizer="adam", phases=(Phase(steps=steps - steps // 5), tail))
+
+
+def from_parent(net: RunConfig, parent: tuple[int, int], run: RunConfig) -> RunConfig:
+    """`run` started from the net of its own seed that has grokked."""
+    size, steps = parent
+    grokked = replace(net, dataset_size=size, steps=steps, weight_decay=1.0, seed=run.seed)
+    return replace(run, start_from=grokked)
+
+
+def _block(setting: Setting, kind: str, block: Block) -> list[RunConfig]:
+    # A base that is valid at any size; the block sets its own.
+    base = replace(setting.net, dataset_size=1, steps=block.steps)
+    if kind.startswith("memorising"):
+        base = replace(base, task="random")
+    if kind.endswith("_coupled"):
+        base = coupled(base, block.steps)
+    axes = {"dataset_size": block.sizes, "weight_decay": block.decays, "seed": block.seeds}
+    runs = grid(base, **axes, corrupted=block.corrupted)
+    if kind.startswith(("ungrokking", "generalising", "corrupted")):
+        runs = [from_parent(setting.net, setting.parent, run) for run in runs]
+    return runs
+
+
+def runs_of(setting: Setting, kind: str) -> tuple[RunConfig, ...]:
+    """The runs of one kind in one setting."""
+    return tuple(dict.fromkeys(run for block in setting.kinds[kind] for run in _block(setting, kind, block)))
+
+
+def experiments(profile: Profile) -> list[Experiment]:
+    """All experiments of a profile, in the order of training."""
+    found = []
+    for setting in profile.settings:
+        for kind in setting.kinds:
+            found.append(Experiment(setting, kind, runs_of(setting, kind)))
+    return found

@@ -1,0 +1,209 @@
+"""The profiles: quick for minutes, standard for the study, paper for a GPU."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from realnet import RunConfig
+from validate.experiments.design import Block, Profile, Setting
+
+__all__ = ["PROFILES"]
+
+SMALL = RunConfig(p=43, d_model=64, d_mlp=256)
+FINE = replace(SMALL, light_every=25, points_per_decade=24)
+"""Where times are measured"""
+FULL = RunConfig(p=113, light_every=50)
+"""The paper's network"""
+ALPHAS = (1e-6, 1e-5, 1e-4, 1e-3)
+UNGROKKING_SIZES = (60, 90, 120, 160, 210, 280, 370, 500)
+SCRATCH_SIZES = (450, 550, 620, 660, 700, 740, 800, 900, 1050, 1250)
+ANSWER = 1e-4
+"""Coupled weight decay at which settings are compared"""
+
+QUICK = Profile(
+    "quick",
+    "about five minutes of training on two CPU cores: p = 43, width 64, and ungrokking at the paper's own size",
+    (
+        Setting(
+            "base",
+            "addition mod 43, width 64",
+            replace(FINE, points_per_decade=12),
+            (1664, 1000),
+            {
+                "memorising_coupled": (Block((100, 300, 900), (1e-5, 1e-3), range(3), 2000),),
+                "generalising_coupled": (Block((400, 1600), (1e-5, 1e-3), range(3), 1000),),
+                "ungrokking_coupled": (Block((60, 140, 200, 300, 450), (1e-5, 1e-3), range(4), 2000),),
+                "ungrokking": (Block((120,), (0.5, 2.0), range(4), 3000),),
+                "scratch": (Block((850,), (2.0, 4.0), range(3), 3000),),
+                "scratch_coupled": (Block((330, 450, 560, 700), (ANSWER,), range(3), 2500),),
+            },
+        ),
+        Setting(
+            "p113",
+            "addition mod 113, width 128",
+            FULL,
+            (6000, 800),
+            {"ungrokking_coupled": (Block((400, 550, 750, 1000), (ANSWER,), range(1), 700),)},
+        ),
+    ),
+)
+
+
+def _study(name: str, title: str, net: RunConfig, steps: int = 4000, seeds: int = 3, scratch: bool = True) -> Setting:
+    """A small setting at one coupled weight decay, sizes in proportion to the number of pairs."""
+    pairs = net.table_size
+
+    def block(*shares: float, steps: int = steps, decay: float = ANSWER) -> tuple[Block, ...]:
+        return (Block(tuple(round(pairs * share) for share in shares), (decay,), range(seeds), steps),)
+
+    kinds = {
+        "memorising_coupled": block(0.05, 0.15, 0.45),
+        "generalising_coupled": block(0.3, 0.8),
+        "ungrokking_coupled": block(0.05, 0.08, 0.12, 0.18, 0.27),
+    }
+    if scratch:
+        kinds["scratch"] = block(0.38, 0.57, 0.76, steps=6000, decay=1.0)
+    return Setting(name, title, net, (round(0.9 * pairs), 3000), kinds)
+
+
+def _task(name: str, title: str, net: RunConfig, *shares: float) -> Setting:
+    """Ungrokking on another task: coupled, sizes about its own threshold, and as the paper did it in its figure 8."""
+    pairs = net.table_size
+    paper = tuple(round(pairs * share) for share in (0.05, 0.09, 0.15, 0.27))
+    sizes = tuple(round(pairs * share) for share in shares)
+    kinds = {"ungrokking": (Block(paper, (0.5, 2.0), range(3), 5000),)}
+    if shares:
+        kinds["ungrokking_coupled"] = (Block(sizes, (ANSWER,), range(2), 2000),)
+    return Setting(name, title, net, (round(0.9 * pairs), 3000), kinds)
+
+
+STANDARD = Profile(
+    "standard",
+    "the study, hours on two CPU cores: the small network at length, seeds never used before, the paper's size, other "
+    "widths, moduli and tasks",
+    (
+        Setting(
+            "base",
+            "addition mod 43, width 64",
+            SMALL,
+            (1664, 3000),
+            {
+                "memorising": (Block((100, 300, 920, 1600), (0.8, 1.4, 2.4), range(4), 6000),),
+                "memorising_coupled": (Block((100, 175, 300, 520, 920, 1600), ALPHAS, range(4), 4000),),
+                "generalising_coupled": (Block((400, 800, 1600), ALPHAS, range(4), 4000),),
+                "ungrokking": (
+                    Block(UNGROKKING_SIZES, (1.0,), range(10), 10_000),
+                    Block(UNGROKKING_SIZES, (0.5, 2.0), range(5), 10_000),
+                ),
+                "ungrokking_coupled": (Block(UNGROKKING_SIZES, ALPHAS[1:], range(5), 8000),),
+                "scratch": (
+                    Block(SCRATCH_SIZES, (1.0,), range(6), 10_000),
+                    Block((550, 660, 740, 800, 900, 1050), (0.5, 2.0), range(3), 10_000),
+                    Block((800, 1050, 1250), (0.25, 4.0), range(3), 10_000),
+                ),
+                "scratch_coupled": (
+                    Block((400, 450, 500, 560, 660), (1e-4,), range(3), 5000),
+                    Block((450, 560), (1e-3,), range(3), 5000),
+                ),
+            },
+        ),
+        Setting(
+            "fresh",
+            "the same on seeds never used before",
+            FINE,
+            (1664, 1000),
+            {
+                "ungrokking_coupled": (
+                    Block((140, 200, 300, 450), (1e-4,), range(10, 20), 2500),
+                    Block((200, 300), (1e-5, 1e-3), range(10, 20), 2500),
+                ),
+                "ungrokking": (
+                    Block((120, 180, 280), (0.5,), range(10, 14), 3200),
+                    Block((120, 180, 280), (2.0,), range(10, 14), 800),
+                ),
+                "corrupted_coupled": (Block((800,), (1e-4,), range(10, 13), 2500, (0.0, 0.1, 0.2, 0.4)),),
+                "scratch_coupled": (Block((560,), (1e-3,), range(10, 22), 3000),),
+                "scratch": tuple(
+                    Block((850,), (decay,), range(10, 15), steps) for decay, steps in ((2.0, 3500), (4.0, 2000))
+                ),
+            },
+        ),
+        Setting(
+            "long",
+            "long runs near the threshold",
+            replace(SMALL, light_every=200),
+            (1664, 3000),
+            {"scratch": (Block((620, 660, 700), (1.0,), range(4), 40_000),)},
+        ),
+        Setting(
+            "small-decay",
+            "weight decay down to 0",
+            SMALL,
+            (1664, 3000),
+            {
+                "ungrokking": (Block((90, 280), (0.0, 0.03, 0.1), range(3), 10_000),),
+                "scratch": (Block((1250,), (0.0, 0.03, 0.1), range(3), 10_000),),
+            },
+        ),
+        _study("width-32", "width 32", replace(SMALL, d_model=32, d_mlp=128)),
+        _study("width-128", "width 128", replace(SMALL, d_model=128, d_mlp=512), scratch=False),
+        _study("modulus-31", "addition mod 31", replace(SMALL, p=31, dataset_size=1)),
+        _study("modulus-59", "addition mod 59", replace(SMALL, p=59, dataset_size=1)),
+        _study("depth-2", "two layers", replace(SMALL, n_layers=2), steps=3000, seeds=2, scratch=False),
+        _task("task-sub", "x − y mod 43", replace(SMALL, task="sub"), 0.12, 0.18, 0.27, 0.4),
+        _task("task-div", "x / y mod 43", replace(SMALL, task="div", dataset_size=1), 0.09, 0.15, 0.25, 0.4),
+        _task("task-squares", "x² + y² mod 43", replace(SMALL, task="x^2+y^2"), 0.05, 0.08, 0.125, 0.2),
+        _task("task-quadratic", "x² + xy + y² mod 43", replace(SMALL, task="x^2+xy+y^2"), 0.2, 0.32, 0.5, 0.7),
+        Setting(
+            "task-s5",
+            "composition in S5",
+            replace(SMALL, task="s5_xy", p=120),
+            (12_960, 1500),
+            {"ungrokking": (Block((700, 1400, 2800, 5600), (1.0,), range(2), 2000),)},
+        ),
+    ),
+)
+
+
+def _geometric(first: int, last: int, count: int) -> tuple[int, ...]:
+    return tuple(round(first * (last / first) ** (i / (count - 1))) for i in range(count))
+
+
+PAPER = Profile(
+    "paper",
+    "the paper's sizes, seeds, weight decays and steps at p = 113, for a GPU",
+    (
+        Setting(
+            "base",
+            "addition mod 113, width 128",
+            replace(FULL, light_every=100),
+            (12_769, 10_000),
+            {
+                "ungrokking": (Block(_geometric(390, 1494, 7), (0.5, 1.0, 2.0), range(10), 100_000),),
+                "scratch": (
+                    Block(tuple(range(1500, 2051, 29)), (1.0,), range(10), 100_000),
+                    Block((2400, 3000, 3830), (0.5, 1.0, 2.0), range(5), 100_000),
+                ),
+                "memorising_coupled": (Block(_geometric(400, 6400, 5), ALPHAS, range(5), 8000),),
+                "generalising_coupled": (Block(_geometric(2400, 9600, 3), ALPHAS, range(5), 8000),),
+                "ungrokking_coupled": (Block(_geometric(390, 1494, 7), ALPHAS[1:], range(5), 20_000),),
+                "scratch_coupled": (Block(_geometric(1000, 4000, 8), (1e-4, 1e-3), range(5), 20_000),),
+            },
+        ),
+        *(
+            _task(f"task-{name}", title, replace(FULL, task=task, dataset_size=1))
+            for name, title, task in (
+                ("sub", "x − y mod 113", "sub"),
+                ("div", "x / y mod 113", "div"),
+                ("squares", "x² + y² mod 113", "x^2+y^2"),
+                ("quadratic", "x² + xy + y² mod 113", "x^2+xy+y^2"),
+            )
+        ),
+        *(_task(f"task-{task}", task, RunConfig(task=task)) for task in ("s5_xy", "s5_xyx^-1", "s5_xyx")),
+        _study("width-64", "width 64", replace(FULL, d_model=64, d_mlp=256)),
+        _study("width-256", "width 256", replace(FULL, d_model=256, d_mlp=1024)),
+        _study("depth-2", "two layers", replace(FULL, n_layers=2)),
+    ),
+)
+
+PROFILES = {profile.name: profile for profile in (QUICK, STANDARD, PAPER)}

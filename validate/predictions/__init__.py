@@ -1,0 +1,21 @@
+"""The predictions, one file each: p01 to p14."""
+
+from validate.predictions.p01_efficiency import P1A, P1B
+from validate.predictions.p02_ungrokking import P2
+from validate.predictions.p03_weight_decay import P3
+from validate.predictions.p04_semi_grokking import P4
+from validate.predictions.p05_grokking_time import P5
+from validate.predictions.p06_ungrokking_time import P6
+from validate.predictions.p07_gap import P7
+from validate.predictions.p08_critical_size import P8A, P8B
+from validate.predictions.p09_power_law import P9
+from validate.predictions.p10_seeds import P10
+from validate.predictions.p11_quantitative import P11
+from validate.predictions.p12_sharing import P12
+from validate.predictions.p13_barrier import P13
+from validate.predictions.p14_width import P14
+
+__all__ = ["PREDICTIONS"]
+
+PREDICTIONS = {p.id: p for p in (P1A, P1B, P2, P3, P4, P5, P6, P7, P8A, P8B, P9, P10, P11, P12, P13, P14)}
+"""In the order of the report"""

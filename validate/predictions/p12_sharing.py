@@ -1,0 +1,76 @@
+"""P12: circuits share norm, with one μ."""
+
+from __future__ import annotations
+
+import math
+
+from validate.matching.fit import corrupted_sharing, mixture_sharing, sharing_of_sharpness, sharpness
+from validate.measured import MissingResult, Results
+from validate.prediction import Criterion, Estimate, Measurement, Prediction, nothing
+from validate.predictions.p11_quantitative import fitted
+from validate.predictions.shared import apart, at_answer, mean, records
+
+__all__ = ["P12"]
+
+SHARP = "ln(μ from sharpness / μ from norms of mixtures)"
+LABELS = "ln(μ from corrupted labels / μ from norms of mixtures)"
+MARGIN = math.log(1.5)
+
+
+def _measure(results: Results, protocol: str) -> Measurement:
+    if protocol == "AdamW":
+        raise MissingResult("AdamW nets do not rest at a penalty that is known: the law of norms does not apply.")
+    found, _ = fitted(results)
+    numbers = found.numbers
+    table = at_answer(results.deciding("ungrokking_coupled"), protocol)
+    norms, sharp, nus = {}, {}, {}
+    for seed, runs in table.groupby("seed"):
+        norms[seed] = math.log(mixture_sharing(numbers, runs, found.classes))
+        nus[seed] = sharpness(runs, numbers.critical)
+        mu = sharing_of_sharpness(numbers, nus[seed])
+        sharp[seed] = math.log(mu) if mu > 0 else math.nan
+    estimates: dict[str, Estimate] = {
+        SHARP: mean([sharp[s] - norms[s] for s in norms], len(table), note="a seed's own two")
+    }
+    beside = {
+        "ln μ from norms of mixtures": mean(norms.values(), len(table)),
+        "ln μ from sharpness": mean(sharp.values(), len(table)),
+        "sharpness ν": mean(nus.values(), len(table)),
+    }
+    tables = {}
+    estimates[LABELS] = nothing("nets with corrupted labels are not among these results")
+    if "fresh/corrupted_coupled" in results:
+        corrupted = results.table("fresh/corrupted_coupled")
+        corrupted = corrupted[(corrupted.corrupted > 0) & (corrupted.train >= 0.99)]
+        labels = [math.log(corrupted_sharing(numbers, runs, found.classes)) for _, runs in corrupted.groupby("seed")]
+        estimates[LABELS] = apart(labels, list(norms.values()), len(corrupted) + len(table))
+        beside["ln μ from corrupted labels"] = mean(labels, len(corrupted))
+        tables["corrupted"] = records(
+            corrupted[["dataset_size", "corrupted", "seed", "norm", "logit", "test", "train"]]
+        )
+    return Measurement(estimates, beside, tables)
+
+
+P12 = Prediction(
+    "P12",
+    "Circuits share norm, with one μ.",
+    "(8.1), (8.3), (8.5), beyond the paper",
+    "ln of the ratio of μ measured in two ways: a seed's own, or independent seeds; t interval over seeds",
+    {"coupled": "the law is of norms at rest under an L2 penalty"},
+    {"AdamW": "its decay is not a penalty in the loss"},
+    ("base/memorising_coupled", "base/generalising_coupled", "fresh/ungrokking_coupled", "fresh/corrupted_coupled"),
+    (
+        Criterion(
+            SHARP,
+            "1",
+            -MARGIN,
+            MARGIN,
+            "the same μ within a factor of 1.5; the paper's 2 is a factor of 3 away",
+            0.24,
+            0.13,
+            10,
+        ),
+        Criterion(LABELS, "1", -MARGIN, MARGIN, "the same μ within a factor of 1.5", 0.0, 0.1, 3),
+    ),
+    _measure,
+)

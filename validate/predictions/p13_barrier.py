@@ -1,0 +1,98 @@
+"""P13: from scratch the memorising state is metastable."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from validate.measured import Results
+from validate.prediction import Criterion, Estimate, Measurement, Prediction, nothing
+from validate.predictions.shared import kind_of, mean, records
+from validate.statistics.escape import fit_escape, median_time
+from validate.statistics.intervals import area_under_curve
+
+__all__ = ["P13"]
+
+TWO = "accuracy of nets that have grokked less that of nets from scratch, same pairs and decay"
+WARNING = "AUC of W_gen when the training set is first fitted, for generalising by the end, at equal D"
+SIZES = {"coupled": (370, 420), "AdamW": (450, 520)}
+"""Above the ungrokking threshold and below that from scratch"""
+
+
+def _two_ends(results: Results, protocol: str) -> Estimate:
+    low, high = SIZES[protocol]
+    up = results.together(f"base/{kind_of('scratch', protocol)}", f"fresh/{kind_of('scratch', protocol)}")
+    down = results.together(f"base/{kind_of('ungrokking', protocol)}", f"fresh/{kind_of('ungrokking', protocol)}",
+                            *(("base/generalising_coupled",) if protocol == "coupled" else ()))  # fmt: skip
+    up, down = (t[t.dataset_size.between(low, high)] for t in (up, down))
+    both = sorted(set(up.weight_decay) & set(down.weight_decay))
+    if not both:
+        return nothing(
+            f"no runs on {low} to {high} pairs at the same weight decay from both starts", len(up) + len(down)
+        )
+    up, down = (t[t.weight_decay.isin(both)].groupby("seed").test.mean() for t in (up, down))
+    apart = (down - up).dropna()
+    return mean(apart, len(up) + len(down), 0, f"{low} to {high} pairs; from scratch {up.mean():.2g}")
+
+
+def _warning(table: pd.DataFrame) -> Estimate:
+    """Runs are compared with those of the same size and decay only: W_gen grows with D, and so does the outcome."""
+    happened = table.test >= 0.5
+    cell = table.groupby(["dataset_size", "weight_decay"])
+    mixed = happened.groupby([table.dataset_size, table.weight_decay]).transform(lambda x: x.any() and not x.all())
+    inside = table[mixed.astype(bool) & table.gen_at_fit.notna()]
+    if inside.empty:
+        return nothing("no size at which some seeds generalise and others do not", len(table))
+    centred = inside.gen_at_fit - cell.gen_at_fit.transform("mean")[inside.index]
+    sizes = sorted(set(inside.dataset_size))
+    return Estimate(area_under_curve(centred, happened[inside.index]), len(inside), 0, f"sizes {sizes}")
+
+
+def _measure(results: Results, protocol: str) -> Measurement:
+    kind = kind_of("scratch", protocol)
+    every = results.together(f"base/{kind}", f"fresh/{kind}")
+    new = results.table(f"fresh/{kind}") if f"fresh/{kind}" in results else every
+    rows, remarks = [], []
+    for (decay, size), runs in every.groupby(["weight_decay", "dataset_size"]):
+        rows.append({"weight_decay": decay, "dataset_size": size, "runs": len(runs),
+                     "escaped": int((runs.test >= 0.5).sum()),
+                     "median_steps": median_time(runs.t_half, runs.steps),
+                     "gen_at_fit": float(runs.gen_at_fit.mean())})  # fmt: skip
+    beside = {}
+    for decay, runs in every.groupby("weight_decay"):
+        try:
+            law = fit_escape(np.log(runs.dataset_size), runs.t_half, runs.steps)
+        except ValueError:
+            continue
+        remarks.append(
+            f"weight decay {decay:g}: the median time to generalise goes as D to the power {law.slope:.2g}, with a spread "
+            f"of {law.spread:.2g} in ln t over seeds ({int(runs.t_half.notna().sum())} of {len(runs)} runs escaped)."
+        )
+    fitted = every[every.t_half.notna() & every.gen_at_fit.notna()]
+    if len(fitted) > 4:
+        beside["AUC over all sizes"] = Estimate(area_under_curve(every.gen_at_fit, every.test >= 0.5), len(every))
+    table = every[["dataset_size", "weight_decay", "seed", "steps", "t_fit", "t_half", "gen_at_fit", "test"]]
+    return Measurement(
+        {TWO: _two_ends(results, protocol), WARNING: _warning(new)},
+        beside,
+        {"escapes": rows, "runs": records(table)},
+        tuple(remarks),
+    )
+
+
+P13 = Prediction(
+    "P13",
+    "From scratch the memorising state is metastable: nets stay in it where those that have grokked stay grokked, and a "
+    "head start of Gen decides which of them leave it.",
+    "(8.3) has no barrier for κ < μ; beyond the paper",
+    "per seed, difference of final accuracies; area under the curve over seeds at the same size, "
+    "Hanley and McNeil's interval",
+    {"coupled": "both ends rest under the same penalty", "AdamW": "the paper's protocol"},
+    {},
+    ("base/scratch", "base/ungrokking", "base/scratch_coupled", "fresh/scratch_coupled", "base/generalising_coupled"),
+    (
+        Criterion(TWO, "1", low=0.5, why="two ends at the same pairs, decay and seed", truth=0.9, spread=0.1, seeds=3),
+        Criterion(WARNING, "1", low=0.5, why="better than a coin", truth=0.85, spread=0.4, seeds=20, least_seeds=6),
+    ),
+    _measure,
+)

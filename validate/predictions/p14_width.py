@@ -1,0 +1,59 @@
+"""P14: D_crit against width, depth and modulus."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from validate.measured import MissingResult, Results
+from validate.prediction import Criterion, Measurement, Prediction
+from validate.predictions.shared import at_answer, kind_of, mean, moving, thresholds
+
+__all__ = ["P14"]
+
+SLOPE = "slope of ln D_crit on ln width"
+
+
+def _measure(results: Results, protocol: str) -> Measurement:
+    rows, runs_there, still = [], 0, 0
+    by_seed: dict[int, dict[int, float]] = {}
+    for setting in results.settings:
+        name = f"{setting}/{kind_of('ungrokking', protocol)}"
+        if name not in results or setting == "fresh":
+            continue
+        table = at_answer(results.table(name), protocol)
+        if table.empty or table.start.min() < 0.9:
+            continue  # parents that have not grokked have nothing to lose
+        config = results.runs(name)[0].config
+        found = thresholds(table)
+        one = mean(found.ln_size, len(found), moving(found)).interval
+        rows.append({"setting": setting, "width": config["d_model"], "layers": config["n_layers"], "p": config["p"],
+                     "task": config["task"], "pairs": math.exp(one.value), "low": math.exp(one.low),
+                     "high": math.exp(min(one.high, 700)), "seeds": one.n, "runs": len(table),
+                     "share_of_pairs": math.exp(one.value) / int(table.pairs.iloc[0])})  # fmt: skip
+        if setting == "base" or setting.startswith("width-"):
+            runs_there, still = runs_there + len(found), still + moving(found)
+            for seed, size in zip(found.seed, found.ln_size, strict=True):
+                by_seed.setdefault(int(seed), {})[config["d_model"]] = size
+    slopes = []
+    for sizes in by_seed.values():
+        there = {w: s for w, s in sizes.items() if math.isfinite(s)}
+        if len(there) >= 2:
+            slopes.append(float(np.polyfit(np.log(list(there)), list(there.values()), 1)[0]))
+    if not slopes:
+        raise MissingResult("thresholds at two widths are needed; profile standard trains them.")
+    return Measurement({SLOPE: mean(slopes, runs_there, still)}, {}, {"settings": rows})
+
+
+P14 = Prediction(
+    "P14",
+    "The ungrokking threshold does not depend on width.",
+    "expected by the authors of Varma et al. 2023; from scratch Huang et al. (arXiv 2402.15175) see it fall with width",
+    "per seed, slope of ln of the threshold on ln width, 32 to 128; t interval over seeds",
+    {"coupled": "efficiencies at rest"},
+    {"AdamW": "no ungrokking at other widths was trained under it"},
+    ("base/ungrokking_coupled", "width-32/ungrokking_coupled", "width-128/ungrokking_coupled"),
+    (Criterion(SLOPE, "1", -0.25, 0.25, "less than a fifth when width doubles", -0.1, 0.12, 3),),
+    _measure,
+)

@@ -1,0 +1,87 @@
+"""What predictions share: each seed's threshold with its motion, and tables as rows."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from validate.measured import Results
+from validate.prediction import Estimate
+from validate.statistics.intervals import Interval, over_seeds, welch
+from validate.statistics.thresholds import crossing
+
+__all__ = ["ANSWER", "MARGIN", "STILL", "accuracy_at", "apart", "kind_of", "ln_sizes", "mean", "records", "thresholds"]
+
+MARGIN = math.log(1.15)
+"""±15 %: the margin within which two data set sizes are the same"""
+STILL = 0.05
+"""A threshold rests if it moved by no more than this, in ln D, from the sixth tenth of the runs to the last"""
+ANSWER = {"coupled": 1e-4, "AdamW": 1.0}
+"""Weight decay at which thresholds are compared with other things"""
+
+
+def kind_of(kind: str, protocol: str) -> str:
+    """The experiment's name under a protocol."""
+    return f"{kind}_coupled" if protocol == "coupled" else kind
+
+
+def records(table: pd.DataFrame) -> list[dict[str, object]]:
+    """Rows as plain dicts, in the order of the table."""
+    return [{str(k): v for k, v in row.items()} for row in table.to_dict("records")]
+
+
+def thresholds(table: pd.DataFrame, level: float = 0.5, accuracy: str = "test") -> pd.DataFrame:
+    """A row for each weight decay and seed: ln_size at which its accuracy passes `level`, and how far that moved."""
+    rows = []
+    for (decay, seed), runs in table.groupby(["weight_decay", "seed"]):
+        chance = 1.0 / runs.p.iloc[0]
+        size, now = runs.dataset_size.to_numpy(float), runs[accuracy].to_numpy(float)
+        before = np.clip(now - runs.motion.to_numpy(float), 0, 1) if accuracy == "test" else now
+        ln_size = crossing(size, np.clip(now, 0, 1), level, chance)
+        rows.append({"weight_decay": decay, "seed": seed, "ln_size": ln_size,
+                     "motion": ln_size - crossing(size, before, level, chance)})  # fmt: skip
+    return pd.DataFrame(rows, columns=["weight_decay", "seed", "ln_size", "motion"])
+
+
+def moving(found: pd.DataFrame) -> int:
+    """How many of the thresholds are not known to rest."""
+    return int((~(found.motion.abs() <= STILL)).sum())
+
+
+def at_answer(table: pd.DataFrame, protocol: str) -> pd.DataFrame:
+    """Runs at the weight decay of `ANSWER`, or at the geometric middle of those there are."""
+    decays = np.array(sorted(set(table.weight_decay)))
+    if not len(decays):
+        return table
+    middle = decays[np.argmin(np.abs(np.log(decays / ANSWER[protocol])))]
+    return table[table.weight_decay == middle]
+
+
+def mean(values: Iterable[float], runs: int, moving: int = 0, note: str = "") -> Estimate:
+    """Estimate from one value a seed."""
+    return Estimate(over_seeds(np.asarray(list(values), float)), runs, moving, note)
+
+
+def apart(first: npt.ArrayLike, second: npt.ArrayLike, runs: int, moving: int = 0, note: str = "") -> Estimate:
+    """Mean of `first` less mean of `second`, over different seeds."""
+    return Estimate(welch(first, second), runs, moving, note)
+
+
+def ln_sizes(interval: Interval) -> str:
+    """An interval in ln D, in pairs."""
+    return f"{math.exp(interval.value):.0f} ({math.exp(interval.low):.0f} to {math.exp(interval.high):.0f}) pairs"
+
+
+def accuracy_at(results: Results, name: str, clock: float) -> pd.DataFrame:
+    """Rows of experiment `name` with the accuracy that each run had when weight decay × steps was `clock`, as `test`."""
+    rows = []
+    for run in results.runs(name):
+        decay = run.config["weight_decay"]
+        if run.status == "finished" and decay > 0 and run.step[-1] >= clock / decay - 1e-6:
+            about = {k: run.config[k] for k in ("dataset_size", "weight_decay", "seed", "p")}
+            rows.append(about | {"test": float(np.interp(clock / decay, run.step, run.test)), "motion": 0.0})
+    return pd.DataFrame(rows, columns=["dataset_size", "weight_decay", "seed", "p", "test", "motion"])

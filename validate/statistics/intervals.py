@@ -1,0 +1,177 @@
+"""Numbers with an interval over seeds, and what follows from one.
+
+Seeds are the independent units: everything is averaged or fitted within a seed before it comes here. With 3 to 10 of
+them the Student-t interval is the default, because it is exact for normal seeds; a bootstrap of 3 seeds is far too narrow.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from scipy import stats
+
+__all__ = ["Interval", "area_under_curve", "decide", "over_seeds", "proportion", "rank_correlation", "welch"]
+
+Array = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Interval:
+    """An estimate with its interval: nan in (-inf, inf) if it cannot be estimated.
+
+    n   number of independent units behind it: seeds, or runs of a proportion
+
+    >>> print(Interval(1.234, 1.1, 1.4, 5))
+    1.23 [1.1, 1.4] (n = 5)
+    """
+
+    value: float
+    low: float
+    high: float
+    n: int
+
+    @classmethod
+    def unknown(cls, n: int) -> Interval:
+        """What cannot be estimated."""
+        return cls(math.nan, -math.inf, math.inf, n)
+
+    @property
+    def half_width(self) -> float:
+        """Half of high - low; inf if either is unknown."""
+        return 0.5 * (self.high - self.low)
+
+    def __str__(self) -> str:
+        return f"{self.value:.3g} [{self.low:.3g}, {self.high:.3g}] (n = {self.n})"
+
+
+def _check_level(level: float) -> None:
+    if not 0.0 < level < 1.0:
+        raise ValueError(f"level must be a number with 0 < level < 1, got {level!r}. Choose 0.95 for a 95 % interval.")
+
+
+def over_seeds(values: npt.ArrayLike, level: float = 0.95) -> Interval:
+    """Mean over seeds with its Student-t interval, mean ± t s/√n: exact for normal seeds.
+
+    values (n,), one for each seed. Those that are not finite are missing and dropped; `n` is what is left. Fewer than
+    two cannot say how seeds vary: nan. Errors: ValueError if `level` is no probability or `values` not 1-D.
+    """
+    _check_level(level)
+    seeds = np.asarray(values, np.float64)
+    if seeds.ndim != 1:
+        raise ValueError(
+            f"values must be one number for each seed, (n,), got shape {seeds.shape}. Pass a flat sequence."
+        )
+    seeds = seeds[np.isfinite(seeds)]
+    n = len(seeds)
+    if n < 2:
+        return Interval.unknown(n)
+    mean = float(seeds.mean())
+    half = float(stats.t.ppf(0.5 + 0.5 * level, n - 1) * seeds.std(ddof=1) / math.sqrt(n))
+    return Interval(mean, mean - half, mean + half, n)
+
+
+def welch(first: npt.ArrayLike, second: npt.ArrayLike, level: float = 0.95) -> Interval:
+    """Mean of `first` (m,) less mean of `second` (n,), independent seeds, with Welch's t interval; n is the smaller number.
+
+    Values that are not finite are missing; with fewer than two of either there is no interval.
+    """
+    _check_level(level)
+    a, b = (x[np.isfinite(x)] for x in (np.asarray(first, np.float64), np.asarray(second, np.float64)))
+    n = min(len(a), len(b))
+    if n < 2:
+        return Interval.unknown(n)
+    va, vb = a.var(ddof=1) / len(a), b.var(ddof=1) / len(b)
+    freedom = (va + vb) ** 2 / max(va**2 / (len(a) - 1) + vb**2 / (len(b) - 1), 1e-300)
+    value = float(a.mean() - b.mean())
+    half = float(stats.t.ppf(0.5 + 0.5 * level, max(freedom, 1.0)) * math.sqrt(va + vb))
+    return Interval(value, value - half, value + half, n)
+
+
+def proportion(successes: int, trials: int, level: float = 0.95) -> Interval:
+    """Share of successes with the Clopper-Pearson interval, which covers at least `level` for every true share.
+
+    Errors: ValueError unless 0 <= successes <= trials.
+    """
+    _check_level(level)
+    if not 0 <= successes <= trials:
+        raise ValueError(
+            f"proportion needs 0 <= successes <= trials, got {successes} of {trials}. Pass counts of runs."
+        )
+    if trials == 0:
+        return Interval.unknown(0)
+    tail = 0.5 - 0.5 * level
+    low = stats.beta.ppf(tail, successes, trials - successes + 1) if successes else 0.0
+    high = stats.beta.ppf(1 - tail, successes + 1, trials - successes) if successes < trials else 1.0
+    return Interval(successes / trials, float(low), float(high), int(trials))
+
+
+def rank_correlation(x: npt.ArrayLike, y: npt.ArrayLike, level: float = 0.95) -> Interval:
+    """Spearman's rank correlation of x (n,) and y (n,), one pair for each seed.
+
+    The interval is Fisher's, tanh(artanh r ± z √((1 + r²/2)/(n - 3))), with the variance of Bonett and Wright (2000).
+    At r = ±1 artanh diverges; there the interval is centred half a step of r inside, 6/(n(n² - 1)), and ends at ±1.
+    Pairs that are not finite are dropped; fewer than 4, or a constant, give nan. Errors: ValueError if the shapes differ.
+    """
+    _check_level(level)
+    a, b = np.asarray(x, np.float64), np.asarray(y, np.float64)
+    if a.ndim != 1 or a.shape != b.shape:
+        raise ValueError(
+            f"x and y must be pairs, (n,) each, got shapes {a.shape} and {b.shape}. Pass one of each a seed."
+        )
+    both = np.isfinite(a) & np.isfinite(b)
+    a, b, n = a[both], b[both], int(both.sum())
+    if n < 4 or np.ptp(a) == 0 or np.ptp(b) == 0:
+        return Interval.unknown(n)
+    r = float(np.corrcoef(stats.rankdata(a), stats.rankdata(b))[0, 1])
+    most = 1 - 6 / (n * (n**2 - 1))
+    r = math.copysign(1.0, r) if abs(r) > most else r
+    inside = min(max(r, -most), most)
+    half = stats.norm.ppf(0.5 + 0.5 * level) * math.sqrt((1 + 0.5 * inside**2) / (n - 3))
+    low, high = math.tanh(math.atanh(inside) - half), math.tanh(math.atanh(inside) + half)
+    return Interval(r, min(low, r), max(high, r), n)
+
+
+def area_under_curve(score: npt.ArrayLike, happened: npt.ArrayLike, level: float = 0.95) -> Interval:
+    """AUC: how often a run in which it happened has the larger score (n,) than one in which it did not; ties count half.
+
+    The interval is Hanley and McNeil's (1982), cut at 0 and 1, with the variance of one discordant pair where none or all
+    are (a perfect AUC of few runs is not certain). n is the number of runs; nan if all or none happened.
+    Errors: ValueError if the shapes differ.
+    """
+    _check_level(level)
+    x, y = np.asarray(score, np.float64), np.asarray(happened, bool)
+    if x.ndim != 1 or x.shape != y.shape:
+        raise ValueError(f"score and happened must be (n,) each, got {x.shape} and {y.shape}. Pass one of each a run.")
+    x, y = x[np.isfinite(x)], y[np.isfinite(x)]
+    m, n = int(y.sum()), int((~y).sum())
+    if not m or not n:
+        return Interval.unknown(len(x))
+    apart = x[y][:, None] - x[~y]
+    area = float((apart > 0).mean() + 0.5 * (apart == 0).mean())
+    a = min(max(area, 0.5 / (m * n)), 1 - 0.5 / (m * n))
+    q1, q2 = a / (2 - a), 2 * a**2 / (1 + a)
+    variance = (a * (1 - a) + (m - 1) * (q1 - a**2) + (n - 1) * (q2 - a**2)) / (m * n)
+    half = float(stats.norm.ppf(0.5 + 0.5 * level)) * math.sqrt(variance)
+    return Interval(area, max(a - half, 0.0), min(a + half, 1.0), len(x))
+
+
+def decide(interval: Interval, low: float, high: float, least_seeds: int) -> str:
+    """'confirmed', 'refuted' or 'inconclusive': where the interval lies about the region [low, high].
+
+    Confirmed if all of it lies inside, refuted if it lies wholly outside; inconclusive otherwise, with fewer than
+    `least_seeds`, or if there is no value. With two finite ends, confirming is the equivalence test of two one-sided
+    tests, each at 2.5 % for a 95 % interval: stricter than the usual 5 %, for which a 90 % interval would do.
+    Errors: ValueError unless low <= high.
+    """
+    if not low <= high:
+        raise ValueError(f"a region needs low <= high, got [{low}, {high}]. Pass its lower end first.")
+    if interval.n < least_seeds or math.isnan(interval.value):
+        return "inconclusive"
+    if low <= interval.low and interval.high <= high:
+        return "confirmed"
+    if interval.high < low or high < interval.low:
+        return "refuted"
+    return "inconclusive"
