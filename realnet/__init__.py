@@ -13,8 +13,10 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from realnet.config import ConfigError, Phase, RunConfig, grid
+from realnet.tasks.task import Group, Task
 
 if TYPE_CHECKING:
+    from realnet.loading import model
     from realnet.metrics import Callback, Snapshot
     from realnet.records import StorageError
     from realnet.training import load, train
@@ -22,12 +24,15 @@ if TYPE_CHECKING:
 __all__ = [
     "Callback",
     "ConfigError",
+    "Group",
     "Phase",
     "RunConfig",
     "Snapshot",
     "StorageError",
+    "Task",
     "grid",
     "load",
+    "model",
     "train",
 ]
 
@@ -36,6 +41,7 @@ _LATER = {
     "Snapshot": "realnet.metrics",
     "StorageError": "realnet.records",
     "load": "realnet.training",
+    "model": "realnet.loading",
     "train": "realnet.training",
 }
 

@@ -16,14 +16,18 @@ from typing import Any
 
 from realnet import keys
 from realnet.fields import ConfigError, number, require, typed_fields
-from realnet.tasks import POLYNOMIALS, TASKS, is_prime, symbols, table_size
+from realnet.registry import BUILT_IN, check_name, is_own, source
+from realnet.tasks.modular import MODULAR, is_prime, symbols, table_size
 
 __all__ = ["ConfigError", "Phase", "RunConfig", "Stage", "from_json", "grid"]
 
-ARCHITECTURES = ("transformer", "mlp")
-ACTIVATIONS = ("relu", "gelu")
-OPTIMIZERS = ("adamw", "adam", "sgd")
-DTYPES = ("float32", "float64")
+CHOICES = {
+    "activation": ("relu", "gelu", "tanh"),
+    "init": ("normal", "torch"),
+    "optimizer": ("adamw", "adam", "sgd", "muon"),
+    "gradient_filter": tuple(BUILT_IN["gradient_filter"]),
+    "dtype": ("float32", "float64"),
+}
 
 
 @dataclass(frozen=True)
@@ -42,7 +46,7 @@ class Phase:
     corrupted: float | None = None
     """share of training labels replaced by a wrong one"""
     keep_optimizer: bool = True
-    """False starts the phase with empty moments and step count"""
+    """go on with the moments and step count of before; False starts with empty ones"""
     nested: bool = True
     """the data set must be a subset of the one before; set to False to let it grow"""
 
@@ -79,32 +83,43 @@ class RunConfig:
     """
 
     task: str = "add"
-    p: int = None  # type: ignore[assignment]  # an int once made
+    """a built-in task, or your own: "mine:parity" """
+    p: int = None  # type: ignore[assignment]  # an int once made, where the task has symbols
     """number of symbols; default 113 for modular tasks, 120 (the elements of S5) for the compositions"""
     dataset_size: int = None  # type: ignore[assignment]  # an int once made
-    """number of training pairs D; default 30 % of all pairs"""
+    """number of training examples D; default 30 % of all pairs"""
     weight_decay: float = 1.0
     learning_rate: float = 1e-3
     seed: int = 0
     steps: int = 20_000
-    """optimizer steps on the full batch; the sum of the phases' steps if there are phases"""
+    """optimizer steps; the sum of the phases' steps if there are phases"""
+    batch_size: int | None = None
+    """examples a step, in a seeded order drawn anew each time round; default: all of them"""
+    network: str = "transformer"
+    """a built-in network, or your own: "mine:Net" """
     d_model: int = 128
     n_heads: int = 4
     d_mlp: int = 512
     n_layers: int = 1
     """transformer blocks, or hidden layers of the MLP"""
-    architecture: str = "transformer"
     activation: str = "relu"
     layer_norm: bool = False
     biases: bool = False
     """biases in the MLP layers; without them and without layer norm the net is nearly homogeneous"""
     embedding: bool = True
-    """MLP only: learned embeddings of width d_model; False feeds one-hot pairs"""
+    """MLP on symbols only: learned embeddings of width d_model; False feeds one-hot pairs"""
+    init: str = "normal"
+    """ "normal": N(0, 1/fan-in), biases 0; "torch": PyTorch's default, biases too; both times init_scale"""
     init_scale: float = 1.0
-    """all weights start as this times N(0, 1/fan-in)"""
+    loss: str = "cross_entropy"
+    """a built-in loss, or your own: "mine:hinge" """
+    temperature: float = 1.0
+    """the network's outputs are divided by this before anything is made of them"""
+    gradient_filter: str = "none"
+    """what is done to the gradient before the optimizer sees it"""
     optimizer: str = "adamw"
     betas: tuple[float, float] = (0.9, 0.98)
-    """decay of the two moments; for "sgd" the first is the momentum"""
+    """decay of the two moments; for "sgd" and "muon" the first is the momentum"""
     epsilon: float = 1e-8
     warmup: int = 0
     """steps over which the learning rate rises linearly from 0, from the run's start"""
@@ -112,78 +127,93 @@ class RunConfig:
     """project the weights back to their starting norm after every step"""
     corrupted: float = 0.0
     """share of training labels replaced by a wrong one"""
+    options: tuple[tuple[str, Any], ...] = ()
+    """arguments of task, network, loss and gradient filter by name; pass a dict"""
     data_seed: int | None = None
     """seed of split and labels; default: seed"""
     phases: tuple[Phase, ...] = ()
+    """stretches of training, each going on from the one before"""
     start_from: RunConfig | None = None
-    """start with the final weights of this run (trained first if it is not there yet)"""
-    keep_optimizer: bool = False
-    """with start_from: inherit its moments and step count too"""
+    """go on from the end of this run (trained first if it is not there yet), as a phase does from the one before"""
+    keep_optimizer: bool = True
+    """with start_from: go on with its moments and step count; False starts with empty ones"""
     nested: bool = True
-    """with start_from: the data set must be a subset of the parent's"""
+    """with start_from: the data set must be a subset of the parent's; set to False to let it grow"""
     dtype: str = "float32"
     points_per_decade: int = 12
     """full measurements on a log-spaced grid of steps, anew from each phase's start"""
     light_every: int = 100
     """losses, accuracies and norm on this even grid of steps"""
+    weight_history: bool = False
+    """keep the weights of every full measurement, for `realnet.model(..., step=...)`"""
+    source: str | None = None
+    """digest of the files of your own task, network and loss; filled in"""
 
     def __post_init__(self) -> None:
         typed_fields(self)
-        one_of = {"task": TASKS, "architecture": ARCHITECTURES, "activation": ACTIVATIONS}
-        for name, known in (one_of | {"optimizer": OPTIMIZERS, "dtype": DTYPES}).items():
-            value = getattr(self, name)
-            require(
-                value in known,
-                f"{name} must be one of {', '.join(known)}",
-                value,
-                f"Choose a {name} of these.",
-            )
+        for kind in ("task", "network", "loss"):
+            check_name(kind, getattr(self, kind))
+        for name, known in CHOICES.items():
+            value, remedy = getattr(self, name), f"Choose one of these for {name}."
+            require(value in known, f"{name} must be one of {', '.join(known)}", value, remedy)
         start = from_dict(self.start_from) if isinstance(self.start_from, Mapping) else self.start_from
         fixed: dict[str, Any] = {"phases": (phases := _phases(self.phases)), "start_from": start}
-        fixed["p"] = p = self.p if self.p is not None else symbols(self.task, 113)
-        if self.dataset_size is None:
+        fixed["options"] = _options(self.options)
+        if self.task in MODULAR:
+            fixed["p"] = p = self.p if self.p is not None else symbols(self.task, 113)
             number("p", p, minimum=2)
-            fixed["dataset_size"] = max(1, round(0.3 * table_size(self.task, p)))
+            if self.dataset_size is None:
+                fixed["dataset_size"] = max(1, round(0.3 * table_size(self.task, p)))
+        remedy = "Pass how many examples to train on."
+        said = self.dataset_size is not None or self.task in MODULAR
+        require(said, f"task {self.task!r} needs a dataset_size", self.dataset_size, remedy)
         if phases:
             fixed["steps"] = sum(phase.steps for phase in phases)
         for name, value in fixed.items():
             object.__setattr__(self, name, value)
+        if self.source is None:
+            object.__setattr__(self, "source", source(self.own_names))
         self._check_numbers()
         self._check_data()
 
     def _check_numbers(self) -> None:
-        for name in ("p", "dataset_size", "steps", "d_model", "n_heads", "d_mlp", "n_layers"):
-            number(name, getattr(self, name), minimum=2 if name == "p" else 1)
+        for name in ("dataset_size", "steps", "d_model", "n_heads", "d_mlp", "n_layers"):
+            number(name, getattr(self, name), minimum=1)
+        for name, minimum in (("p", 2), ("batch_size", 1)):
+            if getattr(self, name) is not None:
+                number(name, getattr(self, name), minimum=minimum)
         for name in ("points_per_decade", "light_every"):
             number(name, getattr(self, name), minimum=1)
         for name in ("seed", "warmup", "data_seed"):
             if getattr(self, name) is not None:
                 number(name, getattr(self, name), minimum=0)
         number("weight_decay", self.weight_decay, minimum=0.0)
-        for name in ("learning_rate", "init_scale", "epsilon"):
+        for name in ("learning_rate", "init_scale", "epsilon", "temperature"):
             number(name, getattr(self, name), minimum=0.0, above=True)
         ok = all(0.0 <= beta < 1.0 for beta in self.betas)
         require(ok, "betas must be two numbers in [0, 1)", self.betas, "The paper's choice is (0.9, 0.98).")
-        if self.architecture == "transformer":
+        if self.network == "transformer":
             divides = self.d_model % self.n_heads == 0
             received = f"d_model={self.d_model}, n_heads={self.n_heads}"
             require(divides, "n_heads must divide d_model", received, "Change one of the two.")
 
     def _check_data(self) -> None:
         for task in {self.task} | {phase.task for phase in self.phases if phase.task is not None}:
-            require(task in TASKS, f"task must be one of {', '.join(TASKS)}", task, "Choose one of these.")
+            check_name("task", task)
             if task in ("div", "div_odd"):
                 remedy = "Choose a prime such as 113, or a task without division."
                 require(is_prime(self.p), f"task {task!r} needs a prime modulus p", self.p, remedy)
             if task.startswith("s5"):
                 require(self.p == 120, f"task {task!r} has p = 120 symbols", self.p, "Leave p out.")
-            same = table_size(task, self.p) == table_size(self.task, self.p)
-            require(same, f"a phase's task must have the pairs of task {self.task!r}", task, "Start a new run.")
-        total, size = self.table_size, None
+            if task != self.task:
+                pairs = {self.task, task} <= set(MODULAR)
+                same = pairs and table_size(task, self.p) == table_size(self.task, self.p)
+                require(same, f"a phase's task must have the pairs of task {self.task!r}", task, "Start a new run.")
+        size = None
         if self.start_from is not None:
             parent = self.start_from
             require(isinstance(parent, RunConfig), "start_from must be a RunConfig", parent, "Pass the parent's.")
-            for name in (*_SHAPES, *(("embedding",) if self.architecture == "mlp" else ())):
+            for name in (*_SHAPES, *(("embedding",) if self.network == "mlp" else ())):
                 a, b = getattr(self, name), getattr(parent, name)
                 require(a == b, f"{name} must be that of start_from ({b!r})", a, "The weights must fit.")
             if self.nested:
@@ -192,8 +222,10 @@ class RunConfig:
                 require(a == b, f"a nested run must draw from its parent's split, seed {b}", a, remedy)
                 size = parent.stages[-1].dataset_size
         for where, want, nested in self._sizes():
-            remedy = f"Choose at most {total}."
-            require(want <= total, f"{where} must not exceed the {total} pairs of the task's table", want, remedy)
+            if self.task in MODULAR:  # how many examples other tasks have is known once they are made
+                total = table_size(self.task, self.p)
+                remedy = f"Choose at most {total}."
+                require(want <= total, f"{where} must not exceed the {total} pairs of the task's table", want, remedy)
             if nested and size is not None:
                 remedy = "Choose a smaller one, or set nested=False to let it grow."
                 require(want <= size, f"{where} is nested and must not exceed the {size} before it", want, remedy)
@@ -208,8 +240,21 @@ class RunConfig:
                 yield f"phases[{i}].dataset_size", phase.dataset_size, phase.nested
 
     @property
+    def own_names(self) -> tuple[str, ...]:
+        """What of task, network and loss is the user's own."""
+        return tuple(n for n in (self.task, self.network, self.loss) if is_own(n))
+
+    @property
+    def ancestors(self) -> tuple[RunConfig, ...]:
+        """The run that this one goes on from, the one that that goes on from, and so on."""
+        parent = self.start_from
+        return () if parent is None else (parent, *parent.ancestors)
+
+    @property
     def table_size(self) -> int:
-        """Number of all pairs of the task."""
+        """Number of all pairs of a task on symbols. Errors: ConfigError for another task."""
+        remedy = "Ask realnet.examples.task_of(config).size of others."
+        require(self.task in MODULAR, "table_size is that of a table of pairs", self.task, remedy)
         return table_size(self.task, self.p)
 
     @property
@@ -221,10 +266,13 @@ class RunConfig:
     def stages(self) -> tuple[Stage, ...]:
         """The phases with every inherited value filled in; one stage if there are none."""
         now: dict[str, Any] = {n: getattr(self, n) for n in _INHERITED}
-        stages, start = [], 0
+        stages: list[Stage] = []
+        start = 0
         for phase in self.phases or (Phase(self.steps),):
             now |= {n: v for n in _INHERITED if (v := getattr(phase, n)) is not None}
-            stages.append(Stage(start, start + phase.steps, **now, keep_optimizer=phase.keep_optimizer))
+            # The first stage goes on from the parent's end as the others do from the one before.
+            keep = phase.keep_optimizer if stages else self.keep_optimizer
+            stages.append(Stage(start, start + phase.steps, **now, keep_optimizer=keep))
             start += phase.steps
         return tuple(stages)
 
@@ -243,7 +291,8 @@ class RunConfig:
         return keys.canonical(dataclasses.asdict(self))
 
 
-_SHAPES = ("p", "d_model", "n_heads", "d_mlp", "n_layers", "architecture", "layer_norm", "biases")
+_SHAPES = ("p", "d_model", "n_heads", "d_mlp", "n_layers", "network", "layer_norm", "biases", "options")
+_RENAMED = {"architecture": "network"}
 _INHERITED = ("dataset_size", "weight_decay", "learning_rate", "task", "corrupted")
 
 
@@ -253,6 +302,22 @@ def _phases(phases: Any) -> tuple[Phase, ...]:
     ok = listed and all(isinstance(x, Phase) for x in made)
     require(ok, "phases must be Phases in their order", phases, "Pass a list such as [Phase(3000)], or leave it out.")
     return made
+
+
+def _options(options: Any) -> tuple[tuple[str, Any], ...]:
+    pairs = list(options.items() if isinstance(options, Mapping) else options)
+    ok = all(isinstance(x, (tuple, list)) and len(x) == 2 and isinstance(x[0], str) for x in pairs)
+    require(ok, "options must be a dict of names and values", options, "Pass options={'width': 32}, say.")
+    return tuple(sorted((name, _plain(name, value)) for name, value in pairs))
+
+
+def _plain(name: str, value: Any) -> Any:
+    if isinstance(value, (list, tuple)):
+        return tuple(_plain(name, x) for x in value)
+    value = value.item() if hasattr(value, "item") else value
+    simple = value is None or isinstance(value, (bool, int, float, str))
+    require(simple, f"option {name} must be a number, a text or a list of these", value, "JSON must be able to say it.")
+    return value
 
 
 def _known(kind: type, fields: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -265,7 +330,8 @@ def _known(kind: type, fields: Mapping[str, Any]) -> Mapping[str, Any]:
 
 def from_dict(fields: Mapping[str, Any]) -> RunConfig:
     """A RunConfig from a mapping. Errors: ConfigError for an unknown key."""
-    return RunConfig(**_known(RunConfig, fields))
+    renamed = {_RENAMED.get(name, name): value for name, value in fields.items()}
+    return RunConfig(**_known(RunConfig, renamed))
 
 
 def from_json(text: str) -> RunConfig:
@@ -302,6 +368,3 @@ def grid(base: RunConfig, **axes: Iterable[Any] | Callable[[RunConfig], Any]) ->
         plain |= {n: make(draft) for n, make in derived.items()}
         runs.append(dataclasses.replace(base, **plain))
     return runs
-
-
-assert set(POLYNOMIALS) <= set(TASKS)

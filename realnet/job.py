@@ -54,6 +54,7 @@ class Job:
         self.checkpoint_seconds, self.provenance = checkpoint_seconds, provenance
         self.stack = Stack(configs, device)
         self.curves: list[dict[str, list[object]]] = [{} for _ in configs]
+        self.history: list[list[np.ndarray]] = [[] for _ in configs]
         self.diverged = [False] * len(configs)
         self.wall = [0.0] * len(configs)
         self.started = self.saved = time.monotonic()
@@ -63,16 +64,15 @@ class Job:
                 self._restore(i, record.tensors)
                 self.stack.step, self.wall[i] = record.step, record.wall_time
                 self.curves[i] = {k: list(v) for k, v in record.curves.items()}
+                self.history[i] = list(record.tensors.get("history", ()))
             elif config.start_from is not None:
                 self._inherit(i, config)
         self.fresh = self.stack.step == 0
 
     def _restore(self, i: int, tensors: dict[str, np.ndarray]) -> None:
-        stack = self.stack
-        places = {"weights": stack.weights, "norm": stack.norm, "first": stack.state.first}
-        places |= {"second": stack.state.second, "count": stack.state.count}
-        for name, array in tensors.items():
-            places[name][i] = torch.from_numpy(array).to(places[name])
+        places = self.stack.tensors()
+        for name in places.keys() & tensors.keys():
+            places[name][i] = torch.from_numpy(tensors[name]).to(places[name])
 
     def _inherit(self, i: int, config: RunConfig) -> None:
         assert config.start_from is not None
@@ -83,8 +83,7 @@ class Job:
                 f"start_from must be a run that finished; run {config.start_from.name} is {status}. "
                 "Look at its curves with `show`, and choose a parent that trains."
             )
-        names = ("weights", "first", "second", "count") if config.keep_optimizer else ("weights",)
-        self._restore(i, {k: parent.tensors[k] for k in names})
+        self._restore(i, parent.tensors)  # the first stage empties the moments if it is to start afresh
         self.stack.norm[i] = self.stack.weights[i].norm()
 
     def run(self, stop: Event, advanced: Callable[[int], object]) -> None:
@@ -127,10 +126,12 @@ class Job:
                 views = (stack.layout.views(z[i]) for z in (stack.weights, stack.grads))
                 snapshot = Snapshot(config, stack.step, stack.data[i], logits, *views)
                 found |= metrics.measure(snapshot) | {"step": stack.step}
+                if config.weight_history:
+                    self.history[i].append(stack.weights[i].cpu().numpy().copy())
                 for callback in self.callbacks:
                     found |= callback(snapshot)
             if even:
-                light = found if full else metrics.splits(logits, stack.data[i])
+                light = found if full else metrics.splits(config, logits, stack.data[i])
                 norm = stack.weights[i].double().norm().item()
                 found |= {f"light_{k}": light[k] for k in LIGHT} | {
                     "light_norm": norm,
@@ -157,11 +158,11 @@ class Job:
         spent = time.monotonic() - self.started
         self.saved = time.monotonic()
         for i, config in enumerate(self.configs):
-            tensors = {"weights": stack.weights[i], "norm": stack.norm[i], "count": stack.state.count[i]}
-            tensors |= {"first": stack.state.first[i], "second": stack.state.second[i]}
-            arrays = {k: v.cpu().numpy().copy() for k, v in tensors.items()}
+            arrays = {k: v[i].cpu().numpy().copy() for k, v in stack.tensors().items()}
+            if config.weight_history:
+                arrays["history"] = np.stack(self.history[i])
             curves = {k: np.array(v, np.int64 if k.endswith("step") else np.float64) for k, v in self.curves[i].items()}
             state = "diverged" if self.diverged[i] else status
             wall = self.wall[i] + spent / len(self.configs)
-            provenance = self.provenance | {"engine": "compiled" if stack.compiled else "stacked"}
+            provenance = self.provenance | {"engine": stack.engine}
             self.folder.write(Record(config, state, stack.step, arrays, curves, wall, provenance))

@@ -19,7 +19,10 @@ if TYPE_CHECKING:
 __all__ = ["canonical", "key", "physics"]
 
 # `nested` is a check on the data sets and not a choice of them; stages say what phases mean.
-NOT_PHYSICS = ("steps", "light_every", "points_per_decade", "nested", "phases", "start_from", "keep_optimizer")
+NOT_PHYSICS = (
+    *("steps", "light_every", "points_per_decade", "weight_history"),
+    *("nested", "phases", "start_from", "keep_optimizer"),
+)
 OF_A_STAGE = ("dataset_size", "weight_decay", "learning_rate", "task", "corrupted")
 
 

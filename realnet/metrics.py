@@ -1,12 +1,11 @@
-"""What is measured on a net (experiments.md 2), from its logits on the whole table and its training gradient.
+"""What is measured on a net (realnet/README.md, Measures), from its outputs on all examples and its training gradient.
 
-Axis order: logits are [n_pairs, q]; classes are 0 .. q - 1. Everything is computed in float64. Quantities
-that a run does not have (removed examples before any are removed, trigonometry of a random table) are NaN.
+Axis order: outputs are [n, q]; classes are 0 .. q - 1. Everything is computed in float64. Quantities that a run does
+not have (removed examples before any are removed, circuits where the labels form no cyclic group) are NaN.
 """
 
 from __future__ import annotations
 
-import functools
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,8 +16,9 @@ import torch
 from torch import Tensor
 
 from realnet.config import RunConfig
-from realnet.engine.ensemble import StageData
-from realnet.tasks import discrete_log, labels
+from realnet.examples import StageData, task_of
+from realnet.losses import Loss, cross_entropy, evaluate, loss_of
+from realnet.tasks.task import Group
 
 __all__ = [
     "UNITS",
@@ -50,10 +50,10 @@ class Snapshot:
     step: int
     data: StageData
     logits: Tensor
-    """[n_pairs, q] on the whole table"""
+    """[n, q] outputs on all examples of the task, temperature included"""
     weights: Mapping[str, Tensor]
     gradients: Mapping[str, Tensor]
-    """of the mean training cross-entropy"""
+    """of the mean training loss"""
 
 
 class Callback(Protocol):
@@ -81,40 +81,34 @@ def homogeneity(loss: float, w_dot_g: float, q: int) -> float:
     return -w_dot_g / -math.expm1(-loss) / s
 
 
-def examples(logits: Tensor, label: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Cross-entropy, correctness and margin (right logit less the largest other), each [n], in float64."""
-    scores = logits.double()
-    right = scores.gather(1, label[:, None])[:, 0]
-    others = scores.scatter(1, label[:, None], -torch.inf)
-    margin = right - others.max(1).values
-    loss = torch.nn.functional.softplus(others.logsumexp(1) - right)
-    return loss, (margin > 0).double(), margin
+def examples(
+    outputs: Tensor, target: Tensor, loss: Loss = cross_entropy, tolerance: float | None = None
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Loss, correctness and margin (right output less the largest other) of each example [n], in float64.
+
+    Correct is the largest output on the right class; of numbers to be hit, a squared error below `tolerance`, and their
+    margin is NaN.
+    """
+    scores = outputs.double()
+    values, _ = evaluate(loss, scores, target)
+    if target.is_floating_point():
+        error = ((scores - target) ** 2).mean(1)
+        unknown = torch.full_like(error, math.nan)
+        return values, unknown if tolerance is None else (error < tolerance).double(), unknown
+    right = scores.gather(1, target[:, None])[:, 0]
+    margin = right - scores.scatter(1, target[:, None], -torch.inf).max(1).values
+    return values, (margin > 0).double(), margin
 
 
-@functools.lru_cache(maxsize=16)
-def _cyclic(task: str, p: int) -> tuple[np.ndarray, np.ndarray, np.ndarray] | None:
-    """Rows, their labels as exponents of a cyclic group, the classes in its order; None without one."""
-    if task in ("add", "sub"):
-        truth = labels(task, p, 0)[1]
-        return np.arange(len(truth)), truth, np.arange(p)
-    if task == "div":
-        truth, logs = labels(task, p, 0)[1], discrete_log(p)
-        rows = np.flatnonzero(truth > 0)
-        return rows, logs[truth[rows]], np.argsort(logs)[1:]
-    return None
-
-
-def trigonometric(logits: Tensor, task: str, p: int) -> tuple[Tensor, Tensor, float, Tensor] | None:
+def trigonometric(logits: Tensor, group: Group) -> tuple[Tensor, Tensor, float, Tensor]:
     """Projection of the logits onto cos(2 pi k u / n), u = label - class in a cyclic group of order n.
 
     Returns the generalising circuit's logit for each u [n], the logits less their mean over classes
     [rows, n] by u, the projection's share of their squared norm, and its parts by frequency k = 1 .. n // 2
-    (Nanda et al. 2023, arXiv 2301.05217; Varma et al. 2023, A.3). None for tasks without such a group.
+    (Nanda et al. 2023, arXiv 2301.05217; Varma et al. 2023, A.3).
     """
-    group = _cyclic(task, p)
-    if group is None:
-        return None
-    rows, label, order = (torch.from_numpy(z).to(logits.device) for z in group)
+    columns = (group.rows, group.exponents, group.classes)
+    rows, label, order = (torch.from_numpy(z).to(logits.device) for z in columns)
     n = len(order)
     scores = logits.double()[rows][:, order]
     scores = scores - scores.mean(1, keepdim=True)
@@ -129,72 +123,59 @@ def trigonometric(logits: Tensor, task: str, p: int) -> tuple[Tensor, Tensor, fl
     return gen, by_offset, parts.sum().item(), parts
 
 
-def embedding_spectrum(embedding: Tensor, task: str, p: int) -> Tensor | None:
+def embedding_spectrum(embedding: Tensor, group: Group) -> Tensor:
     """[n // 2] share of the embedding's power at each frequency over the symbols, in the group's order."""
-    group = _cyclic(task, p)
-    if group is None:
-        return None
-    order = torch.from_numpy(group[2]).to(embedding.device)
+    order = torch.from_numpy(group.classes).to(embedding.device)
     power = (torch.fft.rfft(embedding[order].double(), dim=0).abs()[1:] ** 2).sum(1)
     power[: (len(order) - 1) // 2] *= 2
     return power / power.sum()
 
 
-def splits(logits: Tensor, data: StageData) -> dict[str, float]:
+def splits(config: RunConfig, outputs: Tensor, data: StageData) -> dict[str, float]:
     """Loss, accuracy and margin on each split."""
     # Training examples are judged by the labels they were given, all others by the true ones.
-    label = data.truth.copy()
-    label[data.train] = data.labels[data.train]
-    by_pair = examples(logits, torch.from_numpy(label).to(logits.device))
+    target = data.truth.copy()
+    target[data.train] = data.labels[data.train]
+    known = torch.from_numpy(target).to(outputs.device)
+    by_example = examples(outputs, known, loss_of(config), task_of(config).tolerance)
     found = {}
     for split in SPLITS:
-        rows = torch.from_numpy(getattr(data, split)).to(logits.device)
-        for name, values in zip(("loss", "accuracy", "margin"), by_pair, strict=True):
+        rows = torch.from_numpy(getattr(data, split)).to(outputs.device)
+        for name, values in zip(("loss", "accuracy", "margin"), by_example, strict=True):
             found[f"{split}_{name}"] = values[rows].mean().item()
     return found
 
 
 def measure(snapshot: Snapshot) -> dict[str, float | np.ndarray]:
-    """Everything of experiments.md 2; values are numbers, or arrays [n_frequencies]."""
-    q = snapshot.config.p
-    by_split = splits(snapshot.logits, snapshot.data)
+    """Everything; values are numbers, or arrays [n_frequencies]."""
+    q = snapshot.logits.shape[1]
+    by_split = splits(snapshot.config, snapshot.logits, snapshot.data)
     found: dict[str, float | np.ndarray] = dict(by_split)
+    logits = snapshot.config.loss in ("cross_entropy", "softmax")  # an equivalent logit is one of a cross-entropy
     for split in SPLITS:
-        found[f"{split}_logit"] = equivalent_logit(by_split[f"{split}_loss"], q)
+        found[f"{split}_logit"] = equivalent_logit(by_split[f"{split}_loss"], q) if logits else math.nan
     squared = sum((w.double() ** 2).sum().item() for w in snapshot.weights.values())
     slope = sum((g.double() ** 2).sum().item() for g in snapshot.gradients.values())
     dot = sum((w.double() * snapshot.gradients[k].double()).sum().item() for k, w in snapshot.weights.items())
     found |= {"norm": math.sqrt(squared), "gradient_norm": math.sqrt(slope)}
-    found |= {
-        "effective_weight_decay": -dot / squared,
-        "homogeneity": homogeneity(by_split["train_loss"], dot, q),
-    }
+    found["effective_weight_decay"] = -dot / squared if squared else math.nan
+    found["homogeneity"] = homogeneity(by_split["train_loss"], dot, q) if logits else math.nan
     return found | _circuits(snapshot)
 
 
 def _circuits(snapshot: Snapshot) -> dict[str, float | np.ndarray]:
-    config, rows = snapshot.config, snapshot.data.train
-    task = config.task
     # Circuits are those of the task's own labels, also while a phase trains on others.
-    parts = trigonometric(snapshot.logits, task, config.p)
-    if parts is None:
+    group = task_of(snapshot.config).group
+    if group is None:
         return dict.fromkeys(("gen_logit", "mem_logit", "gen_share", "key_frequency_share"), math.nan)
-    gen, by_offset, share, frequencies = parts
-    group = _cyclic(task, config.p)
-    assert group is not None
-    inside = torch.from_numpy(np.flatnonzero(np.isin(group[0], rows))).to(by_offset.device)
+    gen, by_offset, share, frequencies = trigonometric(snapshot.logits, group)
+    inside = torch.from_numpy(np.flatnonzero(np.isin(group.rows, snapshot.data.train))).to(by_offset.device)
     residual = (by_offset[inside, 0] - gen[0]).mean().item()
-    found: dict[str, float | np.ndarray] = {
-        "gen_logit": gen[0].item(),
-        "mem_logit": residual,
-        "gen_share": share,
-    }
+    found: dict[str, float | np.ndarray] = {"gen_logit": gen[0].item(), "mem_logit": residual, "gen_share": share}
     found["frequency_share"] = frequencies.cpu().numpy()
-    if "W_E" in snapshot.weights:
-        spectrum = embedding_spectrum(snapshot.weights["W_E"], task, config.p)
-        assert spectrum is not None
+    found["key_frequency_share"] = math.nan
+    if "embed.W_E" in snapshot.weights:
+        spectrum = embedding_spectrum(snapshot.weights["embed.W_E"], group)
         found["embedding_share"] = spectrum.cpu().numpy()
         found["key_frequency_share"] = spectrum.topk(min(KEY_FREQUENCIES, len(spectrum))).values.sum().item()
-    else:
-        found["key_frequency_share"] = math.nan
     return found

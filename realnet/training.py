@@ -22,8 +22,10 @@ import xarray as xr
 from threadpoolctl import threadpool_limits
 from tqdm.auto import tqdm
 
+from realnet.checks import check
 from realnet.config import RunConfig
-from realnet.engine.ensemble import Stack, choose_device, memory, plan
+from realnet.engine.ensemble import Stack
+from realnet.engine.plan import choose_device, memory, plan
 from realnet.fields import require
 from realnet.job import Job
 from realnet.metrics import Callback
@@ -73,6 +75,8 @@ def train(
     configs = [runs] if isinstance(runs, RunConfig) else list(runs)
     good = bool(configs) and all(isinstance(c, RunConfig) for c in configs)
     require(good, "runs must be at least one RunConfig", configs, "Make them with RunConfig or grid.")
+    for config in dict.fromkeys(a for c in configs for a in (*c.ancestors, c)):
+        check(config)
     chosen = choose_device(device)
     with ExitStack() as context:
         if out is None:
@@ -210,7 +214,7 @@ class _Trainer:
         timed: dict[tuple[object, ...], float] = {}
         for stack in stacks:
             first = stack[0]
-            kind = (first.d_model, first.d_mlp, first.n_layers, first.p, first.dtype, first.architecture)
+            kind = (first.d_model, first.d_mlp, first.n_layers, first.p, first.dtype, first.network, first.loss)
             size = sum(c.dataset_size for c in stack)
             if kind not in timed:
                 timed[kind] = self._probe(stack) / size

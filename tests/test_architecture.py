@@ -78,15 +78,19 @@ def test_every_public_name_says_what_it_is(name: str) -> None:
                 assert inspect.getdoc(value), f"{name}.{part}"
 
 
-def test_the_public_interface_is_the_contract() -> None:
-    contract = (
-        "simulate TwoCircuitModel Circuit PowerLaw TabulatedLaw steady_state critical_dataset_size grokking_time "
-        "ungrokking_time sweep Trajectory classify_curves"
-    )
-    assert set(contract.split()) <= set(tm.__all__)
-    assert sorted(tm.__all__) == sorted(set(tm.__all__))
-    for name in tm.__all__:
+PUBLIC = """
+BEHAVIOURS Circuit Criteria EfficiencyLaw MEANINGS PowerLaw StabilityLimits State SteadyState TabulatedLaw TimeEstimate
+Trajectory TwoCircuitModel __version__ classify_curves critical_dataset_size grokking_time mixture_efficiency plot_map
+sharpness simulate size_thresholds stability_limits steady_ratio steady_state sweep ungrokking_time
+"""
+
+
+def test_the_public_names_are_frozen() -> None:
+    assert dir(tm) == sorted(PUBLIC.split())
+    for name in dir(tm):
         assert hasattr(tm, name)
+    with pytest.raises(AttributeError, match="no attribute 'kernel_panic'"):
+        _ = tm.kernel_panic
 
 
 @pytest.mark.parametrize(

@@ -162,7 +162,7 @@ def test_realnet_never_imports_toymodel() -> None:
         ({"task": None}, "task must be a text; received None"),
         ({"learning_rate": True}, "learning_rate must be a number; received True"),
         ({"start_from": 3}, "start_from must be a RunConfig; received 3"),
-        ({"start_from": replace(PARENT, architecture="mlp"), "p": 11, "dataset_size": 9, "architecture": "mlp",
+        ({"start_from": replace(PARENT, network="mlp"), "p": 11, "dataset_size": 9, "network": "mlp",
           "embedding": False}, "embedding must be that of start_from (True); received False"),
     ],
 )  # fmt: skip
@@ -213,7 +213,7 @@ def test_whatever_changes_the_physics_changes_the_key() -> None:
         replace(base, phases=[rn.Phase(40), rn.Phase(60, keep_optimizer=False)]),
         replace(base, start_from=PARENT),
         replace(base, start_from=replace(PARENT, steps=101)),  # how long a parent trained is its child's start
-        replace(base, start_from=PARENT, keep_optimizer=True),
+        replace(base, start_from=PARENT, keep_optimizer=False),
     ]
     assert len({run.key for run in other}) == len(other)
     longer = replace(base, phases=[rn.Phase(40), rn.Phase(600, dataset_size=10)])
@@ -233,5 +233,6 @@ def test_a_new_field_at_its_default_changes_no_key() -> None:
 def test_the_key_of_a_known_run_stays_what_it_was() -> None:
     # Whoever changes this orphans every checkpoint there is.
     assert rn.RunConfig().key == KNOWN[0]
-    run = rn.RunConfig(p=11, dataset_size=9, weight_decay=0.25, start_from=PARENT, phases=[rn.Phase(5), rn.Phase(5, 4)])
+    phases = [rn.Phase(5), rn.Phase(5, 4)]
+    run = replace(PARENT, dataset_size=9, weight_decay=0.25, start_from=PARENT, keep_optimizer=False, phases=phases)
     assert run.key == KNOWN[1]

@@ -8,14 +8,19 @@ import numpy as np
 import pytest
 import torch
 import xarray as xr
+from numba import njit
 from torch.nn import functional as F
 
 import realnet as rn
 from realnet.engine import compiled, stacked
-from realnet.engine.ensemble import Stack, is_compiled, stage_data
+from realnet.engine.ensemble import Stack
+from realnet.engine.general import Forward
 from realnet.engine.optimizer import OptimizerState, rates, update
-from realnet.nets.transformer import layout, reference, starting_weights
-from realnet.tasks import table
+from realnet.engine.plan import is_compiled
+from realnet.engine.products import product
+from realnet.examples import stage_data
+from realnet.nets.layout import Layout, build, layout, starting_weights, trained
+from realnet.tasks.modular import table
 
 CPU = torch.device("cpu")
 TINY = rn.RunConfig(p=11, dataset_size=60, d_model=16, d_mlp=32, n_heads=2, steps=40, dtype="float64", light_every=10)
@@ -28,8 +33,8 @@ NETS = {
     "layer norm": {"layer_norm": True},
     "two layers": {"n_layers": 2, "layer_norm": True, "biases": True},
     "three layers": {"n_layers": 3},
-    "mlp": {"architecture": "mlp"},
-    "one-hot mlp": {"architecture": "mlp", "embedding": False, "n_layers": 2, "biases": True},
+    "mlp": {"network": "mlp"},
+    "one-hot mlp": {"network": "mlp", "embedding": False, "n_layers": 2, "biases": True},
     "division": {"task": "div"},
     "s5": {"task": "s5_xy", "p": 120, "dataset_size": 500},
 }
@@ -46,16 +51,12 @@ def disturbed(stack: Stack, scale: float = 0.3) -> Stack:
 def plain_gradient(stack: Stack, index: int) -> tuple[torch.Tensor, torch.Tensor, dict[str, torch.Tensor]]:
     """Logits on the training set, loss and gradients from the reference module and F.cross_entropy."""
     config = stack.configs[index]
-    net, pairs, data = (
-        reference(config, stack.weights[index]),
-        table(config.task, config.p),
-        stack.data[index],
-    )
+    net, pairs, data = trained(config, stack.weights[index]), table(config.task, config.p), stack.data[index]
     x, y, label = (torch.from_numpy(z[data.train]).long() for z in (pairs.x, pairs.y, data.labels))
     logits = net(x, y)
     loss = F.cross_entropy(logits, label)
     loss.backward()
-    return logits.detach(), loss.detach(), {k: net.w[k.replace(".", "_")].grad for k in stack.layout.shapes}
+    return logits.detach(), loss.detach(), {k: net.get_parameter(k).grad for k in stack.layout.shapes}
 
 
 @pytest.mark.parametrize("name", NETS)
@@ -65,7 +66,7 @@ def test_logits_and_gradients_equal_the_plain_module(name: str, size: int) -> No
     # Sizes differ, so that a stack has padding.
     configs = [replace(base, seed=s, dataset_size=base.dataset_size - 7 * s) for s in range(size)]
     stack = disturbed(Stack(configs, CPU))
-    loss, _ = stack.gradient()
+    loss = stack.gradient()
     for i in range(size):
         logits, plain_loss, plain = plain_gradient(stack, i)
         torch.testing.assert_close(stack.table_logits(i)[stack.data[i].train], logits, rtol=0, atol=1e-10)
@@ -78,22 +79,40 @@ def test_the_paper_net_is_compiled_on_a_cpu() -> None:
     assert is_compiled(rn.RunConfig(), CPU, 1)
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("shape", [(5, 7, 3), (1, 4, 1), (1, 1, 6), (6, 1, 1), (4, 1, 5)])
+def test_compiled_products_write_into_and_add_to_parts_of_arrays(shape: tuple[int, int, int], dtype: str) -> None:
+    @njit
+    def multiply(a: np.ndarray, b: np.ndarray, out: np.ndarray, keep: float) -> None:
+        product(a, b, out, keep)
+
+    rng, (n, k, m) = np.random.default_rng(0), shape
+    wide_a, wide_b, wide_out = (
+        rng.normal(size=(max(n, k) + 2, max(n, k) + 2)).astype(dtype),
+        rng.normal(size=(max(k, m) + 2, max(k, m) + 2)).astype(dtype),
+        rng.normal(size=(n + 2, m + 2)).astype(dtype),
+    )
+    for a in (wide_a[1 : n + 1, 1 : k + 1], wide_a[1 : k + 1, 1 : n + 1].T):
+        for b in (wide_b[1 : k + 1, 1 : m + 1], wide_b[1 : m + 1, 1 : k + 1].T):
+            for keep in (0.0, 1.0):
+                whole, expected = wide_out.copy(), wide_out.copy()
+                expected[1 : n + 1, 1 : m + 1] = keep * expected[1 : n + 1, 1 : m + 1] + a @ b
+                multiply(a, b, whole[1 : n + 1, 1 : m + 1], keep)
+                np.testing.assert_allclose(whole, expected, rtol=1e-4, atol=1e-5)
+
+
 @pytest.mark.parametrize("scale", [10.0, 60.0])
 def test_compiled_gradient_survives_attention_scores_far_apart(scale: float) -> None:
     stack = disturbed(Stack([TINY], CPU))
     views = stack.layout.views(stack.weights)
-    views["blocks.0.W_Q"] *= scale  # beyond the range of float32 exponentials for the larger one
+    views["blocks.0.attn.W_Q"] *= scale  # beyond the range of float32 exponentials for the larger one
     _, plain_loss, plain = plain_gradient(stack, 0)
-    loss, _ = stack.gradient()
+    loss = stack.gradient()
     torch.testing.assert_close(loss[0], plain_loss, rtol=1e-10, atol=1e-10)
     for k, grad in stack.layout.views(stack.grads[0]).items():
         torch.testing.assert_close(grad, plain[k], rtol=1e-9, atol=1e-10)
-    scores = compiled_scores(stack)
-    assert (scores.max() - scores.min() > compiled.SPREAD) == (scale == 60.0)
-
-
-def compiled_scores(stack: Stack) -> np.ndarray:
-    return stack._buffers().S
+    apart = np.ptp(stack._buffers().scores[:-1], axis=0).max()
+    assert (apart > compiled.SPREAD) == (scale == 60.0)
 
 
 @pytest.mark.parametrize("size", [1, 2])
@@ -103,9 +122,9 @@ def test_gradient_keeps_its_digits_when_the_loss_is_tiny(size: int) -> None:
     stack = Stack([config] * size, CPU)
     for _ in range(40):
         stack.advance(100)
-        if stack.gradient()[0][0] < 1e-8:
+        if stack.gradient()[0] < 1e-8:
             break
-    assert 0 < stack.gradient()[0][0] < 1e-8
+    assert 0 < stack.gradient()[0] < 1e-8
     single = Stack([replace(config, dtype="float32")] * size, CPU)
     single.weights.copy_(stack.weights)
     single.gradient()
@@ -118,7 +137,7 @@ def test_gradient_keeps_its_digits_when_the_loss_is_tiny(size: int) -> None:
 def test_training_equals_a_plain_torch_loop(kind: str, size: int) -> None:
     config = replace(TINY, optimizer=kind, learning_rate=0.02, weight_decay=0.3)
     stack = Stack([replace(config, seed=s) for s in range(size)], CPU)
-    net = reference(stack.configs[0], stack.weights[0])
+    net = trained(stack.configs[0], stack.weights[0])
     optimizer = torch_optimizer(kind, list(net.parameters()), stack.configs[0])
     pairs, data = table("add", 11), stack.data[0]
     x, y, label = (torch.from_numpy(z[data.train]).long() for z in (pairs.x, pairs.y, data.labels))
@@ -128,7 +147,7 @@ def test_training_equals_a_plain_torch_loop(kind: str, size: int) -> None:
         optimizer.step()
     stack.advance(30)
     for name, view in stack.layout.views(stack.weights[0]).items():
-        torch.testing.assert_close(view, net.w[name.replace(".", "_")].detach(), rtol=0, atol=1e-8)
+        torch.testing.assert_close(view, net.get_parameter(name).detach(), rtol=0, atol=1e-8)
 
 
 def torch_optimizer(kind: str, parameters: list[torch.Tensor], c: rn.RunConfig) -> torch.optim.Optimizer:
@@ -159,7 +178,7 @@ def test_stacked_optimizer_equals_torch_with_rates_of_its_own_for_each_run(kind:
             o.param_groups[0]["lr"] = c.learning_rate * min(1, (step + 1) / max(1, c.warmup))
             p.grad = g[i].clone()
             o.step()
-        update(kind, w, g, state, r, torch.tensor(float(step)))
+        update(kind, w, g, state, r, torch.tensor(float(step)), Layout({"w": (50,)}, {"w": 0}, 50))
     torch.testing.assert_close(w, torch.stack([p.detach() for p in plain]), rtol=1e-12, atol=1e-12)
 
 
@@ -209,14 +228,21 @@ def test_lookups_equal_the_general_transformer() -> None:
     config = replace(TINY, biases=True)
     stack = disturbed(Stack([config, replace(config, seed=1)], CPU))
     views = stack.layout.views(stack.weights)
-    quick = stacked.forward_by_lookup(config, views, stack._batch)
-    torch.testing.assert_close(quick, stacked._transformer(config, views, stack._batch), rtol=0, atol=1e-12)
+    quick = stacked.forward_by_lookup(config, views, stack.feed.batch)
+    torch.testing.assert_close(quick, stacked._transformer(config, views, stack.feed.batch), rtol=0, atol=1e-12)
+    plain = Forward(build(config).double())(views, stack.feed.batch.inputs)
+    torch.testing.assert_close(quick, plain, rtol=0, atol=1e-12)
 
 
 def test_weights_start_at_the_stated_scale_whatever_the_precision() -> None:
     config = replace(TINY, d_model=64, d_mlp=256, n_heads=4, init_scale=3.0)
     views = layout(config).views(starting_weights(config))
-    for name, fan_in in (("W_E", 64), ("blocks.0.W_in", 64), ("blocks.0.W_out", 256), ("W_U", 64)):
+    for name, fan_in in (
+        ("embed.W_E", 64),
+        ("blocks.0.mlp.W_in", 64),
+        ("blocks.0.mlp.W_out", 256),
+        ("unembed.W_U", 64),
+    ):
         assert views[name].std().item() == pytest.approx(3 / fan_in**0.5, rel=0.1)
     single = starting_weights(replace(config, dtype="float32"))
     torch.testing.assert_close(single, starting_weights(config).float(), rtol=0, atol=0)

@@ -17,7 +17,8 @@ import realnet as rn
 from realnet import metrics
 from realnet.engine.ensemble import Stack
 from realnet.metrics import Snapshot, equivalent_logit, measure, trigonometric
-from realnet.tasks import labels, table
+from realnet.tasks.modular import discrete_log, modular, table
+from realnet.tasks.task import trained_labels
 
 CPU = torch.device("cpu")
 TINY = rn.RunConfig(p=11, dataset_size=70, d_model=16, d_mlp=32, n_heads=2, steps=60, dtype="float64", light_every=20)
@@ -41,23 +42,23 @@ def test_equivalent_logit_is_zero_at_chance_and_infinite_without_loss() -> None:
     assert equivalent_logit(0.0, 113) == math.inf
 
 
-@pytest.mark.parametrize("architecture", ["transformer", "mlp"])
-def test_homogeneity_equals_the_finite_difference_under_scaling(architecture: str) -> None:
-    stack = Stack([replace(TINY, architecture=architecture)], CPU)
+@pytest.mark.parametrize("network", ["transformer", "mlp"])
+def test_homogeneity_equals_the_finite_difference_under_scaling(network: str) -> None:
+    stack = Stack([replace(TINY, network=network)], CPU)
     stack.advance(60)
     measured = measure(snapshot(stack))["homogeneity"]
     logits, step = [], 1e-5
     for sign in (-1, 1):
-        scaled = Stack([replace(TINY, architecture=architecture)], CPU)
+        scaled = Stack([replace(TINY, network=network)], CPU)
         scaled.weights.copy_(stack.weights * (1 + sign * step))
-        logits.append(equivalent_logit(scaled.gradient()[0].item(), 11))
+        logits.append(equivalent_logit(scaled.gradient().item(), 11))
     difference = (math.log(logits[1]) - math.log(logits[0])) / (math.log1p(step) - math.log1p(-step))
     assert measured == pytest.approx(difference, rel=1e-5)
 
 
 def test_homogeneity_of_a_large_margin_bias_free_mlp_is_its_depth() -> None:
     """The logits of embedding, hidden layer and unembedding scale with the cube of the weights."""
-    stack = Stack([replace(TINY, architecture="mlp", dataset_size=1, learning_rate=1e-2, weight_decay=0.0)], CPU)
+    stack = Stack([replace(TINY, network="mlp", dataset_size=1, learning_rate=1e-2, weight_decay=0.0)], CPU)
     stack.advance(400)
     assert measure(snapshot(stack))["homogeneity"] == pytest.approx(3.0, rel=0.15)
     # With one example s = margin less a constant of order ln q, so the local degree nears 3 as s grows.
@@ -73,7 +74,7 @@ def test_effective_weight_decay_is_the_slope_along_the_norm() -> None:
     for factor in (1 - 1e-6, 1 + 1e-6):
         other = Stack([TINY], CPU)
         other.weights.copy_(stack.weights * factor)
-        losses.append(other.gradient()[0].item())
+        losses.append(other.gradient().item())
     slope = (losses[1] - losses[0]) / 2e-6  # d loss / d ln|w|
     assert found["effective_weight_decay"] == pytest.approx(-slope / found["norm"] ** 2, rel=1e-5)
     assert found["norm"] == pytest.approx(stack.weights.norm().item(), rel=1e-12)
@@ -94,11 +95,12 @@ def cosines(task: str, p: int, frequencies: Mapping[int, float], n: int, offset:
 def test_trigonometric_net_lies_in_the_subspace_at_its_own_frequencies(
     p: int, task: str, a: float, b: float, shift: float
 ) -> None:
-    label = labels(task, p, 0)[1]
+    made = modular(task, p, 0)
+    label, group = made.targets, made.group
     offset = label[:, None] - np.arange(p)
     # A shift of all classes of a pair changes no probability and must change nothing here.
     logits = cosines(task, p, {1: a, 2: b}, p, offset) + shift * torch.from_numpy(label[:, None] + 0.0)
-    gen, _, share, parts = trigonometric(logits, task, p)
+    gen, _, share, parts = trigonometric(logits, group)
     # Frequency n / 2 has all its weight in one term of the transform, others in two.
     one, two = a**2 / 2, b**2 / 2 if p != 2 * 2 else b**2
     assert share == pytest.approx(1)
@@ -108,14 +110,13 @@ def test_trigonometric_net_lies_in_the_subspace_at_its_own_frequencies(
 
 
 def test_division_has_its_trigonometry_in_discrete_logs() -> None:
-    from realnet.tasks import discrete_log
-
     p, logs = 11, discrete_log(11)
-    label = labels("div", p, 0)[1]
+    made = modular("div", p, 0)
+    label = made.targets
     logits = torch.zeros(len(label), p, dtype=torch.float64)
     for c in range(1, p):
         logits[:, c] = torch.from_numpy(np.cos(2 * np.pi * 3 * (logs[label] - logs[c]) / (p - 1)))
-    _, _, share, parts = trigonometric(logits, "div", p)
+    _, _, share, parts = trigonometric(logits, made.group)
     assert share == pytest.approx(1)
     assert parts[2].item() == pytest.approx(1)
 
@@ -126,13 +127,13 @@ def test_memorising_net_has_almost_nothing_in_the_subspace_and_its_logit_is_all_
     logits = torch.zeros(31 * 31, 31, dtype=torch.float64)
     noise = np.random.default_rng(0).integers(31, size=300)
     logits[data.train, noise] = 10.0
-    gen, _, share, _ = trigonometric(logits, "add", 31)
+    gen, _, share, _ = trigonometric(logits, modular("add", 31, 0).group)
     assert share < 0.02
     assert abs(gen[0].item()) < 0.2
 
 
 def test_tasks_without_a_cyclic_group_have_no_trigonometry() -> None:
-    assert trigonometric(torch.zeros(121, 11), "x^3+xy", 11) is None
+    assert modular("x^3+xy", 11, 0).group is None
     stack = Stack([replace(TINY, task="random")], CPU)
     found = measure(snapshot(stack))
     assert math.isnan(found["gen_share"])
@@ -157,7 +158,8 @@ def test_losses_accuracies_and_margins_are_those_of_their_split() -> None:
     stack.enter_stage(1)
     shot = snapshot(stack)
     found, data = measure(shot), stack.data[0]
-    noisy, truth = labels("add", 11, 0, 0.3)
+    made = modular("add", 11, 0)
+    noisy, truth = trained_labels(made, 0, 0.3), made.targets
     for split, rows, label in (
         ("train", data.train, noisy),
         ("unseen", data.unseen, truth),
@@ -179,7 +181,7 @@ def test_callback_is_called_at_every_measured_step_and_its_numbers_join_the_data
 
     def embedding_norm(shot: rn.Snapshot) -> dict[str, float]:
         steps.append(shot.step)
-        return {"embedding_norm": shot.weights["W_E"].norm().item()}
+        return {"embedding_norm": shot.weights["embed.W_E"].norm().item()}
 
     ds = rn.train(TINY, "cpu", callbacks=[embedding_norm], progress=False)
     assert steps == ds.step.values.tolist()

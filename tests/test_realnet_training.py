@@ -12,7 +12,8 @@ import xarray as xr
 
 import realnet as rn
 from realnet.__main__ import main
-from realnet.engine.ensemble import plan, stage_data
+from realnet.engine.plan import plan
+from realnet.examples import stage_data
 from realnet.records import Folder
 from realnet.results import read_netcdf
 

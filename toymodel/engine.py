@@ -97,15 +97,15 @@ def solve_descent(
             _call("descent_points", inputs, outputs, n, compiled, lanes=False)
             for whole, part in zip((samples, kept, events, final, invariant), outputs, strict=True):
                 whole[which] = part
-    unstable = (
-        (events[:, STATUS] == DONE) & (steps > 0) & (learning_rate >= stable_rate(problem, learning_rate, compiled))
-    )
-    events[unstable, STATUS] = UNSTABLE
-    done = events[:, STATUS] == DONE
+    # Descent and flow share their fixed points; the flow says to which one this state leads.
     limits = np.full((size, n), np.nan)
-    if done.any():
-        # Descent and flow share their fixed points; the flow says to which one this state leads.
-        limits[done] = follow_to_limit(problem.at(final, invariant).take(done), compiled)
+    done = np.flatnonzero(events[:, STATUS] == DONE)
+    begun, reached, rate = problem.take(done), problem.at(final, invariant).take(done), learning_rate[done]
+    limits[done] = follow_to_limit(reached, compiled)
+    # Large steps can blow the invariants up, and with them the curvature: a run that bounces has not settled.
+    bound = stable_rate(begun, follow_to_limit(begun, compiled), rate)
+    bound = np.minimum(bound, stable_rate(reached, limits[done], rate))
+    events[done[(rate >= bound) & (steps[done] > 0)], STATUS] = UNSTABLE
     shape = (size, marks.size, n)
     return Solution(events, final, invariant, limits, samples.reshape(shape), kept.reshape(shape))
 
@@ -120,13 +120,13 @@ def follow_to_limit(problem: Problem, compiled: bool = False) -> FloatArray:
 HARMLESS = 1e-3
 
 
-def stable_rate(problem: Problem, learning_rate: FloatArray, compiled: bool = False) -> FloatArray:
-    """(P,) learning rates from which on descent cannot settle where the flow ends: 2 / (largest curvature) there (3.7).
+def stable_rate(problem: Problem, end: FloatArray, learning_rate: FloatArray) -> FloatArray:
+    """(P,) learning rates from which on descent cannot settle at `end` (P, n): 2 / (largest curvature) there (3.7).
 
     A circuit with next to no logit left has a curvature of about p s² / W without bound, but its oscillation is bounded: it
     bounces off W = 0 and gains at most λ p s² a step.  It is left out where both are a small share of all logits.
     """
-    end = np.nan_to_num(follow_to_limit(problem, compiled))
+    end = np.nan_to_num(end)
     p = wrong_probability(end.sum(axis=1), problem.num_classes)
     gain = (learning_rate * p)[:, None] * flow.mobility(end, problem.invariant)
     alive = (end > 0.0) & (np.maximum(end, gain) > HARMLESS * end.sum(axis=1)[:, None])

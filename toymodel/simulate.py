@@ -11,7 +11,7 @@ from . import plot as draw
 from .behaviours import FAILED, MEANINGS, Criteria, as_criteria
 from .compilation import available
 from .display import Rows, Shown, number
-from .engine import REASONS, RTOL, solve_descent, solve_flow, stable_rate
+from .engine import REASONS, RTOL, follow_to_limit, solve_descent, solve_flow, stable_rate
 from .export import describe, provenance
 from .kernel.rows import COUNT, DONE, GENERALISED, N_EVENTS
 from .model import HELP, TwoCircuitModel, as_model
@@ -25,8 +25,10 @@ if TYPE_CHECKING:
 
 METHODS = ("flow", "descent")
 # A descent of more circuits × steps than this is worth the time that loading the compiler takes.
-COMPILE_FROM = 300_000
-SETTINGS = ("t_end", "method", "learning_rate", "steps", "start", "times", "rtol", "noise", "seed", "criteria")
+COMPILE_FROM = 200_000
+SETTINGS = (
+    "t_end", "method", "learning_rate", "steps", "start", "times", "rtol", "noise", "seed", "criteria", "compiled",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -235,6 +237,7 @@ def simulate(
     noise: float = 0.0,
     seed: int = 0,
     criteria: Criteria | None = None,
+    compiled: bool | None = None,
     **parameters: Any,
 ) -> Trajectory:
     """Trains the circuits and returns their Trajectory.  With no arguments: the paper's simulation (appendix C).
@@ -253,6 +256,8 @@ def simulate(
         rtol            flow: error allowed per step in ln(1 + W)
         noise, seed     descent: standard deviation of the noise that a subweight gathers in unit flow time (3.10)
         criteria        where the vocabulary of behaviours draws its lines
+        compiled        with the kernel that `sweep` uses: seconds to load, once, then much quicker, and the same to within
+                        rounding; default: only for a long descent
 
     Raises ValueError or TypeError for an argument out of range, for a circuit that could never leave W = 0 (README 8.3), and
     for a learning rate at which descent cannot settle (the message states the bound).  A t_end that is too short is no
@@ -282,10 +287,10 @@ def simulate(
     problem = pack(model, {}, 1, as_state(model, start), criteria)
     saved = save_times(t_end, times)
     if method == "flow":
-        solution = solve_flow(problem, np.array([t_end]), rtol, saved, compiled=False)
+        solution = solve_flow(problem, np.array([t_end]), rtol, saved, bool(compiled) and available())
     else:
         rate = np.array([learning_rate])
-        bound = float(stable_rate(problem, rate)[0])
+        bound = float(stable_rate(problem, follow_to_limit(problem), rate)[0])
         if learning_rate >= bound:
             raise ValueError(
                 f"descent can settle where the flow ends only with learning_rate < 2 / curvature = {bound:.4g}; got "
@@ -294,7 +299,7 @@ def simulate(
         count = number_of_steps(t_end, learning_rate)
         marks = np.unique(np.round(saved / learning_rate))
         saved = marks * learning_rate
-        compiled = count * len(model.circuits) > COMPILE_FROM and available()
+        compiled = (count * len(model.circuits) > COMPILE_FROM if compiled is None else compiled) and available()
         noisy = np.array([noise]), np.array([float(seed)])
         solution = solve_descent(problem, rate, np.array([count]), *noisy, marks, compiled)
     status = int(solution.status[0])

@@ -21,7 +21,7 @@ import pandas as pd
 import xarray as xr
 
 import toymodel as tm
-from realnet.tasks import table_size
+from realnet.tasks.modular import table_size
 
 __all__ = ["PROTOCOLS", "REST", "THRESHOLDS", "MissingResult", "Results", "Run", "crossing_time", "equivalent_logit"]
 

@@ -14,7 +14,7 @@ from validate.measured import PROTOCOLS
 from validate.prediction import ABSENT, CONFIRMED, INCONCLUSIVE, REFUTED, Prediction
 from validate.verdicts import decided, number, score, words
 
-__all__ = ["agreement", "curve", "listing", "markdown", "terminal"]
+__all__ = ["agreement", "curve", "interval_words", "listing", "markdown", "rows_table", "table", "terminal", "wrong"]
 
 WIDTH = 110
 # Blue, bold red, yellow: told apart by colour-blind readers, and each has its word.
@@ -91,7 +91,7 @@ def _capital(text: str) -> str:
     return text if text.startswith("ln") else text[:1].upper() + text[1:]
 
 
-def _rows(rows: Sequence[Mapping[str, Any]]) -> str:
+def rows_table(rows: Sequence[Mapping[str, Any]]) -> str:
     names = list(dict.fromkeys(key for row in rows for key in row))
     lines = [_row(*names), _row(*["---"] * len(names))]
     for row in rows:
@@ -131,8 +131,8 @@ def markdown(content: Mapping[str, Any]) -> str:
         protocol, name = SHOWN.get(one["id"], ("", ""))
         rows = one["columns"].get(protocol, {}).get("tables", {}).get(name)
         if rows:
-            parts.append(f"**{one['id']}, {name}**\n\n{_rows(rows)}")
-    parts += [f"## {title}\n\n{_rows(rows)}" for title, rows in content["tables"].items()]
+            parts.append(f"**{one['id']}, {name}**\n\n{rows_table(rows)}")
+    parts += [f"## {title}\n\n{rows_table(rows)}" for title, rows in content["tables"].items()]
     return "\n".join(parts)
 
 

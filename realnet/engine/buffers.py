@@ -14,7 +14,7 @@ import numpy as np
 __all__ = ["ROWS", "Array", "Examples", "Scratch", "Weights", "make_scratch"]
 
 Array = np.ndarray
-ROWS = 192  # examples in a block: two blocks of neurons fit in 1 MiB at the paper's width
+ROWS = 384  # examples in a block: long enough for the products, short enough for the caches
 
 
 class Weights(NamedTuple):
@@ -34,7 +34,7 @@ class Weights(NamedTuple):
 
 
 class Examples(NamedTuple):
-    """Pairs [D] and their labels [D], int32, best sorted by x (rows of the table then stay in cache)."""
+    """Pairs [D] and their labels [D], int32, in the order in which they are gone through."""
 
     x: Array
     y: Array
@@ -42,50 +42,45 @@ class Examples(NamedTuple):
 
 
 class Scratch(NamedTuple):
-    """Buffers of one worker, overwritten by each call; A = 2 p + 1 rows, C = d_mlp + padded classes."""
+    """Buffers of one worker, overwritten by each call; A = 2 p + 1 symbols, C = d_mlp + padded classes."""
 
-    X: Array  # [A, d_model] what each symbol brings at each position
-    S: Array  # [A, H] scores
-    U: Array  # [H, d_model] directions of the scores
-    query: Array  # [H, d_head]
-    F: Array  # [d_model, C] W_in beside W_U
-    V: Array  # [H, A, d_head]
-    M: Array  # [H, d_head, C] W_O F
-    T: Array  # [H, A, C] table, x and y rows less the "=" row
+    symbols: Array  # [A, d_model] what each brings at its position, x and y less what "=" brings
+    query: Array  # [H, d_head] of "="
+    asked: Array  # [H, d_model] directions of the scores
+    scores: Array  # [A, H] less that of "="
+    attention: Array  # [D, H, 2] paid to x and to y
+    W_V: Array  # [d_model, d_model] of all heads, side by side
+    values: Array  # [A, H, d_head]
+    readers: Array  # [d_model, C] W_in beside W_U
+    heads: Array  # [H, d_head, C] W_O readers
+    table: Array  # [A, H, C] what each symbol adds through each head
     base: Array  # [C] what every example receives
     fold: Array  # [d_mlp, classes] W_out W_U
-    mix: Array  # [D, H, 2] attention to x and to y
-    dmix: Array
-    hidden: Array  # [ROWS, d_mlp]
-    dhidden: Array
-    out: Array  # [ROWS, classes]
-    product: Array  # [ROWS, classes]
+    rows: Array  # [ROWS, C] activations of the neurons, logits
     power: Array  # [classes] int32, for exp
-    dfold: Array
-    dfold_part: Array
-    dT: Array
-    dbase: Array
-    dF: Array
-    dM: Array
-    dV: Array  # [A, d_head]
-    dX: Array
-    dX_part: Array
-    dS: Array
-    dF_part: Array
+    d_symbols: Array
+    d_asked: Array
+    d_scores: Array
+    d_attention: Array
+    d_W_V: Array
+    d_values: Array
+    d_readers: Array
+    d_heads: Array
+    d_table: Array
+    d_base: Array
+    d_fold: Array
+    d_rows: Array
 
 
 def make_scratch(p: int, d: int, m: int, heads: int, size: int, dtype: np.dtype[Any]) -> Scratch:
     """Buffers for p symbols, d_model d, d_mlp m and data sets of up to `size` examples."""
-    rows, width, classes = 2 * p + 1, d // heads, math.ceil(p / 16) * 16
+    places, width, classes = 2 * p + 1, d // heads, math.ceil(p / 16) * 16
     columns = m + classes
-    table, sums = (heads, rows, columns), (m, classes)
     shapes: dict[str, tuple[int, ...]] = {
-        "X": (rows, d), "S": (rows, heads), "U": (heads, d), "query": (heads, width), "F": (d, columns),
-        "V": (heads, rows, width), "M": (heads, width, columns), "T": table, "base": (columns,), "fold": sums,
-        "mix": (size, heads, 2), "dmix": (size, heads, 2), "hidden": (ROWS, m), "dhidden": (ROWS, m),
-        "out": (ROWS, classes), "product": (ROWS, classes), "power": (classes,), "dfold": sums,
-        "dfold_part": sums, "dT": table, "dbase": (columns,), "dF": (d, columns), "dM": (width, columns),
-        "dV": (rows, width), "dX": (rows, d), "dX_part": (rows, d), "dS": (rows, heads),
-        "dF_part": (d, columns),
+        "symbols": (places, d), "query": (heads, width), "asked": (heads, d), "scores": (places, heads),
+        "attention": (size, heads, 2), "W_V": (d, d), "values": (places, heads, width), "readers": (d, columns),
+        "heads": (heads, width, columns), "table": (places, heads, columns), "base": (columns,),
+        "fold": (m, classes), "rows": (ROWS, columns), "power": (classes,),
     }  # fmt: skip
+    shapes |= {name: shapes[name[2:]] for name in Scratch._fields if name.startswith("d_")}
     return Scratch(**{n: np.zeros(s, np.int32 if n == "power" else dtype) for n, s in shapes.items()})

@@ -1,8 +1,8 @@
 """Optimizers over a stack of runs: every run has its own learning rate, weight decay and betas.
 
 Weights, gradients and moments are [run, size]; rates are [run, 1]. Updates are those of torch.optim's
-AdamW (decay decoupled from the gradient), Adam (L2 penalty in the gradient) and SGD with momentum, in place.
-Memory: two moments for Adam, one for SGD.
+AdamW (decay decoupled from the gradient), Adam (L2 penalty in the gradient) and SGD with momentum, and of Muon
+(Jordan et al. 2024, kellerjordan.github.io/posts/muon), in place. Memory: two moments, of which SGD uses one.
 """
 
 from __future__ import annotations
@@ -14,23 +14,27 @@ import torch
 from torch import Tensor
 
 from realnet.config import RunConfig, Stage
+from realnet.nets.layout import Layout
 
 __all__ = ["OptimizerState", "Rates", "project", "rates", "update"]
 
 
 @dataclass
 class OptimizerState:
-    """First and second moments [run, size] and the number of steps taken [run, 1]."""
+    """First and second moments [run, size], the number of steps taken [run, 1], and what the filter remembers."""
 
     first: Tensor
     second: Tensor
     count: Tensor
+    slow: Tensor
+    """[run, memory × size]; see `filters`"""
 
     @classmethod
-    def zeros(cls, weights: Tensor) -> OptimizerState:
+    def zeros(cls, weights: Tensor, memory: int = 0) -> OptimizerState:
         """The state before the first step."""
         count = torch.zeros(len(weights), 1, dtype=torch.float64, device=weights.device)
-        return cls(torch.zeros_like(weights), torch.zeros_like(weights), count)
+        slow = weights.new_zeros(len(weights), memory * weights.shape[1])
+        return cls(torch.zeros_like(weights), torch.zeros_like(weights), count, slow)
 
 
 @dataclass(frozen=True)
@@ -57,14 +61,14 @@ def rates(configs: Sequence[RunConfig], stages: Sequence[Stage], device: torch.d
     return Rates(*(torch.tensor(c, dtype=torch.float64, device=device)[:, None] for c in columns))
 
 
-def update(kind: str, w: Tensor, g: Tensor, state: OptimizerState, r: Rates, step: Tensor) -> None:
-    """One step of "adamw", "adam" or "sgd" on w, in place; g is overwritten.
+def update(kind: str, w: Tensor, g: Tensor, state: OptimizerState, r: Rates, step: Tensor, layout: Layout) -> None:
+    """One step of "adamw", "adam", "sgd" or "muon" on w, in place; g is overwritten.
 
     Warm-up multiplies the learning rate by min(1, (step + 1) / warmup), step counting from the run's start.
     """
     rate = r.learning_rate * torch.clamp((step + 1) / r.warmup.clamp(min=1), max=1)
     state.count += 1
-    if kind == "adamw":
+    if kind in ("adamw", "muon"):
         w.mul_((1 - rate * r.weight_decay).to(w.dtype))
     else:
         g.addcmul_(w, r.weight_decay.to(w.dtype))
@@ -73,12 +77,50 @@ def update(kind: str, w: Tensor, g: Tensor, state: OptimizerState, r: Rates, ste
         state.first.mul_(r.beta1.to(w.dtype)).add_(g)
         w.addcmul_(state.first, (-rate).to(w.dtype))
         return
+    matrices = _momentum(g, state, r, layout) if kind == "muon" else {}
     correct1, correct2 = 1 - r.beta1**state.count, 1 - r.beta2**state.count
     state.first.lerp_(g, (1 - r.beta1).to(w.dtype))
     state.second.mul_(r.beta2.to(w.dtype)).addcmul_(g.mul_((1 - r.beta2).sqrt().to(w.dtype)), g)
     torch.sqrt(state.second, out=g)
     g.mul_(correct2.rsqrt().to(w.dtype)).add_(r.epsilon.to(w.dtype))
     w.addcdiv_(state.first.mul((-rate / correct1).to(w.dtype)), g)
+    weights, kept = layout.views(w), layout.views(state.first)
+    for name, (velocity, direction) in matrices.items():
+        kept[name].copy_(velocity)
+        weights[name].addcmul_(direction, _beside(-rate, direction))
+
+
+def _beside(x: Tensor, like: Tensor) -> Tensor:
+    return x.to(like.dtype).view(-1, *[1] * (like.dim() - 1))
+
+
+def _momentum(g: Tensor, state: OptimizerState, r: Rates, layout: Layout) -> dict[str, tuple[Tensor, Tensor]]:
+    """Muon's velocity and direction of each hidden matrix, which is hidden from Adam: its slope and moment become 0.
+
+    Embeddings, the read-out, biases and gains are Adam's; each head's matrices are taken by themselves.
+    """
+    found = {}
+    slopes, first = layout.views(g), layout.views(state.first)
+    for name, slope in slopes.items():
+        if slope.dim() < 3 or min(slope.shape[-2:]) < 2 or name.split(".")[0] in ("embed", "pos_embed", "unembed"):
+            continue
+        velocity = first[name] * _beside(r.beta1, slope) + slope
+        look_ahead = slope + velocity * _beside(r.beta1, slope)
+        found[name] = velocity, _orthogonal(look_ahead)
+        slope.zero_()
+        first[name].zero_()
+    return found
+
+
+def _orthogonal(m: Tensor) -> Tensor:
+    """m [..., a, b] with its singular values brought near 1 by five Newton-Schulz steps, times sqrt(max(1, a/b))."""
+    x = m.mT if m.shape[-2] > m.shape[-1] else m
+    x = x / (x.norm(dim=(-2, -1), keepdim=True) + 1e-7)
+    for _ in range(5):
+        square = x @ x.mT
+        x = 3.4445 * x + (-4.7750 * square + 2.0315 * square @ square) @ x
+    x = x.mT if m.shape[-2] > m.shape[-1] else x
+    return x * max(1.0, m.shape[-2] / m.shape[-1]) ** 0.5
 
 
 def project(w: Tensor, norm: Tensor, fixed: Tensor) -> None:

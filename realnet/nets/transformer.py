@@ -1,174 +1,108 @@
-"""The networks: shapes and starting values of their weights, and a plain reference module for each.
+"""The decoder-only transformer of arXiv 2309.02390, appendix A, on "x y =" with the answer read at "=".
 
-Weights of n runs are one tensor each, [run, ...]; attention weights are [run, head, d_model, d_head] and
-[run, head, d_head, d_model]. Within a run they are sections of one flat vector (`Layout`), so that an
-optimizer step is a few operations on it. Architecture: experiments.md 1, arXiv 2309.02390 appendix A.
-
-The reference modules are written to be read and are the referees of every faster path.
+Written to be read: it is the referee of the faster paths of `engine`. Names and shapes of its weights are those of
+TransformerLens: embed.W_E [p + 1, d_model] (the last token is "="), pos_embed.W_pos [3, d_model], and in each block
+attn.W_Q, W_K, W_V [head, d_model, d_head], attn.W_O [head, d_head, d_model], mlp.W_in, mlp.W_out; unembed.W_U.
 """
 
 from __future__ import annotations
 
-import functools
-import itertools
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass
+from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from realnet.config import RunConfig
+from realnet.fields import require
+from realnet.nets.parts import ACTIVATIONS, weights
+from realnet.tasks.task import Task
 
-__all__ = ["Layout", "ReferenceMLP", "ReferenceTransformer", "layout", "reference", "starting_weights"]
-
-INITIAL = 4  # stream of random numbers; 1 to 3 belong to tasks
-ALIGNMENT = 16  # sections start at multiples of 64 bytes, wherever the run lies in its stack
-
-
-@dataclass(frozen=True)
-class Layout:
-    """Names, shapes and places of a run's weights in its flat vector of length `size`."""
-
-    shapes: dict[str, tuple[int, ...]]
-    offsets: dict[str, int]
-    size: int
-
-    @property
-    def num_parameters(self) -> int:
-        """Number of weights, without the padding between sections."""
-        return sum(math.prod(shape) for shape in self.shapes.values())
-
-    def views(self, flat: Tensor) -> dict[str, Tensor]:
-        """Named views [..., *shape] of a flat tensor [..., size]."""
-        return {
-            name: flat[..., start : start + math.prod(shape)].unflatten(-1, shape)
-            for (name, shape), start in zip(self.shapes.items(), self.offsets.values(), strict=True)
-        }
+__all__ = ["Transformer"]
 
 
-def _shapes(config: RunConfig) -> dict[str, tuple[int, ...]]:
-    d, m, h, q = config.d_model, config.d_mlp, config.n_heads, config.p
-    shapes: dict[str, tuple[int, ...]] = {}
-    if config.architecture == "mlp":
-        if config.embedding:
-            shapes["W_E"] = (q, d)
-        widths = [2 * d if config.embedding else 2 * q] + [m] * config.n_layers
-        for i, (before, after) in enumerate(itertools.pairwise(widths)):
-            shapes[f"layers.{i}.W"] = (before, after)
-            if config.biases:
-                shapes[f"layers.{i}.b"] = (after,)
-        return shapes | {"W_U": (m, q)}
-    shapes |= {"W_E": (q + 1, d), "W_pos": (3, d)}  # the last token is "="
-    for i in range(config.n_layers):
-        block = f"blocks.{i}."
-        if config.layer_norm:
-            shapes |= {
-                block + "ln1.g": (d,),
-                block + "ln1.b": (d,),
-                block + "ln2.g": (d,),
-                block + "ln2.b": (d,),
-            }
-        shapes |= {block + name: (h, d, d // h) for name in ("W_Q", "W_K", "W_V")}
-        shapes |= {block + "W_O": (h, d // h, d), block + "W_in": (d, m), block + "W_out": (m, d)}
-        if config.biases:
-            shapes |= {block + "b_in": (m,), block + "b_out": (d,)}
-    if config.layer_norm:
-        shapes |= {"ln.g": (d,), "ln.b": (d,)}
-    return shapes | {"W_U": (d, q)}
+class Transformer(nn.Module):
+    """Symbols x and y [n] to outputs [n, q]. `biases` are those of the MLP layers, without attention's and the read-out's.
 
-
-@functools.lru_cache(maxsize=64)
-def layout(config: RunConfig) -> Layout:
-    """The weights that `config` needs and where they lie."""
-    shapes, offsets, end = _shapes(config), {}, 0
-    for name, shape in shapes.items():
-        offsets[name] = end
-        end += math.ceil(math.prod(shape) / ALIGNMENT) * ALIGNMENT
-    return Layout(shapes, offsets, end)
-
-
-def starting_weights(config: RunConfig) -> Tensor:
-    """[size] flat starting weights: init_scale × N(0, 1/fan-in); biases 0, layer-norm gains 1.
-
-    They depend on the seed and the shapes alone, in float64 before rounding to the config's dtype.
+    Errors: ConfigError unless the task's inputs are two symbols.
     """
-    rng = np.random.default_rng([config.seed, INITIAL])
-    plan = layout(config)
-    flat = torch.zeros(plan.size, dtype=torch.float64)
-    for name, weight in plan.views(flat).items():
-        kind = name.rsplit(".", 1)[-1]
-        if kind == "g":
-            weight.fill_(1.0)
-        elif not kind.startswith("b"):
-            # Tables of rows (embeddings) and W_O, which sums over all heads, have a fan-in of d_model.
-            fan_in = config.d_model if kind in ("W_E", "W_pos", "W_O") else weight.shape[-2]
-            scale = config.init_scale / math.sqrt(fan_in)
-            weight.copy_(torch.from_numpy(rng.standard_normal(tuple(weight.shape))).mul_(scale))
-    return flat.to(getattr(torch, config.dtype))
 
+    embed: Any
+    pos_embed: Any
+    unembed: Any
 
-def activate(x: Tensor, config: RunConfig) -> Tensor:
-    """ReLU or (exact) GELU, elementwise."""
-    return F.relu(x) if config.activation == "relu" else F.gelu(x)
-
-
-class ReferenceTransformer(nn.Module):
-    """Decoder-only transformer on "x y =": tokens [D, 3] to logits [D, q] at the last position."""
-
-    def __init__(self, config: RunConfig, weights: Mapping[str, Tensor]) -> None:
+    def __init__(
+        self,
+        task: Task,
+        d_model: int,
+        n_heads: int,
+        d_mlp: int,
+        n_layers: int,
+        activation: str,
+        layer_norm: bool,
+        biases: bool,
+    ) -> None:
         super().__init__()
-        self.config = config
-        self.w = nn.ParameterDict({k.replace(".", "_"): nn.Parameter(v.clone()) for k, v in weights.items()})
+        pairs = task.symbols is not None and [x.ndim for x in task.inputs] == [1, 1]
+        shapes = [x.shape[1:] for x in task.inputs]
+        require(pairs, "the transformer reads two symbols x and y", shapes, "Choose another network, such as mlp.")
+        self.config = {"d_model": d_model, "n_heads": n_heads, "layer_norm": layer_norm}
+        self.activation = ACTIVATIONS[activation]
+        d, width = d_model, d_model // n_heads
+        self.embed = weights(W_E=(int(task.symbols or 0) + 1, d))
+        self.pos_embed = weights(W_pos=(3, d))
+        self.blocks = nn.ModuleList()
+        for _ in range(n_layers):
+            block: Any = nn.Module()
+            if layer_norm:
+                block.ln1, block.ln2 = weights(w=(d,), b=(d,)), weights(w=(d,), b=(d,))
+            into, out = (n_heads, d, width), (n_heads, width, d)
+            block.attn = weights(W_Q=into, W_K=into, W_V=into, W_O=out)
+            block.mlp = weights(W_in=(d, d_mlp), W_out=(d_mlp, d))
+            if biases:
+                block.mlp.register_parameter("b_in", nn.Parameter(torch.zeros(d_mlp)))
+                block.mlp.register_parameter("b_out", nn.Parameter(torch.zeros(d)))
+            self.blocks.append(block)
+        if layer_norm:
+            self.ln_final = weights(w=(d,), b=(d,))
+        self.unembed = weights(W_U=(d, task.outputs))
 
     def forward(self, x: Tensor, y: Tensor) -> Tensor:
-        """x, y: [D] symbols."""
-        equals = torch.full_like(x, self.w["W_E"].shape[0] - 1)
-        r = self.w["W_E"][torch.stack([x, y, equals], dim=1)] + self.w["W_pos"]  # [D, 3, d_model]
-        for i in range(self.config.n_layers):
-            r = self._block(r, {k.removeprefix(f"blocks_{i}_"): v for k, v in self.w.items()})
-        return self._norm(r[:, -1], dict(self.w.items()), "ln") @ self.w["W_U"]
+        """x, y: [n] symbols."""
+        embedding, position = self.embed.W_E, self.pos_embed.W_pos
+        equals = torch.full_like(x, embedding.shape[0] - 1)
+        r = F.embedding(torch.stack([x, y, equals], dim=1), embedding) + position
+        for block in self.blocks:
+            r = self._block(r, block)
+        last = r[:, -1]
+        if self.config["layer_norm"]:
+            last = _norm(last, self.ln_final)
+        return last @ self.unembed.W_U
 
-    def _norm(self, r: Tensor, w: Mapping[str, Tensor], name: str) -> Tensor:
-        if not self.config.layer_norm:
-            return r
-        return F.layer_norm(r, r.shape[-1:], w[name + "_g"], w[name + "_b"])
+    def _block(self, r: Tensor, block: Any) -> Tensor:
+        layer_norm = self.config["layer_norm"]
+        n = _norm(r, block.ln1) if layer_norm else r
+        a = block.attn
+        q, k, v = (torch.einsum("nsd,hde->nhse", n, w) for w in (a.W_Q, a.W_K, a.W_V))
+        scores = q @ k.mT / math.sqrt(q.shape[-1])
+        later = torch.ones(3, 3, dtype=torch.bool, device=r.device).triu(1)
+        mixed = scores.masked_fill(later, -torch.inf).softmax(-1) @ v
+        r = r + torch.einsum("nhse,hed->nsd", mixed, a.W_O)
+        pre = (_norm(r, block.ln2) if layer_norm else r) @ block.mlp.W_in
+        if hasattr(block.mlp, "b_in"):
+            return r + self.activation(pre + block.mlp.b_in) @ block.mlp.W_out + block.mlp.b_out
+        return r + self.activation(pre) @ block.mlp.W_out
 
-    def _block(self, r: Tensor, w: Mapping[str, Tensor]) -> Tensor:
-        n = self._norm(r, w, "ln1")
-        q, k, v = (torch.einsum("nsd,hde->nhse", n, w[name]) for name in ("W_Q", "W_K", "W_V"))
-        mixed = F.scaled_dot_product_attention(q, k, v, is_causal=True)
-        r = r + torch.einsum("nhse,hed->nsd", mixed, w["W_O"])
-        pre = self._norm(r, w, "ln2") @ w["W_in"]
-        if self.config.biases:
-            return r + activate(pre + w["b_in"], self.config) @ w["W_out"] + w["b_out"]
-        return r + activate(pre, self.config) @ w["W_out"]
-
-
-class ReferenceMLP(nn.Module):
-    """Plain MLP on a pair of embedded or one-hot symbols: [D] and [D] to logits [D, q]."""
-
-    def __init__(self, config: RunConfig, weights: Mapping[str, Tensor]) -> None:
-        super().__init__()
-        self.config = config
-        self.w = nn.ParameterDict({k.replace(".", "_"): nn.Parameter(v.clone()) for k, v in weights.items()})
-
-    def forward(self, x: Tensor, y: Tensor) -> Tensor:
-        """x, y: [D] symbols."""
-        w, q = self.w, self.w["W_U"].shape[1]
-        if self.config.embedding:
-            r = torch.cat([w["W_E"][x], w["W_E"][y]], dim=-1)
-        else:
-            r = torch.cat([F.one_hot(x, q), F.one_hot(y, q)], dim=-1).to(w["W_U"].dtype)
-        for i in range(self.config.n_layers):
-            r = r @ w[f"layers_{i}_W"]
-            r = activate(r + w[f"layers_{i}_b"] if self.config.biases else r, self.config)
-        return r @ w["W_U"]
+    def fan_in(self, name: str) -> int:
+        """Numbers that the weight called `name` adds up."""
+        kind = name.rpartition(".")[2]
+        # Tables of rows (embeddings) and W_O, which sums over all heads, have a fan-in of d_model.
+        if kind in ("W_E", "W_pos", "W_O", "b_in", "w", "b"):
+            return int(self.config["d_model"])
+        if kind == "b_out":
+            name = name.replace("b_out", "W_out")
+        return int(self.get_parameter(name).shape[-2])
 
 
-def reference(config: RunConfig, flat: Tensor) -> nn.Module:
-    """The reference module of `config` with the weights of a flat vector [size]."""
-    module = ReferenceMLP if config.architecture == "mlp" else ReferenceTransformer
-    return module(config, layout(config).views(flat))
+def _norm(r: Tensor, ln: Any) -> Tensor:
+    return F.layer_norm(r, r.shape[-1:], ln.w, ln.b)

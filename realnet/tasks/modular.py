@@ -1,8 +1,6 @@
-"""The tables to be learned: pairs (x, y) of symbols and their label (experiments.md 1).
+"""Tables of pairs (x, y) of symbols and their label: arithmetic mod p, permutations, random labels.
 
-Axis order: one row a pair, x slowest. A data set is a prefix of one seeded order of the rows, so that a
-smaller data set is a subset of a larger one with the same seed. Tasks: Power et al. 2022, arXiv 2201.02177,
-appendix A.1. numpy only.
+Axis order: one row a pair, x slowest. Tasks: Power et al. 2022, arXiv 2201.02177, appendix A.1.
 """
 
 from __future__ import annotations
@@ -14,7 +12,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-__all__ = ["TASKS", "Table", "data_order", "discrete_log", "labels", "symbols", "table"]
+from realnet.tasks.task import RANDOM_LABELS, Group, Task
+
+__all__ = ["MODULAR", "Table", "discrete_log", "is_prime", "modular", "symbols", "table", "table_size"]
 
 Ints = np.ndarray
 
@@ -29,11 +29,8 @@ POLYNOMIALS: dict[str, Callable[[Ints, Ints], Ints]] = {
 }
 # In the products of S5 the right factor acts first.
 COMPOSITIONS = ("s5_xy", "s5_xyx^-1", "s5_xyx")
-TASKS = (*POLYNOMIALS, "div", "div_odd", *COMPOSITIONS, "random")
+MODULAR = (*POLYNOMIALS, "div", "div_odd", *COMPOSITIONS, "random")
 """`div_odd` is x / y for odd y and x - y for even y; `random` has wholly random labels."""
-
-# Streams of random numbers that must not depend on each other.
-ORDER, RANDOM_LABELS, CORRUPTION = 1, 2, 3
 
 
 @dataclass(frozen=True)
@@ -95,24 +92,22 @@ def _composition(task: str, x: Ints, y: Ints) -> Ints:
     return {"s5_xy": xy, "s5_xyx^-1": product[xy, inverse[x]], "s5_xyx": product[xy, x]}[task]
 
 
-def data_order(task: str, p: int, seed: int) -> Ints:
-    """[n_pairs] rows of the table in their seeded order: a data set of size D is the first D of them."""
-    return np.random.default_rng([seed, ORDER]).permutation(table_size(task, p))
+def modular(name: str, p: int, seed: int) -> Task:
+    """The task called `name` of MODULAR with p symbols; `seed` draws the labels of `random`."""
+    pairs, q = table(name, p), symbols(name, p)
+    label = pairs.label
+    if label is None:
+        label = np.random.default_rng([seed, RANDOM_LABELS]).integers(q, size=len(pairs.x))
+    return Task((pairs.x, pairs.y), label, symbols=q, classes=q, group=_group(name, p, label))
 
 
-def labels(task: str, p: int, seed: int, corrupted: float = 0.0) -> tuple[Ints, Ints]:
-    """Labels to train on and labels to be judged by, each [n_pairs].
-
-    They differ where a training label is corrupted (each with probability `corrupted`, to a wrong class).
-    For `random` both are the same random classes. A larger share corrupts a superset.
-    """
-    n, size = symbols(task, p), table_size(task, p)
-    true = table(task, p).label
-    if true is None:
-        true = np.random.default_rng([seed, RANDOM_LABELS]).integers(n, size=size)
-    rng = np.random.default_rng([seed, CORRUPTION])
-    wrong = (true + rng.integers(1, n, size=size)) % n
-    return np.where(rng.random(size) < corrupted, wrong, true), true
+def _group(name: str, p: int, label: Ints) -> Group | None:
+    if name in ("add", "sub"):
+        return Group(np.arange(len(label)), label, np.arange(p))
+    if name == "div":
+        logs, rows = discrete_log(p), np.flatnonzero(label > 0)
+        return Group(rows, logs[label[rows]], np.argsort(logs)[1:])
+    return None
 
 
 def discrete_log(p: int) -> Ints:

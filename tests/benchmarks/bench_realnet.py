@@ -32,9 +32,9 @@ import realnet as rn
 from realnet.engine import buffers, compiled
 from realnet.engine.ensemble import Stack
 from realnet.job import Job, measured_steps
-from realnet.nets.transformer import reference
+from realnet.nets.layout import trained
 from realnet.records import Folder, environment
-from realnet.tasks import table
+from realnet.tasks.modular import table
 
 RESULTS = Path(__file__).parent / "results" / "realnet.json"
 CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
@@ -73,7 +73,7 @@ def plain_loop(config: rn.RunConfig, kind: str, device: torch.device = CPU) -> C
     """A function that takes one step of a plain training loop."""
     data, pairs = Stack([config], CPU).data[0], table(config.task, config.p)
     x, y, label = (torch.from_numpy(z[data.train]).long().to(device) for z in (pairs.x, pairs.y, data.labels))
-    net = reference(config, Stack([config], CPU).weights[0]) if kind == "reference" else FusedTransformer(config)
+    net = trained(config, Stack([config], CPU).weights[0]) if kind == "reference" else FusedTransformer(config)
     net = net.to(device)
     optimizer = torch.optim.AdamW(net.parameters(), 1e-3, betas=(0.9, 0.98), weight_decay=1.0)
 

@@ -10,22 +10,11 @@ import numpy.typing as npt
 
 import toymodel as tm
 
-from ..plot import COLOURS
+from ..plot import BEHAVIOUR_COLOURS, COLOURS
 from . import settings
 from .drawing import Axis, Line, Mark, around, chart, phase
 from .settings import SLIDERS, Values
 
-BEHAVIOUR_COLOURS = {
-    "comprehension": "#44BB99",
-    "grokking": "#77AADD",
-    "semi-grokking": "#EEDD88",
-    "semi-comprehension": "#BBCC33",
-    "memorisation": "#EE8866",
-    "ungrokking": "#FFAABB",
-    "confusion": "#888888",
-    "unfinished": "#E4E4E4",
-    "failed": "#FFFFFF",
-}
 # Dense enough for a smooth curve of 350 pixels.
 SHOWN = 240
 # From which share of t_end curves are shown, and cells of a phase diagram: columns, rows.
@@ -34,8 +23,8 @@ CELLS = (36, 24)
 # What a phase diagram can have as its axes, with the range that it shows.
 AXES = {
     "dataset_size": (100.0, 1e5),
-    "kappa": (1.0, 1.95),
-    "sharing": (1.3, 10.0),
+    "kappa": (0.5, 6.0),
+    "sharing": (1.0, 10.0),
     "weight_decay": (1e-5, 1.0),
     "gen_learning_speed": (1e-4, 10.0),
     "gen_initial_logit": (1e-3, 30.0),
@@ -61,7 +50,7 @@ def answer(values: Values) -> Answer:
     model, t_end = settings.model(values), values["t_end"]
     times = np.concatenate([[0.0], np.geomspace(FIRST * t_end, t_end, SHOWN)])
     times[-1] = t_end
-    run = tm.simulate(model, t_end, times=times)
+    run = tm.simulate(model, t_end, times=times, compiled=True)
     rest = tm.steady_state(model) if model.weight_decay > 0.0 else None
     return Answer(run, rest, settings.critical_size(values))
 
@@ -79,7 +68,7 @@ def rows(found: Answer) -> list[tuple[str, list[tuple[str, str]]]]:
             ],
         ),
         (
-            f"At the end, t = {run.t_end:.7g}",
+            f"At the end, t = {when(run.t_end)}",
             [
                 ("logit Gen, Mem", f"{run.gen_logit[-1]:.3g}, {run.mem_logit[-1]:.3g} nats"),
                 ("loss train, test", f"{run.train_loss[-1]:.3g}, {run.test_loss[-1]:.3g} nats"),
@@ -94,7 +83,7 @@ def rows(found: Answer) -> list[tuple[str, list[tuple[str, str]]]]:
                 "At rest",
                 [
                     ("logit Gen, Mem", f"{rest.gen_logit:.3g}, {rest.mem_logit:.3g} nats"),
-                    ("norm Gen, Mem", f"{rest.gen_norm:.3g}, {rest.mem_norm:.3g}"),
+                    ("norm Gen, Mem, both", f"{rest.gen_norm:.3g}, {rest.mem_norm:.3g}, {rest.norm:.3g}"),
                     ("loss train, test", f"{rest.train_loss:.3g}, {rest.test_loss:.3g} nats"),
                     ("stable states", str(stable)),
                 ],
@@ -115,8 +104,8 @@ def rows(found: Answer) -> list[tuple[str, list[tuple[str, str]]]]:
 
 
 def when(time: float | None) -> str:
-    """A flow time; "never" for None."""
-    return "never" if time is None else f"{time:.4g}"
+    """A time; "never" for None."""
+    return "never" if time is None else f"{time:,.0f}" if time >= 1000.0 else f"{time:.4g}"
 
 
 def charts(found: Answer) -> list[str]:
@@ -139,6 +128,9 @@ def charts(found: Answer) -> list[str]:
                 end = np.full(2, getattr(rest, f"{kind}_{quantity}"))
                 lines.append(Line(np.array([x.low, x.high]), end, COLOURS[kind], dash="1 4", width=1.5))
                 values.append(end)
+        if quantity == "norm":
+            lines.append(Line(run.time, run.norm, "#666", "both", width=1.5))
+            values.append(run.norm)
         if rest is not None:
             lines.append(Line(np.full(1, -1.0), np.zeros(1), "#666", "at rest", dash="1 4"))
         out.append(chart(title, x, around(unit, *values, low=0.0), lines, marks))
@@ -160,24 +152,35 @@ class Phases:
     names: npt.NDArray[np.str_]
 
 
+def span(name: str, values: Values) -> tuple[float, float]:
+    """What a phase diagram shows along an axis: its range in AXES, as far as circuits that start at 0 can grow (8.3)."""
+    low, high = AXES[name]
+    starts = sorted((values["gen_initial_logit"], values["mem_initial_logit"]))
+    if starts[0] == 0.0 and name == "kappa":
+        high = min(high, 0.975 * (values["sharing"] if starts[1] > 0.0 else 2.0))
+    if starts[0] == 0.0 < starts[1] and name == "sharing":
+        low = min(max(low, values["kappa"] / 0.975), 0.9 * high)
+    return low, high
+
+
 def phases(values: Values, across: str, up: str) -> Phases:
     """The phase diagram through the model under the sliders.  ValueError for what the model refuses."""
     others = tuple((name, value) for name, value in values.items() if name not in (across, up))
-    return _phases(others, across, up)
+    return _phases(others, (across, *span(across, values)), (up, *span(up, values)))
 
 
 @lru_cache(maxsize=64)
-def _phases(others: tuple[tuple[str, float], ...], across: str, up: str) -> Phases:
+def _phases(
+    others: tuple[tuple[str, float], ...], right: tuple[str, float, float], above: tuple[str, float, float]
+) -> Phases:
+    across, up = right[0], above[0]
     if across == up:
         raise ValueError(f"a phase diagram needs two different axes, got {across} twice. Choose another one.")
-    grids: dict[str, Any] = {
-        name: settings.positions(SLIDERS[name], *AXES[name], count)
-        for name, count in zip((across, up), CELLS, strict=True)
-    }
+    x, y = (Axis(SLIDERS[name].title, low, high, SLIDERS[name].log) for name, low, high in (right, above))
+    grids: dict[str, Any] = {across: x.values(CELLS[0]), up: y.values(CELLS[1])}
     values = settings.DEFAULTS | dict(others)
     model = settings.model(values | {name: float(grid[0]) for name, grid in grids.items()})
     found = tm.sweep(model, progress=False, **{"t_end": values["t_end"]} | grids)
-    x, y = (Axis(SLIDERS[n].title, *AXES[n], SLIDERS[n].log) for n in (across, up))
     return Phases(x, y, found.behaviour.transpose(up, across).values)
 
 

@@ -38,6 +38,7 @@ def _(Picture, mo, settings):
 
 @app.cell
 def _(mo, place, settings):
+    # `controls` is made here, not where the page is laid out: a cell that reads `sliders` runs at every move of one.
     sliders = mo.ui.dictionary(
         {
             name: mo.ui.slider(
@@ -46,7 +47,11 @@ def _(mo, place, settings):
             for name, s in settings.SLIDERS.items()
         }
     )
-    return (sliders,)
+    controls = "".join(
+        f"<fieldset><legend>{title}</legend>{''.join(f'{sliders.elements[n]}' for n in names)}</fieldset>"
+        for title, names in settings.GROUPS.items()
+    )
+    return controls, sliders
 
 
 @app.cell
@@ -101,7 +106,7 @@ def _(chosen):
 @app.cell
 def _(mo, move, net, nets, now):
     take = mo.ui.button(
-        label="Set κ, η, α, D, q as measured at this run's end",
+        label="Set the sliders as this run was measured",
         on_click=lambda _: net and move(**nets.read_off(net, now)),
     )
     meet = mo.ui.switch(True, label="Stretch time so that both fit, or end, at the same step")
@@ -150,17 +155,7 @@ def _(across, answer, diagram, page, shown, sliders, up):
 
 
 @app.cell
-def _(begin, settings, sliders):
-    _groups = "".join(
-        f"<fieldset><legend>{title}</legend>{''.join(f'{sliders.elements[n]}' for n in names)}</fieldset>"
-        for title, names in settings.GROUPS.items()
-    )
-    controls = f"<div class='controls'>{begin}{_groups}</div>"
-    return (controls,)
-
-
-@app.cell
-def _(across, chosen, controls, curves, diagram, file, folder, meet, mo, numbers, pace, page, take, up):
+def _(across, begin, chosen, controls, curves, diagram, file, folder, meet, mo, numbers, pace, page, take, up):
     if page.value == "The toy model":
         _side = f"<div class='choices'>{across}{up}</div>{diagram}"
     else:
@@ -168,7 +163,8 @@ def _(across, chosen, controls, curves, diagram, file, folder, meet, mo, numbers
         _side = f"<div class='choices'><div class='wide'>{folder}</div>{file}{chosen}{take}{_time}</div>"
     mo.Html(
         f"<header><h1>Two circuits</h1>{page}</header>"
-        f"<main><div class='curves'>{curves}</div>{controls}<div class='side'>{_side}{numbers}</div></main>"
+        f"<main><div class='curves'>{curves}</div><div class='controls'>{begin}{controls}</div>"
+        f"<div class='side'>{_side}{numbers}</div></main>"
     )
     return
 

@@ -43,10 +43,7 @@ def meeting_pace(net: Net, found: Answer) -> float:
 def overlay(net: Net, found: Answer, pace: float) -> list[str]:
     """The charts, as SVG.  What the net was not measured for is missing."""
     run = found.run
-    toy = {
-        name: np.asarray(getattr(run, name)) for _, _, _, curves in CHARTS for _, name, _, _ in curves if name != "norm"
-    }
-    toy["norm"] = np.hypot(run.gen_norm, run.mem_norm)
+    toy = {name: np.asarray(getattr(run, name)) for *_, curves in CHARTS for _, name, _, _ in curves}
     last = max(float(step[-1]) for step, _ in net.curves.values())
     x = Axis("optimizer steps", 1.0, last, log=True)
     steps = run.time * pace
@@ -77,7 +74,6 @@ def headline(net: Net, found: Answer) -> str:
 def rows(net: Net, found: Answer, pace: float) -> list[tuple[str, list[tuple[str, str]]]]:
     """Net and toy in numbers, by group."""
     run, step = found.run, first_fit(net)
-    norm = float(np.hypot(run.gen_norm[-1], run.mem_norm[-1]))
     total = float(run.gen_logit[-1] + run.mem_logit[-1])
     return [
         (
@@ -96,8 +92,8 @@ def rows(net: Net, found: Answer, pace: float) -> list[tuple[str, list[tuple[str
                 ("behaviour", run.behaviour),
                 ("fits at step", when(run.t_fit and run.t_fit * pace)),
                 ("logit of both circuits at the end", f"{total:.3g} nats"),
-                ("norm at the end", f"{norm:.3g}"),
-                ("steps per unit of flow time", f"{pace:.3g}"),
+                ("norm at the end", f"{run.norm[-1]:.3g}"),
+                ("steps per unit of flow time", when(pace)),
             ],
         ),
     ]

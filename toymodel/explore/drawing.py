@@ -44,6 +44,10 @@ class Axis:
             return float(self.low ** (1.0 - share) * self.high**share)
         return float(self.low + share * (self.high - self.low))
 
+    def values(self, count: int) -> FloatArray:
+        """`count` values from end to end, spaced as the axis is."""
+        return np.geomspace(self.low, self.high, count) if self.log else np.linspace(self.low, self.high, count)
+
     def ticks(self) -> list[tuple[float, str]]:
         """Values with their texts: about five."""
         if not self.log:

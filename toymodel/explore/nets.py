@@ -65,6 +65,11 @@ class Net:
         test = np.interp(step, *self.curves["unseen_accuracy"])
         return tm.classify_curves(step, train, test, self.num_classes)
 
+    def start(self, name: str) -> float:
+        """The first value of a curve; nan where it was not measured."""
+        _, values = self.curves.get(name, (np.zeros(0), np.zeros(0)))
+        return float(values[0]) if values.size else float("nan")
+
     def end(self, name: str) -> float:
         """The last value of a curve; nan where it was not measured."""
         _, values = self.curves.get(name, (np.zeros(0), np.zeros(0)))
@@ -127,7 +132,7 @@ def _curves(one: Any) -> dict[str, tuple[FloatArray, FloatArray]]:
 
 
 def read_off(net: Net, values: Values) -> dict[str, float]:
-    """Sliders as measured at a run's end: κ, the leading circuit's efficiency η = s^(1/κ)/‖w‖, α, q and D.
+    """Sliders as measured: q, D, the logit at the start; at the end κ, α and the leading circuit's η = s^(1/κ)/‖w‖.
 
     s is the equivalent logit, the toy's logit with the same train loss; κ is the local degree with which s grows with
     the norm; α is what weight decay balances, -⟨w, ∇L⟩/‖w‖².  The leading circuit is Gen's where most unseen examples are
@@ -144,17 +149,16 @@ def read_off(net: Net, values: Values) -> dict[str, float]:
             leading *= (size / critical_size(values)) ** -values["exponent"]
         scale = logit ** (1.0 / kappa) / norm / leading
         found |= {"kappa": kappa} | {n: scale * values[n] for n in ("gen_efficiency", "mem_efficiency")}
-        if kappa >= 2.0:
-            # Above κ = 2 circuits at 0 stay there (4.3), and nets start a little off it.
-            found |= {n: max(values[n], SEED) for n in ("gen_initial_logit", "mem_initial_logit")}
+        # Nets start near W = 0, or grown; a circuit at 0 would stay there for κ > 2 (8.3).
+        grown = max(net.start("train_logit"), SEED)
+        generalises = net.start("unseen_accuracy") >= 0.5
+        found["gen_initial_logit"] = grown if generalises else SEED
+        found["mem_initial_logit"] = SEED if generalises else grown
     return found
 
 
 def first_fit(net: Net) -> float | None:
-    """The step since which the training set is fitted, by the vocabulary's threshold; None if it is not at the end."""
+    """The first step at which train accuracy reaches the vocabulary's threshold; None if it never does."""
     step, train = net.curves["train_accuracy"]
-    fits = train >= tm.Thresholds().fit_accuracy
-    if not fits[-1]:
-        return None
-    broken = np.flatnonzero(~fits)
-    return float(step[broken[-1] + 1 if broken.size else 0])
+    fits = train >= tm.Criteria().fit_accuracy
+    return float(step[np.argmax(fits)]) if fits.any() else None

@@ -12,7 +12,7 @@ import numpy as np
 
 import toymodel as tm
 
-from ..parameters import TABLE, FloatArray, describe
+from ..parameters import describe
 
 REFERENCE_SIZE = 1000.0
 Values = Mapping[str, float]
@@ -62,16 +62,16 @@ KINDS = ("gen", "mem")
 def _slider(
     name: str, row: str, short: str, ends: tuple[float, float], default: float, step: float | None = None
 ) -> Slider:
-    """Evenly spaced by `step`; without one, log spaced with twenty positions a decade.  A low end of 0 is an extra."""
+    """Evenly spaced by `step`; without one, log spaced with fifty positions a decade.  A low end of 0 is an extra."""
     low, high = ends
     if step:
         steps = np.arange(low, high + 0.5 * step, step)
     else:
         decades = np.log10(high / (low or 1e-4))
-        steps = np.geomspace(low or 1e-4, high, round(20 * decades) + 1)
+        steps = np.geomspace(low or 1e-4, high, round(50 * decades) + 1)
         steps = np.append(steps, [0.0] if low == 0.0 else [])
     if describe(row).whole:
-        steps = np.round(steps)
+        steps = np.unique(np.concatenate([np.arange(low, 200.0), np.round(steps)]))
     rounded = {float(f"{x:.3g}") for x in steps} | {default}
     return Slider(name, row, short, tuple(sorted(rounded)), default, step is None)
 
@@ -79,8 +79,8 @@ def _slider(
 SLIDERS = {
     a[0]: _slider(*a)
     for a in (
-        ("kappa", "kappa", "degree of logit in norm", (0.5, 6.0), 1.2, 0.05),
-        ("sharing", "sharing", "sharing of norm", (1.0, 10.0), 2.0, 0.05),
+        ("kappa", "kappa", "degree of logit in norm", (0.5, 10.0), 1.2, 0.05),
+        ("sharing", "sharing", "sharing of norm", (1.0, 12.0), 2.0, 0.05),
         ("gen_efficiency", "efficiency", "efficiency", (0.01, 10.0), 1.0),
         ("mem_efficiency", "efficiency", f"efficiency at D = {REFERENCE_SIZE:g}", (0.01, 10.0), 1.0),
         ("exponent", "exponent", "fall of η_mem with D", (0.1, 2.0), 0.5, 0.02),
@@ -93,11 +93,10 @@ SLIDERS = {
         ("mem_initial_logit", "initial_logit", "logit at t = 0", (0.0, 100.0), 0.0),
         ("t_end", "t_end", "end of the run", (1.0, 1e9), 1000.0),
     )
-    if a[1] in TABLE
 }
 DEFAULTS = {name: s.default for name, s in SLIDERS.items()}
 GROUPS = {
-    "Norm and logit": ("kappa", *(n for n in ("sharing",) if n in SLIDERS)),
+    "Norm and logit": ("kappa", "sharing"),
     "Efficiency and data": ("dataset_size", "gen_efficiency", "mem_efficiency", "exponent"),
     "Training": ("weight_decay", "gen_learning_speed", "mem_learning_speed", "t_end"),
     "Start and classes": ("gen_initial_logit", "mem_initial_logit", "num_classes"),
@@ -133,7 +132,7 @@ def model(values: Values) -> tm.TwoCircuitModel:
     """The model that the sliders amount to.  ValueError for what the model refuses."""
     direct = (
         "kappa",
-        *(n for n in ("sharing",) if n in SLIDERS),
+        "sharing",
         "weight_decay",
         "num_classes",
         "exponent",
@@ -143,8 +142,3 @@ def model(values: Values) -> tm.TwoCircuitModel:
     return tm.TwoCircuitModel().with_parameters(
         critical_size=critical_size(values), **{name: values[name] for name in (*direct, *circuits)}
     )
-
-
-def positions(slider: Slider, low: float, high: float, count: int) -> FloatArray:
-    """`count` values from `low` to `high`, spaced as the slider is."""
-    return np.geomspace(low, high, count) if slider.log else np.linspace(low, high, count)

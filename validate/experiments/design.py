@@ -92,7 +92,7 @@ def from_parent(net: RunConfig, parent: tuple[int, int], run: RunConfig) -> RunC
     """`run` started from the net of its own seed that has grokked."""
     size, steps = parent
     grokked = replace(net, dataset_size=size, steps=steps, weight_decay=1.0, seed=run.seed)
-    return replace(run, start_from=grokked)
+    return replace(run, start_from=grokked, keep_optimizer=False)
 
 
 def _block(setting: Setting, kind: str, block: Block) -> list[RunConfig]:

@@ -54,9 +54,9 @@ def moving(found: pd.DataFrame) -> int:
 
 def at_answer(table: pd.DataFrame, protocol: str) -> pd.DataFrame:
     """Runs at the weight decay of `ANSWER`, or at the geometric middle of those there are."""
-    decays = np.array(sorted(set(table.weight_decay)))
+    decays = np.array(sorted(decay for decay in set(table.weight_decay) if decay > 0))
     if not len(decays):
-        return table
+        return table.iloc[:0]
     middle = decays[np.argmin(np.abs(np.log(decays / ANSWER[protocol])))]
     return table[table.weight_decay == middle]
 

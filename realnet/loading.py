@@ -1,0 +1,46 @@
+"""A trained network, taken from a folder: a plain module for torch, with weights that TransformerLens knows by name."""
+
+from __future__ import annotations
+
+import os
+
+import torch
+from torch import nn
+
+from realnet.config import RunConfig
+from realnet.fields import require
+from realnet.nets.layout import trained
+from realnet.records import Folder
+
+__all__ = ["model"]
+
+
+def model(out: str | os.PathLike[str], run: RunConfig | str, step: int | None = None) -> nn.Module:
+    """The network of a run in folder `out`, as its last checkpoint has it, on the CPU and in the run's dtype.
+
+    Arguments:
+        out: folder that `realnet.train` wrote.
+        run: the run's config or its key, which may be shortened.
+        step: a measured step of a run with weight_history=True; default: where the run stands.
+
+    Its outputs are those before `temperature`. Errors: FileNotFoundError if `out` is not such a folder, ConfigError for a
+    key that does not fit exactly one run, a run that is not trained, or a step whose weights were not kept.
+    """
+    folder = Folder(out, create=False)
+    configs = folder.configs()
+    if isinstance(run, str):
+        found = [c for c in configs if c.name.startswith(run)]
+        names = ", ".join(c.name for c in configs)
+        fits = f"key must fit exactly one run; {run!r} fits {len(found)} of {names}"
+        require(len(found) == 1, fits, run, "Type more of it.")
+        run = found[0]
+    record = folder.read(run)
+    require(record is not None, f"run {run.name} must have been trained in {out}", "no checkpoint", "Train it first.")
+    assert record is not None
+    if step is None:
+        return trained(run, torch.from_numpy(record.tensors["weights"]))
+    remedy = "Train with weight_history=True."
+    require("history" in record.tensors, f"run {run.name} must have kept its weights", "none", remedy)
+    steps = record.curves["step"].tolist()
+    require(step in steps, f"step must be one of {', '.join(map(str, steps))}", step, "Choose a measured step.")
+    return trained(run, torch.from_numpy(record.tensors["history"][steps.index(step)]))

@@ -1,0 +1,84 @@
+"""D_crit of a user's own net: bisection finds a threshold that is known, and says what it cannot do."""
+
+import math
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from realnet import ConfigError
+from tests.validate.laboratory import row
+from validate import own
+from validate.experiments.design import Experiment
+
+TRUTH = 91.0
+
+
+class Nets:
+    """Stands for training: accuracy is logistic in ln D about TRUTH, seeds 3 % apart."""
+
+    start = 1.0
+
+    def __init__(self, folder: Path) -> None:
+        pass
+
+    def table(self, name: str) -> pd.DataFrame:
+        rows = []
+        for run in trained[-1].runs:
+            middle = math.log(TRUTH) + 0.03 * (run.seed - 1)
+            test = 1 / (1 + math.exp(-(math.log(run.dataset_size) - middle) / 0.1))
+            rows.append(row(run.dataset_size, run.weight_decay, run.seed, p=run.p, test=test, start=Nets.start))
+        return pd.DataFrame(rows)
+
+
+trained: list[Experiment] = []
+
+
+@pytest.fixture
+def net(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    trained.clear()
+    monkeypatch.setattr(own, "train", lambda experiment, *rest: trained.append(experiment))
+    monkeypatch.setattr(own, "collect", lambda *rest: None)
+    monkeypatch.setattr(own, "Results", Nets)
+    monkeypatch.setattr(Nets, "start", 1.0)
+    path = tmp_path / "mine.toml"
+    path.write_text('task = "x^2+y^2"\np = 23\nd_model = 16\nd_mlp = 32\n[search]\nseeds = 3\nsteps = 500\n')
+    return path
+
+
+def test_bisection_finds_the_threshold(net: Path, tmp_path: Path) -> None:
+    found = own.critical_size(net, tmp_path)
+    assert math.exp(found.interval.value) == pytest.approx(TRUTH, rel=0.01)
+    assert found.interval.n == 3
+    assert found.interval.low < math.log(TRUTH) < found.interval.high
+    assert f"D_crit = {math.exp(found.interval.value):.0f} pairs" in found.words
+    sizes = np.array(sorted(set(found.table.dataset_size)))
+    about = sizes[np.searchsorted(sizes, TRUTH) - 1 : np.searchsorted(sizes, TRUTH) + 1]
+    assert np.log(about[1] / about[0]) <= 0.1
+    assert len(sizes) < 10
+    run = trained[-1].runs[0]
+    assert (run.task, run.p, run.optimizer, run.steps) == ("x^2+y^2", 23, "adam", 500)
+
+
+def test_nets_that_never_grokked_have_nothing_to_lose(
+    net: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Nets, "start", 0.5)
+    with pytest.raises(ConfigError, match=r"must have grokked.*0\.50.*parent_steps"):
+        own.critical_size(net, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("p = [", "TOML"),
+        ("[search]\nsedes = 2", "sedes"),
+        ("[search]\nseeds = 1", "seeds >= 2"),
+        ("d_modle = 3", "d_modle"),
+    ],
+)
+def test_a_file_that_cannot_be_used_is_refused(tmp_path: Path, text: str, said: str) -> None:
+    (tmp_path / "bad.toml").write_text(text)
+    with pytest.raises(ConfigError, match=said):
+        own.read(tmp_path / "bad.toml")

@@ -1,0 +1,123 @@
+"""Verdicts as JSON and in words: nothing is lost, nothing is added, and a verdict stands in its own column."""
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from validate import report
+from validate.measured import MissingResult
+from validate.prediction import Criterion, Estimate, Measurement, Prediction, judge
+from validate.predictions import PREDICTIONS
+from validate.statistics.intervals import Interval
+from validate.verdicts import FORMAT, _verdict, decided, load, number, plain, save, score, words
+
+
+def prediction(
+    id: str, coupled: tuple[float, float], adamw: tuple[float, float] | None, claimed: bool = True
+) -> Prediction:
+    def measure(results: object, protocol: str) -> Measurement:
+        ends = coupled if protocol == "coupled" else adamw
+        if ends is None:
+            raise MissingResult("train it")
+        return Measurement(
+            {"number": Estimate(Interval(sum(ends) / 2, *ends, 7), 21, 2, "a note")},
+            {"another": Estimate(Interval(math.nan, -math.inf, math.inf, 0), 0)},
+            {"rows": [{"size": 5, "value": math.inf}]},
+            ("a remark",),
+        )
+
+    rule = (Criterion("number", "1", 0.0, 1.0, "why not", 0.5, 0.1, 5),)
+    both = {"coupled": "at rest", "AdamW": "the paper's"}
+    claims = (both, {}) if claimed else ({"coupled": "at rest"}, {"AdamW": "it moves"})
+    return Prediction(id, f"Claim {id} | with a bar.", "(1)", "a statistic", *claims, (), rule, measure, "an old form")
+
+
+@pytest.fixture
+def content() -> dict[str, Any]:
+    made = [
+        prediction("A", (0.2, 0.4), (2.0, 3.0)),
+        prediction("B", (-0.5, 0.5), None),
+        prediction("C", (1.5, 1.6), (0.1, 0.2), claimed=False),
+    ]
+    about = {"format": FORMAT, "profile": "quick", "runs": 9, "finished": 8, "untrained": ["x/y"], "tables": {}}
+    provenance = {"device": ["cpu"], "processor": ["some"]}
+    return dict(plain(about | {"provenance": provenance, "predictions": [_verdict(judge(p, None)) for p in made]}))  # type: ignore[arg-type]
+
+
+def test_the_deciding_column_is_the_verdict(content: dict[str, Any]) -> None:
+    assert words(content) == {"A": "confirmed", "B": "inconclusive", "C": "refuted"}
+    assert decided(content) == {"A": "confirmed", "C": "refuted"}
+    assert score(content) == {"confirmed": 1, "refuted": 1, "inconclusive": 1}
+    columns = [[c["verdict"] for c in p["columns"].values()] for p in content["predictions"]]
+    assert columns == [["confirmed", "refuted"], ["inconclusive", "not measured"], ["refuted", "confirmed"]]
+
+
+def test_json_keeps_what_is_not_a_number(content: dict[str, Any], tmp_path: Path) -> None:
+    again = load(save(tmp_path / "verdicts.json", content))
+    assert again == content
+    column = again["predictions"][0]["columns"]["coupled"]
+    assert column["findings"][0]["interval"] == [0.2, 0.4]
+    assert column["findings"][0]["power"] == 1.0
+    assert math.isnan(number(column["beside"][0]["value"]))
+    assert number(column["beside"][0]["interval"][0]) == -math.inf
+    assert column["tables"]["rows"][0]["value"] == "inf"
+    assert "NaN" not in (tmp_path / "verdicts.json").read_text()
+
+
+def test_another_format_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "old.json").write_text(json.dumps({"format": 1}))
+    with pytest.raises(ValueError, match="format 2; received 1"):
+        load(tmp_path / "old.json")
+    with pytest.raises(FileNotFoundError, match="python -m validate run"):
+        load(tmp_path / "none.json")
+    with pytest.raises(TypeError, match="Convert it"):
+        plain({"a": object()})
+
+
+def test_the_table_has_a_column_a_protocol_and_brackets_where_nothing_is_claimed(content: dict[str, Any]) -> None:
+    lines = report.table(content).splitlines()
+    a, b, c = (next(line for line in lines if f"**{id}**" in line) for id in "ABC")
+    assert a.endswith("| **confirmed** | **refuted** |")
+    assert b.endswith("| **inconclusive** | **not measured** |")
+    assert c.endswith("| **refuted** | (confirmed) |")
+    assert r"Claim A \| with a bar." in a
+    assert all(line.count(" | ") == 4 for line in lines)
+    assert "0.3 (0.2 to 0.4, n = 7, 2 of 21 still moving)" in lines[3]
+
+
+def test_what_is_wrong_is_what_refutes_a_claim_where_it_is_made(content: dict[str, Any]) -> None:
+    text = report.wrong(content)
+    assert "**A**, AdamW" in text
+    assert "**C**, coupled" in text
+    assert "**C**, AdamW" not in text
+    assert "**B**" not in text
+
+
+def test_markdown_and_terminal_say_the_same(content: dict[str, Any]) -> None:
+    text = report.markdown(content)
+    assert "1 confirmed, 1 refuted, 1 inconclusive" in text
+    assert "Not trained: x/y." in text
+    assert "a remark" in text
+    shown = report.terminal(content)
+    assert [line.split()[0] for line in shown.splitlines() if "[coupled]" in line] == ["A", "B", "C"]
+    assert all(len(line) <= report.WIDTH for line in shown.splitlines())
+
+
+def test_agreement_counts_what_both_decided(content: dict[str, Any]) -> None:
+    other = json.loads(json.dumps(content))
+    other["predictions"][1]["verdict"] = "confirmed"
+    other["predictions"][2]["verdict"] = "confirmed"
+    said = report.agreement(content, other)
+    assert "1 of its 3 decided predictions agree" in said
+    assert "open here: B" in said
+    assert "differ: C (refuted, there confirmed)" in said
+
+
+def test_the_list_says_rule_and_power() -> None:
+    text = report.listing(PREDICTIONS.values())
+    assert text.count("power") >= sum(len(p.criteria) for p in PREDICTIONS.values())
+    assert text.count("     changed") == sum(bool(p.changed) for p in PREDICTIONS.values())
+    assert all(len(line) <= report.WIDTH for line in text.splitlines())
