@@ -48,7 +48,7 @@ data: $(READY)
 
 bench: $(READY)
 	$(BIN)/python -m tests.benchmarks
-	$(BIN)/python -m figures.readme
+	$(BIN)/python -m figures readme
 
 bench-gpu: $(READY)
 	$(BIN)/python -m tests.benchmarks.gpu_realnet

@@ -4,43 +4,94 @@ import ast
 import difflib
 import hashlib
 from collections.abc import Iterable
+from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
-from .paths import HERE, PROFILE, Paths
+from .paths import HERE, Paths
 
 # Changes in these change no picture.
 SILENT = {"__main__", "__init__", "catalogue", "tasks", "paths"}
+# The gallery's order: the paper's figures 1 to 8 and its appendix, then what goes beyond it.
+ORDER = [
+    "hero",
+    "behaviours",
+    "three_ingredients_all",
+    "three_ingredients_gen_less_efficient",
+    "three_ingredients_equal_speeds",
+    "phase_efficiency_speed",
+    "efficiency",
+    "ungrokking_toy",
+    "ungrokking",
+    "semi_grokking",
+    "long_run",
+    "staircase",
+    "thresholds_gap",
+    "other_tasks",
+    "circuits_over_time",
+    "quantitative",
+    "scorecard",
+    "forecast",
+    "kappa_and_settings",
+    "escape",
+    "times",
+    "grokking_time_weight_decay",
+    "hysteresis_gap_time",
+    "phase_weight_decay_dataset_size",
+    "phase_kappa_dataset_size",
+    "sharpness_kappa",
+]
 
 
 def _parse(file: Path) -> ast.Module:
-    return ast.parse(file.read_text(encoding="utf-8"), filename=file.name)
+    return _parsed(file.read_text(encoding="utf-8"), file.name)
 
 
-def _is_figure(file: Path) -> bool:
-    return any(isinstance(node, ast.FunctionDef) and node.name == "draw" for node in _parse(file).body)
+@lru_cache(maxsize=256)
+def _parsed(text: str, name: str) -> ast.Module:
+    return ast.parse(text, filename=name)
+
+
+def _figures(paths: Paths) -> dict[str, Path]:
+    """Each figure's file: those with a function `draw`, in the gallery's order."""
+    found = {
+        file.stem: file
+        for file in sorted(paths.source.rglob("*.py"))
+        if any(isinstance(node, ast.FunctionDef) and node.name == "draw" for node in _parse(file).body)
+    }
+    place = {name: k for k, name in enumerate(ORDER)}
+    return {name: found[name] for name in sorted(found, key=lambda name: (place.get(name, len(ORDER)), name))}
 
 
 def names(paths: Paths) -> list[str]:
-    """Names of all figures: the files with a function `draw`."""
-    return sorted(file.stem for file in paths.source.glob("*.py") if _is_figure(file))
+    """Names of all figures, in the gallery's order."""
+    return list(_figures(paths))
+
+
+def source(paths: Paths, name: str) -> Path:
+    """The figure's file."""
+    return _figures(paths)[name]
 
 
 def title(paths: Paths, name: str) -> str:
-    """First line of the figure's docstring."""
-    return (ast.get_docstring(_parse(paths.source / f"{name}.py")) or "").partition("\n")[0]
+    """First line of the figure's docstring: what it claims."""
+    return (ast.get_docstring(_parse(source(paths, name))) or "").partition("\n")[0]
 
 
-def data_files(paths: Paths, name: str) -> dict[Path, str]:
-    """Saved results that the figure reads, each with the command that makes it: its constant DATA, {file: command}.
+def _constant(file: Path, name: str) -> tuple[str, ...]:
+    for node in _parse(file).body:
+        if isinstance(node, ast.Assign) and any(isinstance(t, ast.Name) and t.id == name for t in node.targets):
+            return tuple(ast.literal_eval(node.value))
+    return ()
 
-    A file under "validate/{profile}/" is that of the profile shown.
-    """
-    for node in _parse(paths.source / f"{name}.py").body:
-        if isinstance(node, ast.Assign) and any(isinstance(t, ast.Name) and t.id == "DATA" for t in node.targets):
-            table: dict[str, Any] = ast.literal_eval(node.value)
-            return {paths.data / file.format(profile=PROFILE): str(command) for file, command in table.items()}
-    return {}
+
+def needs(paths: Paths, name: str) -> list[Path]:
+    """Saved results without which the figure cannot be drawn: its constant DATA."""
+    return [paths.saved(file) for file in _constant(source(paths, name), "DATA")]
+
+
+def reads(paths: Paths, name: str) -> list[Path]:
+    """All saved results that the figure reads: DATA, and ALSO, which it shows where they are there."""
+    return needs(paths, name) + [paths.saved(file) for file in _constant(source(paths, name), "ALSO")]
 
 
 def chosen(paths: Paths, wanted: Iterable[str]) -> list[str]:
@@ -54,31 +105,36 @@ def chosen(paths: Paths, wanted: Iterable[str]) -> list[str]:
     return asked or known
 
 
-def _imported(file: Path) -> set[str]:
-    """Modules of this package that `file` imports: `from .x import y`, `from . import x`, and the same in full."""
-    found: set[str] = set()
+def _imported(paths: Paths, file: Path) -> set[Path]:
+    """Files of this package that `file` imports: `from .x import y`, `from .. import x`, and the same in full."""
+    found: set[Path] = set()
     for node in ast.walk(_parse(file)):
         if not isinstance(node, ast.ImportFrom):
             continue
-        path = (node.module or "").split(".")
-        if node.level == 1:
-            found |= {path[0]} if path[0] else {alias.name for alias in node.names}
-        elif node.level == 0 and path[0] == "figures":
-            found |= {path[1]} if len(path) > 1 else {alias.name for alias in node.names}
+        parts = (node.module or "").split(".")
+        if node.level:
+            # A figure of another source shares what the package has.
+            up = file.parents[node.level - 1]
+            homes = [up, HERE / up.relative_to(paths.source if up.is_relative_to(paths.source) else HERE)]
+        elif parts[0] == "figures":
+            homes, parts = [HERE], parts[1:]
+        else:
+            continue
+        modules = ["/".join(parts)] if parts != [""] and parts else [alias.name for alias in node.names]
+        for module in modules:
+            found |= set([home / f"{module}.py" for home in homes if (home / f"{module}.py").exists()][:1])
     return found
 
 
 def inputs(paths: Paths, name: str) -> list[Path]:
     """All files that figure `name` is made from: itself, what it shares with others, style, toymodel, data."""
-    files, waiting = set(), {name, "render"}
+    files, waiting = set(), {source(paths, name), HERE / "render.py"}
     while waiting:
-        module = waiting.pop()
-        file = paths.source / f"{module}.py"
-        file = file if file.exists() else HERE / f"{module}.py"
-        if module not in SILENT and file.exists() and file not in files:
+        file = waiting.pop()
+        if file.stem not in SILENT and file not in files:
             files.add(file)
-            waiting |= _imported(file)
-    return sorted({*files, paths.style, *paths.model.rglob("*.py"), *data_files(paths, name)})
+            waiting |= _imported(paths, file)
+    return sorted({*files, paths.style, *paths.model.rglob("*.py"), *reads(paths, name)})
 
 
 def fingerprint(paths: Paths, name: str) -> str:

@@ -1,7 +1,9 @@
 """One colour, one meaning, in every figure; all of it can be told apart by colour-blind readers.
 
-Circuits and data sets have the saturated colours of `toymodel.plot` (Okabe and Ito), behaviours the pale ones of
-filled areas (Paul Tol's "light" scheme), and a parameter that takes several values a sequential map of its own.
+Circuits and data sets have the saturated colours of `toymodel.plot` (Okabe and Ito), behaviours the pale ones of filled
+areas (Paul Tol's "light" scheme), protocols and verdicts their own, and each parameter that takes several values a
+sequential map of its own, darker for more: κ pink to purple, weight decay (α or λ) tan to brown, data set size (D or D′)
+yellow to navy.
 """
 
 from typing import Any
@@ -11,14 +13,19 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 from matplotlib.axes import Axes
+from matplotlib.colors import LinearSegmentedColormap
 
 import toymodel as tm
 from toymodel.plot import BEHAVIOUR_COLOURS, COLOURS
 
 __all__ = [
     "BEHAVIOUR_COLOURS",
+    "BOTH",
     "COLOURS",
+    "CRITICAL",
     "GREY",
+    "PROTOCOLS",
+    "VERDICTS",
     "at_most",
     "behaviour_map",
     "border",
@@ -26,9 +33,16 @@ __all__ = [
     "kappa_colour",
     "shade",
     "size_colour",
+    "size_colours",
 ]
 
 GREY = "0.45"
+BOTH = "#7B3294"
+"""A mixture of the two circuits"""
+CRITICAL = r"$D_\mathrm{crit}$"
+"""How pictures write the critical data set size; captions write D_crit"""
+PROTOCOLS = {"coupled": "#332288", "AdamW": "#C99700"}
+VERDICTS = {"confirmed": "#225522", "refuted": "#882255", "inconclusive": "#808040"}
 
 
 def behaviour_map(
@@ -65,23 +79,38 @@ def at_most(deviations: npt.ArrayLike) -> float:
     return max(float(np.abs(np.asarray(deviations)).max()), 1e-9)
 
 
+def _between(first: str, last: str) -> LinearSegmentedColormap:
+    return LinearSegmentedColormap.from_list("", [first, last])
+
+
+KAPPA = matplotlib.colormaps["RdPu"]
+DECAY = _between("#DFB970", "#4A2500")
+SIZE = matplotlib.colormaps["cividis_r"]
+
+
 def kappa_colour(kappa: float) -> tuple[float, ...]:
     """Colour of a value of κ between 1 and 2.6; it jumps at 2, where the law changes."""
-    place = 0.6 * (kappa - 1.0) if kappa < 2.0 else 0.72 + 0.4 * (kappa - 2.1)
-    return tuple(matplotlib.colormaps["plasma"](np.clip(place, 0.0, 0.9)))
+    place = 0.3 + 0.3 * (kappa - 1.0) if kappa < 2.0 else 0.78 + 0.35 * (kappa - 2.1)
+    return tuple(KAPPA(np.clip(place, 0.0, 1.0)))
 
 
 def decay_colours(decays: npt.ArrayLike) -> dict[float, str]:
-    """A colour for each weight decay, darker for more."""
+    """A colour for each weight decay."""
     values = np.unique(np.asarray(decays, float))
-    places = np.linspace(0.78, 0.0, values.size) if values.size > 1 else [0.3]
-    map_ = matplotlib.colormaps["plasma"]
-    return {float(v): matplotlib.colors.to_hex(map_(p)) for v, p in zip(values, places, strict=True)}
+    places = np.linspace(0.0, 1.0, values.size) if values.size > 1 else [0.6]
+    return {float(v): matplotlib.colors.to_hex(DECAY(p)) for v, p in zip(values, places, strict=True)}
+
+
+def size_colours(sizes: npt.ArrayLike) -> dict[float, str]:
+    """A colour for each data set size, by rank."""
+    values = np.unique(np.asarray(sizes, float))
+    places = np.linspace(0.12, 1.0, values.size) if values.size > 1 else [0.6]
+    return {float(v): matplotlib.colors.to_hex(SIZE(p)) for v, p in zip(values, places, strict=True)}
 
 
 def size_colour(ratio: float) -> tuple[float, ...]:
     """Colour of a data set of size ratio × D_crit, from 0.03 to 30."""
-    return tuple(matplotlib.colormaps["copper"](np.clip(0.5 + np.log10(ratio) / 2.0, 0.0, 0.95)))
+    return tuple(SIZE(np.clip(0.55 + np.log10(ratio) / 3.0, 0.12, 1.0)))
 
 
 def shade(colour: str, share: float) -> tuple[float, ...]:

@@ -1,29 +1,31 @@
-"""Where everything is.  A `Paths` can point elsewhere, which is how the tests build in a folder of their own."""
+"""Where everything is.  A `Paths` can point elsewhere: to the runs of another study, or to a folder of a test's own."""
 
 from dataclasses import dataclass
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
-PROFILE = "standard"
-"""Which profile's runs and verdicts the figures of real networks show: data/validate/<profile>"""
+SAVED = HERE / "data"
+"""Results kept with the project"""
+ANIMATED = ("hero",)
+"""Figures that move: `draw(study, share)` of their time, in FRAMES steps"""
 
 
 @dataclass(frozen=True)
 class Paths:
     """Folders of the figures.
 
+    data      saved runs that figures read, <setting>/<kind>.nc, and what was judged, verdicts.json
+    gallery   pictures and captions
+    build     vector pictures and the record of what was built
     source    one file a figure, the style, and what figures share
     model     toymodel's source: a change in it makes every figure stale
-    data      saved results that figures read
-    gallery   pictures and captions, kept in git
-    build     vector pictures and the record of what was built, not kept in git
     """
 
-    source: Path = HERE
-    model: Path = HERE.parent / "toymodel"
-    data: Path = HERE / "data"
+    data: Path = SAVED / "validate" / "standard"
     gallery: Path = HERE / "gallery"
     build: Path = HERE.parent / "build" / "figures"
+    source: Path = HERE
+    model: Path = HERE.parent / "toymodel"
 
     @property
     def style(self) -> Path:
@@ -35,11 +37,12 @@ class Paths:
         """doit's database: what each picture was made from."""
         return self.build / "record.json"
 
+    def saved(self, name: str) -> Path:
+        """A saved result: one of realnet's reference runs, or a file of the study that is shown."""
+        return SAVED / name if name.startswith("realnet/") else self.data / name
+
     def targets(self, name: str) -> dict[str, Path]:
         """The files of figure `name`, by kind."""
-        return {
-            "png": self.gallery / f"{name}.png",
-            "json": self.gallery / f"{name}.json",
-            "svg": self.build / f"{name}.svg",
-            "pdf": self.build / f"{name}.pdf",
-        }
+        folders = {"png": self.gallery, "json": self.gallery, "svg": self.build, "pdf": self.build}
+        folders |= {"gif": self.gallery} if name in ANIMATED else {}
+        return {kind: folder / f"{name}.{kind}" for kind, folder in folders.items()}

@@ -1,29 +1,54 @@
-"""Writes the README's numbers and gallery: `python -m figures.readme`.  `--check` only says whether they are current.
+"""Numbers and pictures of the READMEs, written by program: `python -m figures readme [--check]`.
 
-Sources: tests/benchmarks/results/*.json for speed, figures/data/validate/*/verdicts.md for verdicts, figures/gallery for
-pictures and their captions, and the toy model itself for what it says.
+A README has blocks between `<!-- begin: name -->` and `<!-- end: name -->`; each is a function here, of saved results:
+
+    hero         the animation at the top
+    findings     what was found, a claim, its verdict and a number each
+    verdicts     a table of three columns: claim, verdict, number
+    wrong        every number that was refuted
+    thumbnails   six pictures that lead into the gallery
+    toy          what the model's defaults give
+    numbers      speed in five lines;  speed, networks: all of it
+    gallery      every picture with its caption, in the paper's order
 """
 
 import json
 import re
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import toymodel as tm
 
-ROOT = Path(__file__).parent.parent
-README = ROOT / "README.md"
+from .catalogue import ORDER
+from .paths import HERE, Paths
+from .render import write_whole
+from .verdicts import Number, Verdicts, number, region
+
+__all__ = ["BLOCKS", "FILES", "render", "update"]
+
+ROOT = HERE.parent
+FILES = ("README.md", "toymodel/README.md", "realnet/README.md", "figures/README.md")
 RESULTS = ROOT / "tests" / "benchmarks" / "results"
+GALLERY = HERE / "gallery"
+# Of the README's thumbnails and findings.
+THUMBNAILS = ("behaviours", "efficiency", "ungrokking", "quantitative", "escape", "phase_kappa_dataset_size")
+FINDINGS = ("P8a", "P11", "P3", "P13")
 
 
 def load(name: str) -> dict[str, Any]:
-    """A benchmark's saved result."""
+    """A benchmark's saved result.  FileNotFoundError where it is not there."""
     path = RESULTS / f"{name}.json"
     if not path.exists():
-        raise SystemExit(f"{path.relative_to(ROOT)} is missing. Make it with `make bench`.")
-    result: dict[str, Any] = json.loads(path.read_text())
+        raise FileNotFoundError(f"{path.relative_to(ROOT)} must be there, and is not. Make it: make bench")
+    result: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     return result
+
+
+def judged() -> Verdicts:
+    """What was judged from the project's own runs."""
+    return Verdicts(Paths().data / "verdicts.json")
 
 
 def between(values: dict[str, float], digits: int = 3, scale: float = 1.0) -> str:
@@ -32,66 +57,99 @@ def between(values: dict[str, float], digits: int = 3, scale: float = 1.0) -> st
     return f"{middle} ({low} to {high}, n = {values['n']})"
 
 
-def speed() -> str:
-    """The table of benchmarks."""
-    toy = load("toymodel")
-    p, t, g = toy["provenance"], toy["throughput"], toy["growth"]
-    rows = [
-        ("`import toymodel`, seconds", between(toy["imports"]["seconds"])),
-        ("first `simulate()` after import, ms", between(toy["default_simulation"]["first_call_seconds"], 3, 1e3)),
-        ("later `simulate()`, ms", between(toy["default_simulation"]["seconds"], 3, 1e3)),
-        ("`sweep` against LSODA, throughput ratio", f"**{between(t['ratio_all_cores'])}**"),
-        ("the same on one thread", between(t["ratio_one_thread"])),
-        ("`sweep`, microseconds a point", between(t["microseconds_per_point"])),
-        ("its largest error in a final logit, nats", f"{t['logit_error']['quantile_1']:.1e} (LSODA's: "
-         f"{t['logit_error_independent']['baseline_max']:.1e})"),
-        ("256 × 256 phase diagram, seconds", between(toy["phase_diagram"]["seconds"])),
-    ]  # fmt: skip
-    if (RESULTS / "diffrax.json").exists():
-        other = load("diffrax")
-        for name in ("Kvaerno5", "Tsit5"):
-            row = other[name]
-            rows.append((f"`sweep` against diffrax {other['provenance']['versions']['diffrax']} ({name}, vmapped, "
-                         f"tolerance {row['rtol_and_atol']:g}, error {row['logit_error_max']:.0e})",
-                         between(row["sweep_is_times_faster"])))  # fmt: skip
-    table = "| measured | median (range) |\n| --- | --- |\n" + "\n".join(f"| {a} | {b} |" for a, b in rows)
-
-    def cost(axis: str) -> str:
-        return ", ".join(f"{key}: {value['median']:.3g}" for key, value in g[axis].items())
-
-    versions = ", ".join(f"{k} {v}" for k, v in p["versions"].items())
-    return (
-        f"{table}\n\nBaseline: {t['baseline']}; {t['grid']}. The largest error is over all {64 * 64} points against "
-        f"{t['logit_error']['against']}. {p['processor']}, {p['cores']} cores, Python {p['python']}, {versions}.\n\n"
-        f"Microseconds a point: by number of points {cost('points')}; by circuits {cost('circuits')}; by 2 − κ "
-        f"{cost('two_minus_kappa')}."
-    )
+def table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
+    """A Markdown table."""
+    lines = [head, tuple("---" for _ in head), *rows]
+    return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines)
 
 
-def networks() -> str:
-    """realnet against a plain loop, and what its reference runs show."""
-    ratios = load("realnet")["ratio"]
-    env = ratios["environment"]
-    rows = [
-        "| case | against the faster plain loop, per run-step | of the matrix-product rate |",
-        "| --- | --- | --- |",
-    ]
-    for size in ("small", "paper"):
-        for threads in (2, 1):
-            case = ratios[f"{size}, {threads} threads"]
-            c = case["config"]
-            name = (
-                f"p = {c['p']}, {c['d_model']}/{c['d_mlp']}, D = {c['D']}, {case['runs']} runs, {threads} thread"
-                + "s" * (threads > 1)
-            )
-            rows.append(f"| {name} | {between(case['ratio'])} | {case['fraction_of_matmul_rate']['realnet']:.2f} |")
-    about = (
-        f"Both sides with the same threads; {env['processor']}, {env['cores']} cores, torch {env['versions']['torch']}."
-    )
-    return "\n".join(rows) + f"\n\n{about}"
+def _finding(entry: dict[str, Any]) -> str:
+    """A criterion with its number and what the claim asks for."""
+    low, high = (number(x) for x in entry["region"])
+    return f"{entry['criterion']} {Number.of(entry)}, asked: {region(low, high)}"
+
+
+def _deciding(p: dict[str, Any]) -> dict[str, Any]:
+    """The finding that a prediction stands or falls with: the first that is not confirmed, or the first."""
+    found = p["columns"][p["decides"]]["findings"]
+    return next((f for f in found if f["verdict"] == p["verdict"]), found[0] if found else {})
+
+
+def hero() -> str:
+    """The animation at the top."""
+    about = json.loads((GALLERY / "hero.json").read_text(encoding="utf-8"))
+    return f"![{about['title']}](figures/gallery/hero.gif)\n\n*{about['caption']}*"
 
 
 def findings() -> str:
+    """Predictions as they were judged, a line each."""
+    lines = []
+    for id in FINDINGS:
+        p = judged().prediction(id)
+        entry = _deciding(p)
+        lines.append(f"- **{p['claim']}** {p['verdict'].capitalize()} ({id}, {p['decides']}): {_finding(entry)}.")
+    return "\n".join(lines)
+
+
+def verdicts() -> str:
+    """Claim, verdict, number; the verdict's protocol decides."""
+    found = judged()
+    rows = []
+    for p in found.predictions:
+        entry = _deciding(p)
+        value = f"{Number.of(entry)}" if entry else "not measured"
+        rows.append((f"**{p['id']}** {p['claim']}", f"{p['verdict']} ({p['decides']})", value))
+    score = ", ".join(f"{n} {verdict}" for verdict, n in found.score().items())
+    head = f"{score}; {found.data['finished']} of {found.data['runs']} runs finished. Intervals: 95 % over seeds."
+    return f"{head}\n\n{table(('claim', 'verdict', 'number'), rows)}"
+
+
+def wrong() -> str:
+    """Every number that lies wholly outside its region, under either protocol."""
+    lines = [
+        f"- **{p['id']}** ({protocol}{', not claimed' * (protocol in p['unclaimed'])}) {p['claim']} {_finding(f)}."
+        for p in judged().predictions
+        for protocol, column in p["columns"].items()
+        for f in column["findings"]
+        if f["verdict"] == "refuted"
+    ]
+    return "\n".join(lines) or "Nothing."
+
+
+def _captions() -> dict[str, dict[str, Any]]:
+    """Captions of the gallery's figures by name, in the paper's order."""
+    found = {file.stem: json.loads(file.read_text(encoding="utf-8")) for file in GALLERY.glob("*.json")}
+    return {name: found[name] for name in ORDER if name in found}
+
+
+def _anchor(title: str) -> str:
+    """The fragment that a heading gets on a page of Markdown."""
+    return re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-")
+
+
+def thumbnails() -> str:
+    """Six pictures, three in a row, each a link to its place in the gallery."""
+    captions = _captions()
+    cells = [
+        f'<td width="33%"><a href="figures/README.md#{_anchor(captions[name]["title"])}">'
+        f'<img src="figures/gallery/{name}.png" alt="{captions[name]["title"]}"></a></td>'
+        for name in THUMBNAILS
+        if name in captions
+    ]
+    rows = ["<tr>\n" + "\n".join(cells[k : k + 3]) + "\n</tr>" for k in range(0, len(cells), 3)]
+    return "<table>\n" + "\n".join(rows) + "\n</table>"
+
+
+def gallery() -> str:
+    """Every picture under its title, with its caption and where its runs are from."""
+    parts = []
+    for name, about in _captions().items():
+        source = f"\n\n<sub>{about['source']}</sub>" if about.get("source") else ""
+        parts.append(f"## {about['title']}\n\n![{about['title']}](gallery/{name}.png)\n\n{about['caption']}{source}")
+    return "\n\n".join(parts)
+
+
+def toy() -> str:
     """What the defaults give, computed here."""
     model = tm.TwoCircuitModel()
     run, end = tm.simulate(model), tm.steady_state(model)
@@ -112,70 +170,102 @@ def findings() -> str:
     return "\n".join(lines)
 
 
-def section(profile: str, heading: str) -> str:
-    """One section of a profile's saved verdicts."""
-    path = ROOT / "figures" / "data" / "validate" / profile / "verdicts.md"
-    if not path.exists():
-        raise SystemExit(f"{path.relative_to(ROOT)} is missing. Make it with `make data`.")
-    parts = re.split(r"^## (.+)\n", path.read_text(encoding="utf-8"), flags=re.MULTILINE)
-    return dict(zip(parts[1::2], parts[2::2], strict=True))[heading].strip()
+def _speeds() -> list[tuple[str, str]]:
+    toymodel = load("toymodel")
+    t = toymodel["throughput"]
+    return [
+        ("`import toymodel`, seconds", between(toymodel["imports"]["seconds"])),
+        ("`simulate()`, ms", between(toymodel["default_simulation"]["seconds"], 3, 1e3)),
+        ("`sweep` against LSODA, throughput ratio", f"**{between(t['ratio_all_cores'])}**"),
+        ("256 × 256 phase diagram, seconds", between(toymodel["phase_diagram"]["seconds"])),
+        ("first `simulate()` after import, ms", between(toymodel["default_simulation"]["first_call_seconds"], 3, 1e3)),
+        ("the ratio on one thread", between(t["ratio_one_thread"])),
+        ("`sweep`, microseconds a point", between(t["microseconds_per_point"])),
+        ("its largest error in a final logit, nats", f"{t['logit_error']['quantile_1']:.1e} (LSODA's: "
+         f"{t['logit_error_independent']['baseline_max']:.1e})"),
+    ]  # fmt: skip
 
 
-def verdicts() -> str:
-    """The larger profile's verdicts in full, the smaller one's folded away."""
+def numbers() -> str:
+    """Speed in five lines."""
+    ratios = load("realnet")["ratio"]
+    case = ratios["small, 2 threads"]
+    rows = [*_speeds()[:4], ("a run of `realnet` against the faster plain loop", f"**{between(case['ratio'])}**")]
+    p = load("toymodel")["provenance"]
+    return f"{table(('measured', 'median (range)'), rows)}\n\n{p['processor']}, {p['cores']} cores. All of it: `make bench`."
+
+
+def speed() -> str:
+    """The benchmarks of the toy model, whole."""
+    found = load("toymodel")
+    p, t, g = found["provenance"], found["throughput"], found["growth"]
+    rows = _speeds()
+    if (RESULTS / "diffrax.json").exists():
+        other = load("diffrax")
+        for name in ("Kvaerno5", "Tsit5"):
+            row = other[name]
+            rows.append((f"`sweep` against diffrax {other['provenance']['versions']['diffrax']} ({name}, vmapped, "
+                         f"tolerance {row['rtol_and_atol']:g}, error {row['logit_error_max']:.0e})",
+                         between(row["sweep_is_times_faster"])))  # fmt: skip
+
+    def cost(axis: str) -> str:
+        return ", ".join(f"{key}: {value['median']:.3g}" for key, value in g[axis].items())
+
+    versions = ", ".join(f"{k} {v}" for k, v in p["versions"].items())
     return (
-        f"{section('standard', 'Verdicts')}\n\n<details><summary>The same from `quick`, the twelve minutes of `make demo`"
-        f"</summary>\n\n{section('quick', 'Verdicts')}\n\n</details>"
+        f"{table(('measured', 'median (range)'), rows)}\n\nBaseline: {t['baseline']}; {t['grid']}. The largest error is over "
+        f"all {64 * 64} points against {t['logit_error']['against']}. {p['processor']}, {p['cores']} cores, Python "
+        f"{p['python']}, {versions}.\n\nMicroseconds a point: by number of points {cost('points')}; by circuits "
+        f"{cost('circuits')}; by 2 − κ {cost('two_minus_kappa')}."
     )
 
 
-def wrong() -> str:
-    """Every number that was refuted."""
-    return section("standard", "What the theory gets wrong")
+def networks() -> str:
+    """realnet against a plain loop."""
+    ratios = load("realnet")["ratio"]
+    env = ratios["environment"]
+    rows = []
+    for size in ("small", "paper"):
+        for threads in (2, 1):
+            case = ratios[f"{size}, {threads} threads"]
+            c = case["config"]
+            name = f"p = {c['p']}, {c['d_model']}/{c['d_mlp']}, D = {c['D']}, {case['runs']} runs, {threads} thread"
+            rate = f"{case['fraction_of_matmul_rate']['realnet']:.2f}"
+            rows.append((name + "s" * (threads > 1), between(case["ratio"]), rate))
+    head = ("case", "against the faster plain loop, per run-step", "of the matrix-product rate")
+    about = (
+        f"Both sides with the same threads; {env['processor']}, {env['cores']} cores, torch {env['versions']['torch']}."
+    )
+    return f"{table(head, rows)}\n\n{about}"
 
 
-def gallery() -> str:
-    """Every picture with its title, the caption folded away."""
-    folder = ROOT / "figures" / "gallery"
-    parts = []
-    for picture in sorted(folder.glob("*.png")):
-        text = json.loads(picture.with_suffix(".json").read_text())
-        title, caption = text["title"], text["caption"]
-        parts.append(
-            f"![{title}](figures/gallery/{picture.name})\n\n<details><summary>{title}</summary>\n\n{caption}\n\n</details>"
-        )
-    return "\n\n".join(parts)
-
-
-BLOCKS = {
-    "verdicts": verdicts,
-    "wrong": wrong,
-    "findings": findings,
-    "speed": speed,
-    "networks": networks,
-    "gallery": gallery,
+BLOCKS: dict[str, Callable[[], str]] = {
+    block.__name__: block
+    for block in (hero, findings, verdicts, wrong, thumbnails, toy, numbers, speed, networks, gallery)
 }
 
 
 def render(text: str) -> str:
-    """`text` with every marked block written anew."""
-    for name, make in BLOCKS.items():
+    """`text` with every marked block written anew.  ValueError for a block that nothing writes."""
+    for name in re.findall(r"<!-- begin: (\S+) -->", text):
+        if name not in BLOCKS:
+            raise ValueError(f"a block must be one of {', '.join(BLOCKS)}; got {name!r}. Name one of them.")
         pattern = rf"(<!-- begin: {name} -->\n).*?(<!-- end: {name} -->)"
-        text = re.sub(pattern, lambda m, make=make: f"{m[1]}{make()}\n{m[2]}", text, flags=re.DOTALL)
+        content = BLOCKS[name]()
+        text = re.sub(pattern, lambda m, content=content: f"{m[1]}{content}\n{m[2]}", text, flags=re.DOTALL)
     return text
 
 
-def main(arguments: list[str]) -> None:
-    """Writes README.md; with --check, fails if that would change it."""
-    old = README.read_text(encoding="utf-8")
-    new = render(old)
-    if "--check" in arguments and new != old:
-        raise SystemExit("README.md is not what its sources say. Run `python -m figures.readme`.")
-    if new != old:
-        scratch = README.with_suffix(".tmp")
-        scratch.write_text(new, encoding="utf-8")
-        scratch.replace(README)
-
-
-if __name__ == "__main__":
-    main(sys.argv[1:])
+def update(*, check: bool = False, root: Path = ROOT) -> int:
+    """Writes the READMEs anew; with `check`, only says which are not what their sources say.  0 if they are current."""
+    stale = []
+    for file in (root / name for name in FILES if (root / name).exists()):
+        old = file.read_text(encoding="utf-8")
+        new = render(old)
+        if new != old:
+            stale.append(file.relative_to(root).as_posix())
+            if not check:
+                write_whole(file, new.encode())
+    if check and stale:
+        print(f"not what the sources say: {', '.join(stale)}. Run: python -m figures readme", file=sys.stderr)
+    return int(check and bool(stale))

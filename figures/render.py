@@ -14,8 +14,9 @@ import matplotlib
 import numpy as np
 from matplotlib.figure import Figure
 
-from .catalogue import data_files, title
+from .catalogue import reads, source, title
 from .paths import Paths
+from .study import Study
 
 # Enough to check a claim by, few enough to be the same on every machine.
 DIGITS = 4
@@ -27,6 +28,8 @@ METADATA: dict[str, dict[str, None]] = {
 }
 # Bytes above which a PNG is packed smaller; the gallery is kept in git.
 LARGE = 190_000
+COLOURS, FRAME_MS, REST_MS = 32, 90, 3000
+"""Of animations: colours, milliseconds of a frame and of the last one"""
 
 
 def package_version() -> str:
@@ -39,9 +42,11 @@ def package_version() -> str:
 
 def load(paths: Paths, name: str) -> ModuleType:
     """The figure's module, read anew from its file."""
-    spec = importlib.util.spec_from_file_location(f"figures.{name}", paths.source / f"{name}.py")
-    if spec is None or spec.loader is None:
-        raise ImportError(f"figure {name} must be a Python file in {paths.source.name}/, and is not. Look at its name.")
+    file = source(paths, name)
+    module_name = ".".join(("figures", *file.relative_to(paths.source).with_suffix("").parts))
+    spec = importlib.util.spec_from_file_location(module_name, file)
+    assert spec is not None  # catalogue names Python files only
+    assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
@@ -64,12 +69,13 @@ def rounded(value: Any) -> Any:
 
 
 def caption(name: str, heading: str, template: str, numbers: dict[str, Any]) -> bytes:
-    """The caption file: text with the computed numbers in it, the numbers, how many runs, which versions."""
+    """The caption file: text with the computed numbers in it, the numbers, where the runs are from, which versions."""
     values = rounded(numbers)
     content = {
         "figure": name,
         "title": heading,
         "caption": " ".join(template.format(**values).split()),
+        "source": values.pop("source", ""),
         "numbers": values,
         "two_circuits_version": package_version(),
         "matplotlib_version": matplotlib.__version__,
@@ -85,6 +91,20 @@ def picture(fig: Figure, kind: str) -> bytes:
     return smaller(buffer.getvalue()) if kind == "png" and buffer.tell() > LARGE else buffer.getvalue()
 
 
+def animation(frames: list[bytes]) -> bytes:
+    """PNGs of one size as a GIF that runs for ever and rests at its end."""
+    from PIL import Image
+
+    pictures = [Image.open(io.BytesIO(frame)).convert("RGB") for frame in frames]
+    # One palette for all, from the last, which has every colour.
+    palette = pictures[-1].quantize(COLOURS, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
+    drawn = [picture.quantize(palette=palette, dither=Image.Dither.NONE) for picture in pictures]
+    buffer = io.BytesIO()
+    times = [FRAME_MS] * (len(drawn) - 1) + [REST_MS]
+    drawn[0].save(buffer, "gif", save_all=True, append_images=drawn[1:], duration=times, loop=0, optimize=True)
+    return buffer.getvalue()
+
+
 def smaller(png: bytes) -> bytes:
     """The picture without its alpha channel, and if that is not enough with a palette of 256 colours."""
     from PIL import Image
@@ -96,6 +116,20 @@ def smaller(png: bytes) -> bytes:
         if buffer.tell() <= LARGE:
             break
     return buffer.getvalue()
+
+
+def _frames(module: ModuleType, study: Study) -> list[bytes]:
+    """The figure at equal steps of its time."""
+    import matplotlib.pyplot as plt
+
+    frames = []
+    for k in range(1, module.FRAMES + 1):
+        fig, _ = module.draw(study, k / module.FRAMES)
+        buffer = io.BytesIO()
+        fig.savefig(buffer, format="png", dpi=110, metadata=METADATA["png"])
+        plt.close(fig)
+        frames.append(buffer.getvalue())
+    return frames
 
 
 def write_whole(file: Path, content: bytes) -> None:
@@ -114,23 +148,20 @@ def digest(file: Path) -> str:
 def render(paths: Paths, name: str) -> dict[str, str]:
     """Draws figure `name` and writes all its files; hashes of them by kind.
 
-    FileNotFoundError for a missing saved result, with the command that makes it.  ValueError if the figure does not say
-    how many runs it shows.
+    FileNotFoundError for a missing saved result.  ValueError if the figure does not say how many runs it shows.
     """
     import matplotlib.pyplot as plt
 
-    for file, command in data_files(paths, name).items():
-        if not file.exists():
-            raise FileNotFoundError(
-                f"figure {name} needs {file.name}, which is not in {file.parent.name}/. Make it: {command}"
-            )
     with plt.rc_context(fname=paths.style):
-        module = load(paths, name)
-        fig, numbers = module.draw()
+        module, study = load(paths, name), Study(paths.data)
+        fig, numbers = module.draw(study) if reads(paths, name) else module.draw()
+        numbers = study.about() | numbers
         if "n" not in numbers:
             raise ValueError(f"draw() of figure {name} must return how many runs it shows as n, got {sorted(numbers)}.")
         try:
             content = {kind: picture(fig, kind) for kind in METADATA}
+            if "gif" in paths.targets(name):
+                content["gif"] = animation(_frames(module, study))
         finally:
             plt.close(fig)
     content["json"] = caption(name, title(paths, name), module.CAPTION, numbers)

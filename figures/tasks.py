@@ -7,12 +7,12 @@ from typing import Any
 
 from doit.cmd_base import ModuleTaskLoader
 from doit.doit_cmd import DoitMain
-from doit.exceptions import TaskFailed
 from doit.tools import config_changed
 
-from .catalogue import chosen, fingerprint, names
+from .catalogue import chosen, fingerprint, needs
 from .paths import Paths
 from .render import digest, package_version, render
+from .verdicts import FORMAT
 
 
 def task(paths: Paths, name: str) -> dict[str, Any]:
@@ -22,12 +22,8 @@ def task(paths: Paths, name: str) -> dict[str, Any]:
         # A picture that came with another checkout is not the one that was built.
         return all(values.get(kind) == digest(file) for kind, file in paths.targets(name).items())
 
-    def draw() -> dict[str, str] | TaskFailed:
-        try:
-            return render(paths, name)
-        except FileNotFoundError as error:
-            # The message says what to do; where it came up is of no interest.
-            return TaskFailed(str(error))
+    def draw() -> dict[str, str]:
+        return render(paths, name)
 
     return {
         "basename": name,
@@ -91,15 +87,21 @@ def _drop_damaged_record(paths: Paths) -> None:
 def build(wanted: Sequence[str] = (), *, force: bool = False, paths: Paths | None = None) -> int:
     """Draws the figures in `wanted` (default: all) that are stale, or all of them with `force`.  0 if all went well.
 
+    A figure whose runs are not there is left out with a sentence; that is a failure only if it was asked for by name.
     ValueError for a name that is no figure.
     """
     paths = paths or Paths()
-    selected = chosen(paths, wanted)
+    left_out = {name: absent for name in chosen(paths, wanted) if (absent := _absent(paths, name))}
+    selected = [name for name in chosen(paths, wanted) if name not in left_out]
+    for name, absent in left_out.items():
+        print(f"left out {name}: there is no {' and no '.join(absent)} in {paths.data}", flush=True)
+    if not selected:
+        return int(bool(wanted))
     paths.build.mkdir(parents=True, exist_ok=True)
     _drop_damaged_record(paths)
 
     def task_figures() -> Iterator[dict[str, Any]]:
-        for name in names(paths):
+        for name in selected:
             yield task(paths, name)
 
     config = {
@@ -112,6 +114,16 @@ def build(wanted: Sequence[str] = (), *, force: bool = False, paths: Paths | Non
         "always": force,
     }
     main = DoitMain(ModuleTaskLoader({"DOIT_CONFIG": config, "task_figures": task_figures}), config_filenames=())
-    arguments = ["run", *(["--always-execute"] if force else []), *selected]
-    code = main.run(arguments)
-    return int(code or 0)
+    code = main.run(["run", *(["--always-execute"] if force else []), *selected])
+    return int(code or 0) or int(bool(wanted and left_out))
+
+
+def _absent(paths: Paths, name: str) -> list[str]:
+    """Saved results that figure `name` needs and that are not there, or are judged by older rules."""
+    found = []
+    for file in needs(paths, name):
+        if not file.exists():
+            found.append(f"{file.parent.name}/{file.name}")
+        elif file.name == "verdicts.json" and json.loads(file.read_text(encoding="utf-8")).get("format") != FORMAT:
+            found.append(f"{file.name} of format {FORMAT} (judge the runs anew: python -m validate report)")
+    return found

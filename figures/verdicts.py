@@ -1,31 +1,40 @@
-"""What was judged, read from the profile's verdicts.json, so that a picture and a verdict cannot drift apart.
+"""What was judged, read from verdicts.json, so that a picture and a verdict cannot drift apart.
 
-`Verdicts` notes every number that a figure takes from it; the note goes into the caption file, where
-tests/test_figures_verdicts.py compares it with the verdicts.
+A prediction has a column for each protocol, and one of them decides.  `Verdicts` notes every number that a figure takes
+from it; the note goes into the caption file, where tests/test_figures_verdicts.py compares it with the verdicts.
 """
 
 import json
 import math
-from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import pandas as pd
-from matplotlib.axis import Axis
-from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
-from .paths import PROFILE, Paths
+__all__ = ["FORMAT", "NOT_MEASURED", "Number", "Verdicts", "number", "region", "short"]
 
-__all__ = ["ABOUT", "VERDICT_COLOURS", "VERDICT_MARKS", "Number", "Verdicts", "number"]
-
-ABOUT = "Profile {profile}: trained on {device} ({processor}) in {dtype}, {versions}{date}."
-# Paul Tol's "high contrast": told apart by colour-blind readers and in grey; each has its own mark as well.
-VERDICT_COLOURS = {"confirmed": "#004488", "refuted": "#BB5566", "inconclusive": "#997700"}
-VERDICT_MARKS = {"confirmed": "o", "refuted": "X", "inconclusive": "o"}
+FORMAT = 2
+NOT_MEASURED = "not measured"
 
 
 def number(value: Any) -> float:
     """A number as verdicts.json has it: null is nan, "inf" infinite."""
     return math.nan if value is None else float(value)
+
+
+def short(value: float) -> str:
+    """Three significant digits, with a true minus; ∞ where it is infinite."""
+    if math.isinf(value):
+        return "∞" if value > 0 else "−∞"
+    text = f"{value:.0f}" if abs(value) >= 100 else f"{value:.3g}"
+    return ("0" if float(text) == 0 else text).replace("-", "−")
+
+
+def region(low: float, high: float) -> str:
+    """A pass region in a few signs."""
+    if math.isinf(low):
+        return f"below {short(high)}"
+    return f"above {short(low)}" if math.isinf(high) else f"{short(low)} to {short(high)}"
 
 
 class Number(NamedTuple):
@@ -37,13 +46,19 @@ class Number(NamedTuple):
     n: int = 0
     note: str = ""
 
+    @classmethod
+    def of(cls, entry: dict[str, Any]) -> "Number":
+        """From a finding, or a number beside it."""
+        low, high = entry["interval"]
+        return cls(number(entry["value"]), number(low), number(high), int(entry["n"]), str(entry.get("note", "")))
+
     def __str__(self) -> str:
-        """value (low to high, n = 3); without n where it is not known"""
-        if math.isnan(self.value):
-            return f"not measured (n = {self.n})"
-        low, high = (short(end) if math.isfinite(end) else "∞" if end > 0 else "−∞" for end in self[1:3])
-        seeds = f", n = {self.n}" if self.n else ""
-        return f"{short(self.value)} ({low} to {high}{seeds})"
+        """value (low to high, n = 3); only the value where nothing else is known"""
+        if not self.exists:
+            return NOT_MEASURED
+        if not (math.isfinite(self.low) or math.isfinite(self.high)):
+            return short(self.value)
+        return f"{short(self.value)} ({short(self.low)} to {short(self.high)}{f', n = {self.n}' if self.n else ''})"
 
     @property
     def exists(self) -> bool:
@@ -55,15 +70,60 @@ class Number(NamedTuple):
         return Number(*(math.exp(min(x, 700.0)) for x in self[:3]), self.n, self.note)
 
 
-def short(value: float) -> str:
-    """Three significant digits, with a true minus."""
-    text = f"{value:.0f}" if abs(value) >= 100 else f"{value:.2f}" if abs(value) >= 10 else f"{value:.3g}"
-    return text.replace("-", "−")
+class Verdicts:
+    """The content of a verdicts.json.
 
+    data     everything, as saved
+    quoted   every estimate that was asked for: {"P1b (coupled): slope of ...": [value, low, high]}
 
-def _estimate(entry: dict[str, Any]) -> Number:
-    low, high = entry["interval"]
-    return Number(number(entry["value"]), number(low), number(high), int(entry["n"]), entry.get("note", ""))
+    Errors: ValueError for a file of another format.
+    """
+
+    def __init__(self, file: Path) -> None:
+        self.data: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+        if self.data.get("format") != FORMAT:
+            raise ValueError(
+                f"{file} must have format {FORMAT}; received {self.data.get('format')}. Judge the runs anew: "
+                f"python -m validate report {file.parent}"
+            )
+        self.quoted: dict[str, list[float]] = {}
+
+    @property
+    def predictions(self) -> list[dict[str, Any]]:
+        """All of them, in order."""
+        return list(self.data["predictions"])
+
+    def prediction(self, id: str) -> dict[str, Any]:
+        """Everything about one prediction; {} if it is not there."""
+        return next((p for p in self.predictions if p["id"] == id), {})
+
+    def column(self, id: str, protocol: str = "coupled") -> dict[str, Any]:
+        """What was judged of a prediction under a protocol; {} if it is not there."""
+        return dict(self.prediction(id).get("columns", {}).get(protocol, {}))
+
+    def number(self, id: str, name: str, protocol: str = "coupled") -> Number:
+        """The criterion, or else the number beside, of that name; not measured if there is none."""
+        found = self.column(id, protocol)
+        for entry in (*found.get("findings", ()), *found.get("beside", ())):
+            if name == entry.get("criterion", entry.get("name")):
+                estimate = Number.of(entry)
+                self.quoted[f"{id} ({protocol}): {name}"] = list(estimate[:3])
+                return estimate
+        return Number()
+
+    def rows(self, id: str, table: str, protocol: str = "coupled") -> pd.DataFrame:
+        """A table behind a prediction; empty if it is not there."""
+        return _table(self.column(id, protocol).get("tables", {}).get(table, []))
+
+    def study(self, beginning: str) -> pd.DataFrame:
+        """The first study whose title begins so; empty if there is none."""
+        found = (rows for title, rows in self.data.get("tables", {}).items() if title.startswith(beginning))
+        return _table(next(found, []))
+
+    def score(self) -> dict[str, int]:
+        """How many predictions have which verdict."""
+        verdicts = [p["verdict"] for p in self.predictions]
+        return {word: verdicts.count(word) for word in ("confirmed", "refuted", "inconclusive")}
 
 
 def _table(rows: list[dict[str, Any]]) -> pd.DataFrame:
@@ -74,90 +134,3 @@ def _table(rows: list[dict[str, Any]]) -> pd.DataFrame:
         if table[name].dtype == object and all(x is None or isinstance(x, float | int) for x in table[name]):
             table[name] = table[name].astype(float)
     return table
-
-
-class Verdicts:
-    """The verdicts of the profile that is shown.
-
-    quoted   every estimate that was asked for: {"P1b: slope of ...": [value, low, high]}
-    absent   what was asked for and is not there, in words
-    """
-
-    def __init__(self) -> None:
-        file = Paths().data / "validate" / PROFILE / "verdicts.json"
-        self.data: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
-        self.quoted: dict[str, list[float]] = {}
-        self.absent: list[str] = []
-
-    def prediction(self, id: str) -> dict[str, Any]:
-        """Everything about one prediction; {} if it is not there."""
-        return next((p for p in self.data["predictions"] if p["id"] == id), {})
-
-    def verdict(self, id: str) -> str:
-        """confirmed, refuted or inconclusive."""
-        return str(self.prediction(id).get("verdict", "inconclusive"))
-
-    def number(self, id: str, name: str) -> Number:
-        """The criterion, or else the control, of that name of prediction `id`; not measured if there is none."""
-        found = self.prediction(id)
-        for entry in (*found.get("findings", ()), *found.get("controls", ())):
-            if name == entry.get("criterion", entry.get("name")):
-                estimate = _estimate(entry)
-                self.quoted[f"{id}: {name}"] = list(estimate[:3])
-                return estimate
-        self.absent.append(f"{id}: {name}")
-        return Number()
-
-    def rows(self, id: str, table: str) -> pd.DataFrame:
-        """A table behind prediction `id`; empty if it is not there."""
-        found = self.prediction(id).get("tables", {}).get(table, [])
-        if not found:
-            self.absent.append(f"{id}: {table}")
-        return _table(found)
-
-    def study(self, beginning: str) -> pd.DataFrame:
-        """The first table of its own whose title begins so; empty if there is none."""
-        for title, rows in self.data["tables"].items():
-            # A study that was not trained has a remark for its rows.
-            if title.startswith(beginning) and rows and "remark" not in rows[0]:
-                return _table(rows)
-        self.absent.append(beginning)
-        return pd.DataFrame()
-
-    def table(self, *columns: str) -> pd.DataFrame:
-        """The first table of its own that has these columns; empty if there is none."""
-        for rows in self.data["tables"].values():
-            if rows and set(columns) <= {name for row in rows for name in row}:
-                return _table(rows)
-        self.absent.append(f"a table with {', '.join(columns)}")
-        return pd.DataFrame(columns=list(columns))
-
-    def quote(self, name: str, row: Any, value: str = "value", prefix: str = "") -> Number:
-        """The estimate in a row of a table, in columns `value`, low, high and n or seeds, noted as `name`."""
-        ends = (number(getattr(row, f"{prefix}{end}", math.nan)) for end in ("low", "high"))
-        count = getattr(row, "n", getattr(row, "seeds", 0))
-        found = Number(number(getattr(row, f"{prefix}{value}", None)), *ends, int(count))
-        self.quoted[name] = list(found[:3])
-        return found
-
-    def numbers(self) -> dict[str, object]:
-        """What ABOUT and every caption file want: the profile, where it was trained, what was quoted, what is absent."""
-        items = self.data["provenance"]
-        versions = items.get("versions", [])
-        dates = items.get("date", [])
-        torch = sorted({json.loads(text)["torch"] for text in versions if "torch" in text})
-        return {
-            "profile": self.data["profile"],
-            **{name: ", ".join(items.get(name, ["?"])) for name in ("device", "processor", "dtype")},
-            "versions": f"torch {', '.join(torch)}" if torch else "torch ?",
-            "date": f", {dates[0]}{f' to {dates[-1]}' if dates[1:] else ''}" if dates else "",
-            "quoted": self.quoted,
-            "absent": self.absent,
-        }
-
-
-def plain_ticks(axis: Axis, values: Sequence[float]) -> None:
-    """Plain numbers on a log axis, at those of `values` that it covers."""
-    axis.set_minor_locator(NullLocator())
-    axis.set_major_locator(FixedLocator(list(values)))
-    axis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:g}"))

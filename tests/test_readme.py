@@ -1,17 +1,83 @@
-"""The README says what its sources say, and its example runs."""
+"""READMEs say what their sources say, `readme --check` tells, and the README's example runs."""
 
+import json
 import re
+from pathlib import Path
+
+import pytest
 
 from figures import readme
+from figures.__main__ import main
 
 
-def test_readme_is_what_its_program_writes() -> None:
-    text = readme.README.read_text(encoding="utf-8")
-    assert readme.render(text) == text, "run `python -m figures.readme`"
+def test_readmes_are_what_their_program_writes(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["readme", "--check"]) == 0, capsys.readouterr().err
+
+
+@pytest.fixture
+def house(tmp_path: Path) -> Path:
+    """A README with a block, as its sources say."""
+    (tmp_path / "README.md").write_text("before\n<!-- begin: numbers -->\nold\n<!-- end: numbers -->\nafter\n")
+    assert readme.update(root=tmp_path) == 0
+    return tmp_path
+
+
+def test_check_passes_what_was_just_written_and_names_what_was_changed(
+    house: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert readme.update(check=True, root=house) == 0
+    file = house / "README.md"
+    good = file.read_text()
+    assert good.startswith("before\n")
+    assert good.endswith("after\n")
+    assert "old" not in good
+    changed = re.sub(r"\d", "7", good, count=1)
+    file.write_text(changed)
+    assert readme.update(check=True, root=house) == 1
+    assert "not what the sources say: README.md. Run: python -m figures readme" in capsys.readouterr().err
+    assert file.read_text() == changed  # --check writes nothing
+    readme.update(root=house)
+    assert file.read_text() == good
+
+
+def test_check_sees_a_changed_source(house: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    results = tmp_path / "results"
+    results.mkdir()
+    for file in readme.RESULTS.glob("*.json"):
+        (results / file.name).write_bytes(file.read_bytes())
+    found = json.loads((results / "toymodel.json").read_text())
+    found["throughput"]["ratio_all_cores"]["median"] = 123456.0
+    (results / "toymodel.json").write_text(json.dumps(found))
+    monkeypatch.setattr(readme, "RESULTS", results)
+    assert readme.update(check=True, root=house) == 1
+    readme.update(root=house)
+    assert "1.23e+05" in (house / "README.md").read_text()
+
+
+def test_a_block_that_nothing_writes_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"a block must be one of .*gallery.*; got 'galery'"):
+        readme.render("<!-- begin: galery -->\n<!-- end: galery -->")
+
+
+def test_the_gallery_is_in_the_papers_order() -> None:
+    text = (readme.HERE / "README.md").read_text(encoding="utf-8")
+    numbers = [int(n) for n in re.findall(r"^## .*\(paper, figure (\d)\)", text, re.MULTILINE)]
+    assert numbers == sorted(numbers)
+    assert len(set(numbers)) >= 6
+    pictures = re.findall(r"\]\(gallery/(\w+)\.png\)", text)
+    assert sorted(pictures) == sorted(file.stem for file in readme.GALLERY.glob("*.png"))
+
+
+def test_thumbnails_lead_to_headings_of_the_gallery() -> None:
+    text = (readme.HERE / "README.md").read_text(encoding="utf-8")
+    anchors = {readme._anchor(title) for title in re.findall(r"^## (.*)$", text, re.MULTILINE)}
+    links = re.findall(r'href="figures/README.md#([^"]+)"', readme.thumbnails())
+    assert len(links) == 6
+    assert set(links) <= anchors
 
 
 def test_readme_example_runs_and_ungroks() -> None:
-    blocks = re.findall(r"```python\n(.*?)```", readme.README.read_text(encoding="utf-8"), re.DOTALL)
+    blocks = re.findall(r"```python\n(.*?)```", (readme.ROOT / "README.md").read_text(encoding="utf-8"), re.DOTALL)
     (example,) = [block for block in blocks if "import toymodel" in block]
     names: dict[str, object] = {}
     exec(example, names)

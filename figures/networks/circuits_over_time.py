@@ -1,0 +1,105 @@
+"""Mem comes first and gives way to Gen, in a transformer's logits as in the toy's (paper, appendices A.3 and A.4).
+
+Claim: over a run that groks the memorised part of the right logit rises first and falls as the generalised part takes
+over; at rest the ratio of the two falls with the data set as a power, more steeply than without shared norm.
+Source: Varma et al. 2023, appendices A.3 and A.4; toymodel/README.md (4.1), (5.3); P12 of validate.
+"""
+
+import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+import toymodel as tm
+
+from ..palette import COLOURS, CRITICAL, GREY, decay_colours
+from ..study import Run, Study
+from .lines import decay_name, middle, number_axis
+
+DATA = ("realnet/grokking.nc", "base/ungrokking_coupled.nc")
+ALSO = ("fresh/ungrokking_coupled.nc",)
+STYLES = ("-", ":", "--", "-.")
+NEAR = 2.0  # ν is the slope within this factor of the size of equal logits
+
+CAPTION = """
+Left: addition mod {p}, D = {size}, AdamW, λ = {decay}, {seeds} seeds: accuracy; right logit outside D (Gen) and what
+training pairs have beyond it (Mem). Vertical: generalises. Centre: the toy model. Right: nets mod {small} that had
+grokked and rest on D′ pairs: ratio of logits, medians over seeds; near 1 it falls as D′ to the power −ν, ν = {nu};
+the paper's κ gives {toy_nu}. n = {n} runs.
+"""
+
+
+def _panels(
+    top: Axes, bottom: Axes, curves: tuple[tuple[np.ndarray, np.ndarray, str], ...], circuits: tuple, style: str
+) -> None:
+    for x, y, name in curves:
+        top.plot(x, y, color=COLOURS[name], ls=style, lw=1.1)
+    for y, name in zip(circuits[1:], ("gen", "mem"), strict=True):
+        bottom.plot(circuits[0], y, color=COLOURS[name], ls=style, lw=1.1)
+
+
+def _real(run: Run, top: Axes, bottom: Axes, style: str) -> None:
+    step, gen, mem = run.circuits()
+    curves = tuple((*run.dense(f"{which}_accuracy"), name) for which, name in (("train", "train"), ("unseen", "test")))
+    _panels(top, bottom, curves, (step[1:], gen[1:], mem[1:]), style)
+    for axes in (top, bottom):
+        axes.axvline(run.row()["t_gen"], color=GREY, lw=0.8, ls=style, zorder=0)
+
+
+def draw(study: Study) -> tuple[Figure, dict[str, object]]:
+    """A run that groks, the toy's, and what is left at rest."""
+    runs = study.runs("realnet/grokking")
+    rest = study.table("base/ungrokking_coupled", "fresh/ungrokking_coupled")
+    fig = plt.figure(figsize=(7.0, 2.9))
+    grid = fig.add_gridspec(2, 3, width_ratios=(1.1, 0.9, 1.1), height_ratios=(1, 1.5))
+    top, bottom, toy_top, toy_bottom = (fig.add_subplot(grid[k % 2, k // 2]) for k in range(4))
+    right = fig.add_subplot(grid[:, 2])
+    for run, style in zip(runs, STYLES, strict=False):
+        _real(run, top, bottom, style)
+    tr = tm.simulate(tm.TwoCircuitModel(logit_spread=0.3), 1e3, times=np.geomspace(0.1, 1e3, 400))
+    curves = ((tr.time, tr.train_accuracy, "train"), (tr.time, tr.test_accuracy, "test"))
+    _panels(toy_top, toy_bottom, curves, (tr.time, tr.gen_logit, tr.mem_logit), "-")
+    for axes in (toy_top, toy_bottom):
+        axes.axvline(tr.t_gen, color=GREY, lw=0.8, zorder=0)
+        axes.set(xscale="log", xlim=(0.1, 1e3))
+    for axes in (top, bottom):
+        axes.set(xscale="log", xlim=(1.0, runs[0].step[-1]))
+    for axes in (top, toy_top):
+        axes.tick_params(labelbottom=False)
+    top.set(ylabel="accuracy", title="transformer")
+    toy_top.set(title="toy model")
+    bottom.set(ylabel="right logit (nats)", xlabel="optimizer steps")
+    toy_bottom.set(xlabel="flow time")
+    for name, label in (("train", "train"), ("test", "outside D")):
+        top.plot([], [], color=COLOURS[name], label=label)
+    for name, label in (("gen", "Gen"), ("mem", "Mem")):
+        bottom.plot([], [], color=COLOURS[name], label=label)
+    top.legend(loc="center left")
+    bottom.legend(loc="upper left")
+
+    there = rest[(rest.gen > 0) & (rest.mem > 0)]
+    there = there.assign(ratio=there.mem / there.gen)
+    slopes = []
+    for decay, colour in decay_colours(there.weight_decay).items():
+        own = there[there.weight_decay == decay]
+        right.plot(own.groupby("dataset_size").ratio.median(), "o-", ms=3, color=colour, label=decay_name(decay, True))
+    for _, own in there.groupby(["weight_decay", "seed"]):
+        x, y = np.log(own.dataset_size.to_numpy(float)), np.log(own.ratio.to_numpy())
+        close = np.abs(x - np.interp(0.0, -y[np.argsort(x)], np.sort(x))) < np.log(NEAR)
+        if close.sum() >= 2 and y.min() < 0 < y.max():
+            slopes.append(-np.polyfit(x[close], y[close], 1)[0])
+    right.axhline(1.0, color=GREY, lw=0.8, ls=":", zorder=0)
+    right.set(yscale="log", xlabel="data set size D′ (pairs)", ylabel=r"$W_\mathrm{mem}/W_\mathrm{gen}$ at rest")
+    number_axis(right.xaxis, there.dataset_size, 5)
+    right.legend(loc="upper right", title=f"equal at {CRITICAL}", title_fontsize=7)
+    nu = middle(slopes)
+    return fig, {
+        "n": len(runs) + len(rest),
+        "p": runs[0].config["p"],
+        "size": runs[0].config["dataset_size"],
+        "decay": runs[0].config["weight_decay"],
+        "seeds": len(runs),
+        "small": int(rest.p.iloc[0]),
+        "nu": f"{nu[0]:.2g} ({nu[1]:.2g} to {nu[2]:.2g})",
+        "toy_nu": tm.sharpness(tm.TwoCircuitModel()),
+    }

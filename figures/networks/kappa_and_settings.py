@@ -1,0 +1,79 @@
+"""One degree κ near 4.8, not the paper's 1.2, and a critical size that scales with the number of pairs (beyond the paper).
+
+Claim: logits grow with norm to a power far above 2, whichever way it is measured; the ungrokking threshold hardly
+depends on width and is a like share of the pairs at every modulus.
+Source: toymodel/README.md (1), (8.5); P9, P11 and P14 of validate.
+"""
+
+import matplotlib.pyplot as plt
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+import toymodel as tm
+
+from ..palette import BOTH, COLOURS, GREY
+from ..study import Study
+from .lines import number_axis
+
+DATA = ("verdicts.json",)
+# Where κ comes from: label, prediction, its number, colour.
+WAYS = (
+    ("Mem-only nets", "P9", "κ of Mem-only nets", COLOURS["mem"]),
+    ("Gen-only nets", "P9", "κ of Gen-only nets", COLOURS["gen"]),
+    ("all single circuits", "P11", "κ", BOTH),
+)
+
+CAPTION = """
+Left: degree κ of logits in the norm of nets at rest: {kappas}. Grey: the paper's, and 2. Centre, right: ungrokking
+threshold, coupled, α = 10⁻⁴, against width and modulus, 95 % intervals; grey: a constant share of p² pairs.
+{settings} n = {n} settings.
+"""
+
+
+def _against(axes: Axes, table: pd.DataFrame, column: str, label: str) -> None:
+    own = table.sort_values(column)
+    # Where one seed is all there is, there is no interval.
+    low, high = (own[end].where(own[end].between(1, 1e5), own.pairs) for end in ("low", "high"))
+    axes.errorbar(
+        own[column], own.pairs, (own.pairs - low, high - own.pairs), fmt="o", ms=4, color="k", capsize=2, elinewidth=0.9
+    )
+    number_axis(axes.xaxis, own[column])
+    number_axis(axes.yaxis, (60, 100, 150, 200, 300, 400, 600, 1000, 2000), 9)
+    axes.set(xlabel=label, xlim=(own[column].min() / 1.3, own[column].max() * 1.3))
+
+
+def draw(study: Study) -> tuple[Figure, dict[str, object]]:
+    """κ, and the threshold against width and modulus."""
+    verdicts = study.verdicts
+    fig, (left, centre, right) = plt.subplots(1, 3, figsize=(7.0, 2.4), width_ratios=(1.2, 1, 1))
+    words = []
+    for k, (label, id, name, colour) in enumerate(WAYS):
+        found = verdicts.number(id, name)
+        words.append(f"{label} {found}")
+        if found.exists:
+            left.plot([max(found.low, 0), min(found.high, 9)], [-k, -k], color=colour, lw=1.5, solid_capstyle="butt")
+            left.plot(found.value, -k, "o", color=colour, ms=4.5)
+    paper = tm.TwoCircuitModel().kappa
+    for x, text, side in ((paper, "paper", "right"), (2.0, "2", "left")):
+        left.axvline(x, color=GREY, ls="-" if text == "paper" else "--", lw=0.9, zorder=0)
+        left.text(x, 0.55, f" {text} ", color=GREY, fontsize=7, ha=side, va="center")
+    left.set_yticks([-k for k in range(len(WAYS))], [label for label, *_ in WAYS])
+    left.set(xlabel="κ", xlim=(0, 6.5), ylim=(0.5 - len(WAYS), 0.75))
+    table = verdicts.rows("P14", "settings")
+    table = table[(table.task == "add") & (table.layers == 1)] if len(table) else table
+    if len(table):
+        base = table[table.setting == "base"].iloc[0]
+        _against(centre, table[table.p == base.p], "width", "width")
+        _against(right, table[(table.width == base.width) | (table.p > base.p)], "p", "modulus p")
+        primes = [table.p.min() / 1.2, table.p.max() * 1.2]
+        right.plot(primes, [base.pairs * (p / base.p) ** 2 for p in primes], color=GREY, lw=1.0, zorder=0)
+    centre.set_ylabel("ungrokking threshold (pairs)")
+    shares = [100 * row.share_of_pairs for row in table.itertuples()]
+    return fig, {
+        "n": len(table),
+        "kappas": "; ".join(words),
+        "settings": f"It is {min(shares):.0f} to {max(shares):.0f} % of the pairs."
+        if shares
+        else "No settings were trained.",
+    }

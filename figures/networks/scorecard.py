@@ -1,0 +1,117 @@
+"""Which parts of the theory stand: every prediction under both protocols, its intervals against its pass regions.
+
+Claim: what is confirmed, what is refuted and what is undecided, in one picture, the negative results as large as the
+others.
+Source: validate/README.md: the rules were fixed in code before the runs.
+"""
+
+import math
+import textwrap
+from typing import Any
+
+import matplotlib.pyplot as plt
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch, Rectangle
+
+from ..palette import PROTOCOLS, VERDICTS
+from ..study import Study
+from ..verdicts import Number, region, short
+
+DATA = ("verdicts.json",)
+REGION = "#E2E6EC"
+MARKS = {"confirmed": "o", "refuted": "X", "inconclusive": "o"}
+LINE = 0.62  # height of a line of a claim, in rows of numbers
+
+CAPTION = """
+{confirmed} confirmed, {refuted} refuted, {inconclusive} inconclusive of {n_predictions} predictions; the protocol
+with a bar decides. Each mark is an estimate with its 95 % interval over seeds on an axis of its own, over its pass
+region (shaded). A prediction is confirmed if all its intervals lie inside, refuted if one lies wholly outside; too
+few seeds or nets that still move decide nothing. n = {n} runs.
+"""
+
+
+def _glyph(axes: Axes, y: float, found: Number, low: float, high: float, verdict: str) -> None:
+    """An interval over its region, between 0 and 1 on an axis of its own."""
+    ends = [x for x in (low, high, found.low, found.high, found.value) if math.isfinite(x)]
+    reach = max(ends) - min(ends) or max(map(abs, ends)) or 1.0
+    start, end = min(ends) - 0.2 * reach, max(ends) + 0.2 * reach
+
+    def place(x: float) -> float:
+        return (min(max(x, start), end) - start) / (end - start)
+
+    axes.add_patch(Rectangle((place(low), y - 0.36), place(high) - place(low), 0.72, fc=REGION, ec="none"))
+    if found.exists:
+        colour = VERDICTS[verdict]
+        axes.plot([place(found.low), place(found.high)], [y, y], color=colour, lw=1.3, solid_capstyle="butt")
+        face = "w" if verdict == "inconclusive" else colour
+        axes.plot(place(found.value), y, MARKS[verdict], ms=4, color=colour, mfc=face, mec=colour)
+
+
+def _column(axes: Axes, text: Axes, top: float, height: float, column: dict[str, Any]) -> None:
+    """The glyphs and numbers of one protocol, from `top` down."""
+    findings = column.get("findings", ())
+    for k, entry in enumerate(findings):
+        y = top + k + 0.5 * (height - len(findings))
+        found, (low, high) = Number.of(entry), (float(x) for x in entry["region"])
+        _glyph(axes, y, found, low, high, entry["verdict"])
+        text.text(
+            0.0,
+            y,
+            short(found.value) if found.exists else "–",
+            va="center",
+            fontsize=6,
+            color=VERDICTS[entry["verdict"]],
+        )
+        text.text(1.0, y, region(low, high), va="center", ha="right", fontsize=5.6, color="0.4")
+    if not findings:
+        axes.text(0.5, top + 0.5 * height - 0.5, "not claimed" if column.get("unclaimed") else "not measured", ha="center",
+                  va="center", fontsize=5.8, color="0.55")  # fmt: skip
+
+
+def draw(study: Study) -> tuple[Figure, dict[str, object]]:
+    """Claims and verdicts, then a column of glyphs and one of numbers for each protocol."""
+    verdicts = study.verdicts
+    claims = {p["id"]: textwrap.wrap(p["claim"], 52) for p in verdicts.predictions}
+    heights = {
+        p["id"]: max(*(len(c["findings"]) for c in p["columns"].values()), 1.0 + LINE * len(claims[p["id"]]))
+        for p in verdicts.predictions
+    }
+    total = sum(heights.values())
+    fig = plt.figure(figsize=(7.0, 0.75 + 0.175 * total))
+    words, *panels = fig.subplots(1, 5, sharey=True, width_ratios=(2.6, 0.8, 1.0, 0.8, 1.0))
+    top = 0.0
+    for k, p in enumerate(verdicts.predictions):
+        height, verdict = heights[p["id"]], p["verdict"]
+        if k % 2 == 0:
+            for axes in (words, *panels):
+                axes.axhspan(top - 0.5, top + height - 0.5, color="0.965", lw=0, zorder=0)
+        words.text(0.01, top, p["id"], va="center", fontweight="bold", fontsize=7)
+        words.text(0.13, top, verdict, va="center", color=VERDICTS[verdict], fontsize=7)
+        words.text(0.01, top + 0.45, "\n".join(claims[p["id"]]), va="top", fontsize=5.8, linespacing=1.05)
+        for j, protocol in enumerate(PROTOCOLS):
+            column = p["columns"].get(protocol, {}) | {"unclaimed": protocol in p["unclaimed"]}
+            for entry in column.get("findings", ()):
+                verdicts.number(p["id"], entry["criterion"], protocol)
+            _column(panels[2 * j], panels[2 * j + 1], top, height, column)
+            if protocol == p["decides"]:
+                panels[2 * j].plot([-0.06, -0.06], [top - 0.3, top + height - 0.7], color=PROTOCOLS[protocol], lw=2.2,
+                                   solid_capstyle="butt", clip_on=False)  # fmt: skip
+        top += height
+    words.set(xlim=(0, 1), ylim=(top - 0.5, -1.1))
+    for j, protocol in enumerate(PROTOCOLS):
+        panels[2 * j].text(0.0, -0.75, protocol, fontsize=7, fontweight="bold", color=PROTOCOLS[protocol], va="center")
+        panels[2 * j + 1].text(0.0, -0.75, "value", fontsize=6, va="center")
+        panels[2 * j + 1].text(1.0, -0.75, "region", fontsize=6, va="center", ha="right")
+    for axes in (words, *panels):
+        axes.set_axis_off()
+    for axes in panels:
+        axes.set_xlim(-0.02, 1.02)
+    handles = [
+        Line2D([], [], color=c, marker=MARKS[v], ms=5, lw=1.3, mfc="w" if v == "inconclusive" else c, label=v)
+        for v, c in VERDICTS.items()
+    ]
+    handles += [Patch(color=REGION, label="pass region"), Line2D([], [], color="0.3", lw=2.2, label="decides")]
+    fig.legend(handles=handles, loc="outside lower center", ncols=5)
+    return fig, verdicts.score() | {"n": verdicts.data["runs"], "n_predictions": len(verdicts.predictions)}

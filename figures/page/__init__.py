@@ -1,0 +1,203 @@
+"""The report page: one HTML file that needs nothing else, from a folder's verdicts.json and the figures of its runs.
+
+In this order: contents, the score in tiles, what the theory gets wrong, a table of all predictions, a section for each with
+its figure, further tables, provenance.  It computes nothing.
+"""
+
+import base64
+import json
+from collections.abc import Iterable, Mapping
+from html import escape
+from pathlib import Path
+from typing import Any
+
+from ..palette import PROTOCOLS, VERDICTS
+from ..paths import HERE, Paths
+from ..render import write_whole
+from ..tasks import build
+from ..verdicts import NOT_MEASURED, Number, Verdicts, number, region, short
+
+__all__ = ["html", "write"]
+
+TITLE = "The two-circuit theory of grokking on trial"
+RULE = """Every rule was fixed in code before the runs. A prediction is confirmed if the 95 % intervals over seeds of all its
+numbers lie inside their regions, refuted if one lies wholly outside, and inconclusive otherwise: too wide, too few seeds, or
+too many runs still moving. Each number is measured under two protocols: a coupled L2 penalty, under which nets come to rest,
+and AdamW, the paper's."""
+# The figure of each prediction; one that several share is shown with the first.
+FIGURES = {
+    "P1a": "efficiency", "P1b": "efficiency", "P2": "ungrokking", "P3": "ungrokking", "P4": "semi_grokking", "P5": "times",
+    "P6": "times", "P7": "thresholds_gap", "P8a": "ungrokking", "P8b": "thresholds_gap", "P9": "kappa_and_settings",
+    "P11": "quantitative", "P12": "circuits_over_time", "P13": "escape", "P14": "kappa_and_settings",
+}  # fmt: skip
+CHAPTERS = (("wrong", "What is wrong"), ("table", "Table"), ("further", "Further"), ("provenance", "Provenance"))
+OTHERS = ("scorecard", "long_run", "other_tasks", "behaviours")
+
+
+def _badge(verdict: str) -> str:
+    return f'<span class="badge" style="background:{VERDICTS.get(verdict, "#777")}">{escape(verdict)}</span>'
+
+
+def _table(head: Iterable[str], rows: Iterable[Iterable[str]], kind: str = "") -> str:
+    """A table of cells that are HTML already; on a phone a `wide` one is a list, each cell under its heading."""
+    names = list(head)
+    lines = [
+        "<tr>"
+        + "".join(f'<td data-label="{escape(n)}">{cell}</td>' for n, cell in zip(names, row, strict=True))
+        + "</tr>"
+        for row in rows
+    ]
+    top = "".join(f"<th>{escape(n)}</th>" for n in names)
+    body = f"<thead><tr>{top}</tr></thead><tbody>{''.join(lines)}</tbody>"
+    return f'<div class="scroll"><table class="{kind}">{body}</table></div>'
+
+
+def _finding(entry: Mapping[str, Any]) -> str:
+    """A number with its interval, its region and what follows, in a line."""
+    found, (low, high) = Number.of(dict(entry)), (number(x) for x in entry["region"])
+    unit = "" if entry["unit"] in ("", "1") or not found.exists else f" {escape(entry['unit'])}"
+    return f"{escape(str(found))}{unit}; asked: {escape(region(low, high))}"
+
+
+def _column(prediction: Mapping[str, Any], protocol: str) -> str:
+    """All numbers of one protocol, in a cell of the table."""
+    column = prediction["columns"].get(protocol, {})
+    if column.get("findings"):
+        return "<br>".join(
+            f"{escape(f['criterion'])}: {_finding(f)}, {escape(f['verdict'])}" for f in column["findings"]
+        )
+    return "not claimed" if protocol in prediction["unclaimed"] else NOT_MEASURED
+
+
+def _wrong(predictions: list[dict[str, Any]]) -> str:
+    """Every number that lies wholly outside its region, under either protocol."""
+    lines = [
+        f'<li><a href="#{p["id"]}">{p["id"]}</a> ({protocol}{", where it is not claimed" * (protocol in p["unclaimed"])}): '
+        f"{escape(p['claim'])} Measured: {escape(f['criterion'])} {_finding(f)}.</li>"
+        for p in predictions
+        for protocol, column in p["columns"].items()
+        for f in column.get("findings", ())
+        if f["verdict"] == "refuted"
+    ]
+    return f"<ul>{''.join(lines)}</ul>" if lines else "<p>Nothing was refuted by these runs.</p>"
+
+
+def _cell(value: Any) -> str:
+    """A value of a table: a number shortened, nothing for what is missing."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int | float):
+        return short(float(value))
+    return "–" if value is None else escape(str(value))
+
+
+def _rows(rows: list[dict[str, Any]], most: int = 60) -> str:
+    names = list(dict.fromkeys(name for row in rows for name in row))
+    more = f'<p class="note">{len(rows) - most} more rows are in verdicts.json.</p>' if len(rows) > most else ""
+    return _table(names, ([_cell(row.get(name)) for name in names] for row in rows[:most])) + more
+
+
+def _picture(folder: Path, name: str) -> str:
+    """The figure with its caption, the picture inside the page; nothing where it was left out."""
+    png, caption = folder / f"{name}.png", folder / f"{name}.json"
+    if not (png.exists() and caption.exists()):
+        return ""
+    about = json.loads(caption.read_text(encoding="utf-8"))
+    data = base64.b64encode(png.read_bytes()).decode()
+    title, words = escape(about["title"]), escape(about["caption"])
+    return (
+        f'<figure id="figure-{name}"><img alt="{title}" src="data:image/png;base64,{data}">'
+        f"<figcaption><b>{title}</b> {words}</figcaption></figure>"
+    )
+
+
+def _section(p: dict[str, Any], picture: str) -> str:
+    """One prediction: claim, verdict, rule, numbers under both protocols, remarks, tables, figure."""
+    parts = [f'<section id="{p["id"]}"><h3>{p["id"]} {escape(p["claim"])} {_badge(p["verdict"])}</h3>']
+    parts.append(f'<p class="note">{escape(p["source"])}. Statistic: {escape(p["statistic"])}.</p>')
+    rows = [
+        (f'<span style="color:{PROTOCOLS[protocol]}">{protocol}{" (decides)" * (protocol == p["decides"])}</span>',
+         escape(f["criterion"]), _finding(f), _badge(f["verdict"]), f"{f['runs']} ({f['moving']} moving)")
+        for protocol in PROTOCOLS
+        for f in p["columns"].get(protocol, {}).get("findings", ())
+    ]  # fmt: skip
+    if rows:
+        parts.append(_table(("protocol", "number", "measured", "verdict", "runs"), rows, "wide"))
+    for protocol, column in p["columns"].items():
+        reason = p["unclaimed"].get(protocol) or column.get("missing")
+        if reason and not column.get("findings"):
+            parts.append(f'<p class="note">{protocol}: {escape(reason)}</p>')
+        parts += [f'<p class="note">{protocol}: {escape(remark)}</p>' for remark in column.get("remarks", ())]
+    parts.append(picture)
+    beside = [
+        (protocol, escape(b["name"]), escape(str(Number.of(b))), escape(b["note"]))
+        for protocol, column in p["columns"].items()
+        for b in column.get("beside", ())
+    ]
+    inside = _table(("protocol", "number beside", "measured", "note"), beside, "wide") if beside else ""
+    if p["changed"]:
+        inside += f"<p>How the rule changed: {escape(p['changed'])}</p>"
+    if inside:
+        parts.append(
+            f"<details><summary>Numbers that decide nothing, and the rule's history</summary>{inside}</details>"
+        )
+    return "".join(parts) + "</section>"
+
+
+def html(verdicts: Verdicts, pictures: Path) -> str:
+    """The page; `pictures` is a folder of figures and captions."""
+    data, predictions, score = verdicts.data, verdicts.predictions, verdicts.score()
+    links = "".join(f'<a href="#{p["id"]}">{p["id"]}</a>' for p in predictions)
+    contents = "".join(f'<a href="#{id}">{title}</a>' for id, title in CHAPTERS)
+    tiles = "".join(f'<div class="tile" style="color:{VERDICTS[v]}"><b>{n}</b>{v}</div>' for v, n in score.items())
+    tiles += f'<div class="tile"><b>{data["finished"]}</b>of {data["runs"]} runs finished</div>'
+    rows = [
+        (f'<a href="#{p["id"]}">{p["id"]}</a> {escape(p["claim"])}', _badge(p["verdict"]),
+         *(_column(p, protocol) for protocol in PROTOCOLS))
+        for p in predictions
+    ]  # fmt: skip
+    drawn = {name: _picture(pictures, name) for name in {*FIGURES.values(), *OTHERS}}
+    first = {FIGURES[p["id"]]: p["id"] for p in reversed(predictions) if p["id"] in FIGURES}
+    sections = []
+    for p in predictions:
+        name = FIGURES.get(p["id"], "")
+        picture = drawn.get(name, "")
+        if picture and first[name] != p["id"]:
+            picture = f'<p class="note"><a href="#figure-{name}">Its figure is shown with {first[name]}.</a></p>'
+        sections.append(_section(p, picture))
+    further = "".join(drawn[name] for name in OTHERS)
+    further += "".join(
+        f"<details><summary>{escape(t)}</summary>{_rows(rows)}</details>" for t, rows in data["tables"].items() if rows
+    )
+    items = {"profile": data["profile"], "experiments": ", ".join(data["experiments"])}
+    items |= {"not trained": ", ".join(data["untrained"]) or "nothing"}
+    items |= {name: "; ".join(values) or "not recorded" for name, values in data["provenance"].items()}
+    about = "".join(f"<dt>{escape(k)}</dt><dd>{escape(str(v))}</dd>" for k, v in items.items())
+    head = (
+        '<!doctype html><html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, '
+        f'initial-scale=1"><title>{TITLE}</title><style>{(HERE / "page" / "page.css").read_text()}</style></head><body>'
+    )
+    return (
+        f"{head}<h1>{TITLE}</h1><nav>{contents}<br>{links}</nav><div class='tiles'>{tiles}</div><p>{RULE}</p>"
+        f'<h2 id="wrong">What the theory gets wrong</h2>{_wrong(predictions)}'
+        f'<h2 id="table">All predictions</h2>{_table(("prediction", "verdict", *PROTOCOLS), rows, "wide")}'
+        f"<h2>One by one</h2>{''.join(sections)}"
+        f'<h2 id="further">Further</h2>{further}<h2 id="provenance">Provenance</h2><dl>{about}</dl></body></html>\n'
+    )
+
+
+def write(folder: Path) -> Path:
+    """Draws the figures of a folder of judged runs, and writes its report.html.  FileNotFoundError, ValueError."""
+    file = folder / "verdicts.json"
+    if not file.exists():
+        raise FileNotFoundError(
+            f"the page needs a folder with verdicts.json; there is none in {folder}. Make it: python -m validate report "
+            f"{folder}"
+        )
+    verdicts = Verdicts(file)
+    out = folder / "figures"
+    wanted = [*dict.fromkeys(FIGURES.values()), *OTHERS]
+    build(wanted, paths=Paths(data=folder, gallery=out, build=out / "vector"))
+    page = folder / "report.html"
+    write_whole(page, html(verdicts, out).encode())
+    return page

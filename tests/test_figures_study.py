@@ -1,0 +1,101 @@
+"""figures.study: what figures read of saved runs, and that it is what validate judges."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import xarray as xr
+
+from figures.paths import SAVED
+from figures.study import Study, crossing_time
+
+QUICK = SAVED / "validate" / "quick"
+
+
+@pytest.fixture(scope="module")
+def study() -> Study:
+    """The saved quick runs."""
+    return Study(QUICK)
+
+
+def test_runs_come_by_seed_then_size_then_weight_decay(study: Study) -> None:
+    order = [
+        tuple(run.config[k] for k in ("seed", "dataset_size", "weight_decay")) for run in study.runs("base/ungrokking")
+    ]
+    assert order == sorted(order)
+    assert len(order) > 5
+
+
+def test_a_dense_curve_has_every_measurement_once_and_no_step_0(study: Study) -> None:
+    run = study.runs("base/scratch")[0]
+    step, values = run.dense("train_accuracy")
+    assert step[0] == 1.0
+    assert np.all(np.diff(step) > 0)
+    assert np.isfinite(values).all()
+    assert set(run.step[1:]) <= set(step)
+    assert values[step == run.step[3]] == pytest.approx(run.curves["train_accuracy"][3])
+
+
+def test_test_accuracy_pools_never_seen_and_removed_pairs(study: Study) -> None:
+    run = study.runs("base/ungrokking")[0]
+    size, parent = run.config["dataset_size"], run.config["start_from"]["dataset_size"]
+    never, removed = run.pairs - parent, parent - size
+    right = never * run.curves["unseen_accuracy"] + removed * run.curves["removed_accuracy"]
+    np.testing.assert_allclose(run.test, right / (never + removed), rtol=1e-6)
+
+
+def test_circuits_add_up_to_the_right_logit_of_training_pairs(study: Study) -> None:
+    run = study.runs("base/scratch")[0]
+    step, gen, mem = run.circuits()
+    raw = run.full[["gen_logit", "mem_logit"]].dropna("step")
+    share = run.config["dataset_size"] / run.pairs
+    # Over all pairs: Gen everywhere, Mem on the training pairs only.
+    np.testing.assert_allclose(gen + share * mem, raw.gen_logit + 0 * step, rtol=1e-3, atol=1e-3)
+    np.testing.assert_allclose(gen + mem, raw.gen_logit + raw.mem_logit, rtol=1e-3, atol=1e-3)
+
+
+def test_a_crossing_is_for_good_and_between_measurements() -> None:
+    step, curve = np.array([0.0, 10.0, 20.0, 30.0]), np.array([0.0, 0.6, 0.4, 0.8])
+    assert crossing_time(step, curve, 0.5, rising=True) == pytest.approx(22.5)
+    assert np.isnan(crossing_time(step, curve, 0.9, rising=True))
+    assert crossing_time(step, 1 - curve, 0.5, rising=False) == pytest.approx(22.5)
+    assert crossing_time(step, 1 + curve, 0.5, rising=True) == 0.0
+
+
+def _saved(folder: Path, name: str, status: list[str], **attributes: str) -> None:
+    common = {"device": "cpu", "processor": "a chip", "dtype": "float32", "commit": "0123456789abcdef", "configs": "{}"}
+    (folder / name).parent.mkdir(parents=True, exist_ok=True)
+    xr.Dataset({"status": ("seed", status)}, attrs=common | attributes).to_netcdf(folder / name, engine="netcdf4")
+
+
+def test_the_source_counts_runs_and_names_every_commit_and_day(tmp_path: Path) -> None:
+    _saved(tmp_path, "base/a.nc", ["finished", "diverged", "absent"])
+    study = Study(tmp_path)
+    study.dataset("base/a")
+    assert study.about() == {
+        "n": 2,
+        "source": "1 of 2 runs finished; trained on cpu (a chip) in float32; commit 0123456789.",
+    }
+    _saved(
+        tmp_path,
+        "base/b.nc",
+        ["finished"],
+        date="2026-11-23T06:00 | 2026-11-24",
+        commit="fedcba9876543210 | 0123456789abcdef",
+    )
+    study.dataset("base/b")
+    assert study.about()["n"] == 3
+    assert str(study.about()["source"]).endswith("2026-11-23 to 2026-11-24; commits 0123456789, fedcba9876.")
+
+
+def test_nothing_read_is_nothing_said(tmp_path: Path) -> None:
+    assert Study(tmp_path).about() == {}
+    assert Study(tmp_path).runs("base/none") == []
+    assert Study(tmp_path).table("base/none").empty
+
+
+def test_verdicts_of_another_format_are_refused_with_the_command(tmp_path: Path) -> None:
+    (tmp_path / "verdicts.json").write_text(json.dumps({"format": 1}))
+    with pytest.raises(ValueError, match=r"must have format 2; received 1.*python -m validate report"):
+        _ = Study(tmp_path).verdicts
