@@ -1,13 +1,13 @@
 # make demo    sets up .venv and runs the main job        make test    sets up .venv and runs the tests
 # make figures redraws what is stale, never trains        make data    trains what the figures need (hours)
 # make explore opens the explorer in a browser            make bench   measures speed, writes JSON
-# make bench-gpu measures realnet on a CUDA GPU, writes JSON
+# make check-gpu compares a GPU with the CPU in two minutes (without one: rehearses); make bench-gpu measures realnet on it
 PYTHON ?= python3
 EXTRAS ?= realnet,explore,dev
 BIN    := .venv/bin
 READY  := .venv/.ready
 
-.PHONY: demo test figures explore data bench bench-gpu lint format clean
+.PHONY: demo test figures explore data bench bench-gpu check-gpu lint format clean
 .DEFAULT_GOAL := demo
 
 # The stamp is written last, so an interrupted installation is started again.
@@ -49,6 +49,9 @@ data: $(READY)
 bench: $(READY)
 	$(BIN)/python -m tests.benchmarks
 	$(BIN)/python -m figures readme
+
+check-gpu: $(READY)
+	$(BIN)/python -m tests.benchmarks.check_gpu
 
 bench-gpu: $(READY)
 	$(BIN)/python -m tests.benchmarks.gpu_realnet

@@ -78,7 +78,7 @@ def hero() -> str:
     """The animation at the top."""
     about = json.loads((GALLERY / "hero.json").read_text(encoding="utf-8"))
     caption = textwrap.fill(f"*{about['caption']}*", 118)
-    return f"![{about['title']}](figures/gallery/hero.gif)\n\n{caption}"
+    return f"![A network groks, and so does the toy model](figures/gallery/hero.gif)\n\n{caption}"
 
 
 def findings() -> str:
@@ -95,14 +95,15 @@ def findings() -> str:
     gap = found.number("P7", "gap ln(D_scratch / D_ungrokking) at the end").exp()
     refuted = [p for p in found.predictions if p["verdict"] == "refuted"]
     parts = [
-        "**The efficiencies cross where nets ungrok.** The size at which Mem-only and Gen-only nets need the same norm, over the "
-        f"size at which nets that have grokked lose it: {ratio}; it moves by {shift} in ln D with weight decay.",
-        "**The theory gives numbers once circuits share norm.** Four numbers of single circuits and μ give mixtures that were "
-        f"not fitted: logits to {percent(logit)}, norms to {percent(norm)}.",
+        "**The efficiencies cross where nets ungrok.** The size at which Mem-only and Gen-only nets need the same norm, "
+        f"over the size at which nets that have grokked lose it: {ratio}; it moves by {shift} in ln D with weight decay.",
+        "**The theory gives numbers once circuits share norm.** Four numbers of single circuits and μ give mixtures that "
+        f"were not fitted: logits to {percent(logit)}, norms to {percent(norm)}.",
         "**From scratch there is a barrier.** Nets need more pairs than at ungrokking by a factor of "
         f"{gap}, and stay memorising where those that have grokked stay grokked.",
         "**Refuted:** " + ("; ".join(f"{p['claim'].rstrip('.')} ({p['id']})" for p in refuted) or "nothing") + ".",
     ]
+    parts = [part.replace("n = ", "n\u00a0=\u00a0") for part in parts]  # not to be broken
     return "\n".join(textwrap.fill(f"{k}. {part}", 118, subsequent_indent="   ") for k, part in enumerate(parts, 1))
 
 
@@ -112,7 +113,7 @@ def verdicts() -> str:
     rows = []
     for p in found.predictions:
         entry = _deciding(p)
-        value = f"{Number.of(entry)}" if entry else "not measured"
+        value = f"{entry['criterion']}: {Number.of(entry)}" if entry else "not measured"
         rows.append((f"**{p['id']}** {p['claim']}", f"{p['verdict']} ({p['decides']})", value))
     score = ", ".join(f"{n} {verdict}" for verdict, n in found.score().items())
     head = f"{score}; {found.data['finished']} of {found.data['runs']} runs finished. Intervals: 95 % over seeds."
@@ -137,22 +138,10 @@ def _captions() -> dict[str, dict[str, Any]]:
     return {name: found[name] for name in ORDER if name in found}
 
 
-def _anchor(title: str) -> str:
-    """The fragment that a heading gets on a page of Markdown."""
-    return re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-")
-
-
 def thumbnails() -> str:
     """Six pictures, three in a row, each a link to its place in the gallery."""
-    captions = _captions()
-    cells = [
-        f'<td width="33%"><a href="figures/README.md#{_anchor(captions[name]["title"])}">'
-        f'<img src="figures/gallery/{name}.png" alt="{captions[name]["title"]}"></a></td>'
-        for name in THUMBNAILS
-        if name in captions
-    ]
-    rows = ["<tr>\n" + "\n".join(cells[k : k + 3]) + "\n</tr>" for k in range(0, len(cells), 3)]
-    return "<table>\n" + "\n".join(rows) + "\n</table>"
+    cells = [f"[![{name}](figures/gallery/{name}.png)](figures/README.md#{name})" for name in THUMBNAILS]
+    return table(tuple(cells[:3]), [tuple(cells[3:])])
 
 
 def gallery() -> str:
@@ -160,7 +149,10 @@ def gallery() -> str:
     parts = []
     for name, about in _captions().items():
         source = f"\n\n<sub>{about['source']}</sub>" if about.get("source") else ""
-        parts.append(f"## {about['title']}\n\n![{about['title']}](gallery/{name}.png)\n\n{about['caption']}{source}")
+        parts.append(
+            f'<a id="{name}"></a>\n\n'
+            + f"## {about['title']}\n\n![{about['title']}](gallery/{name}.png)\n\n{about['caption']}{source}"
+        )
     return "\n\n".join(parts)
 
 
@@ -228,8 +220,8 @@ def speed() -> str:
 
     versions = ", ".join(f"{k} {v}" for k, v in p["versions"].items())
     return (
-        f"{table(('measured', 'median (range)'), rows)}\n\nBaseline: {t['baseline']}; {t['grid']}. The largest error is over "
-        f"all {64 * 64} points against {t['logit_error']['against']}. {p['processor']}, {p['cores']} cores, Python "
+        f"{table(('measured', 'median (range)'), rows)}\n\nBaseline: {t['baseline']}; {t['grid']}. The largest error is "
+        f"over all {64 * 64} points against {t['logit_error']['against']}. {p['processor']}, {p['cores']} cores, Python "
         f"{p['python']}, {versions}.\n\nMicroseconds a point: by number of points {cost('points')}; by circuits "
         f"{cost('circuits')}; by 2 − κ {cost('two_minus_kappa')}."
     )

@@ -28,7 +28,7 @@ METADATA: dict[str, dict[str, None]] = {
 }
 # Bytes above which a PNG is packed smaller; the gallery is kept in git.
 LARGE = 190_000
-COLOURS, FRAME_MS, REST_MS = 32, 90, 3000
+COLOURS, FRAME_MS, REST_MS = 32, 120, 3000
 """Of animations: colours, milliseconds of a frame and of the last one"""
 
 

@@ -31,6 +31,8 @@ class Options(RunConfig):
     dataset_size: int | None = None  # type: ignore[assignment]
     phases: Annotated[Any, tyro.conf.Suppress] = ()
     start_from: Annotated[Any, tyro.conf.Suppress] = None
+    options: Annotated[Any, tyro.conf.Suppress] = ()
+    source: Annotated[Any, tyro.conf.Suppress] = None
 
     def __post_init__(self) -> None:
         """Nothing yet: the RunConfig made from these is checked."""
@@ -38,19 +40,23 @@ class Options(RunConfig):
 
 def _phase(text: str) -> Phase:
     """A Phase from "steps=3000,dataset_size=500"."""
-    fields: dict[str, Any] = {}
+    fields = dict(_option(part) for part in text.split(","))
     known = [f.name for f in dataclasses.fields(Phase)]
-    for part in text.split(","):
-        name, _, value = part.partition("=")
+    for name in fields:
         if name not in known:
             raise ConfigError(f"a phase's keys are {', '.join(known)}; received {name!r}. Correct the spelling.")
-        try:
-            fields[name] = json.loads(value)
-        except json.JSONDecodeError:
-            fields[name] = value
     if "steps" not in fields:
         raise ConfigError(f"a phase needs its number of steps; received {text!r}. Write steps=3000,... .")
     return Phase(**fields)
+
+
+def _option(text: str) -> tuple[str, Any]:
+    """A name and its value from "steps=3000"; what is not JSON is text."""
+    name, _, value = text.partition("=")
+    try:
+        return name, json.loads(value)
+    except json.JSONDecodeError:
+        return name, value
 
 
 def train(
@@ -61,6 +67,7 @@ def train(
     learning_rates: tuple[float, ...] = (),
     seeds: tuple[int, ...] = (),
     phases: tuple[str, ...] = (),
+    options: tuple[str, ...] = (),
     device: str = "auto",
     stack_size: int | None = None,
     workers: int | None = None,
@@ -76,6 +83,7 @@ def train(
         learning_rates: learning rates.
         seeds: seeds.
         phases: such as: steps=3000 steps=100000,dataset_size=500
+        options: of task, network, loss and gradient filter, such as: examples=200 tolerance=0.01
         device: auto, cpu, cuda, ...
         stack_size: runs in a stack.
         workers: threads that each train a stack.
@@ -85,6 +93,7 @@ def train(
 
     fields = {f.name: getattr(run, f.name) for f in dataclasses.fields(RunConfig)}
     fields["phases"] = tuple(_phase(text) for text in phases)
+    fields["options"] = dict(_option(text) for text in options)
     axes = {"dataset_size": dataset_sizes, "weight_decay": weight_decays}
     axes |= {"learning_rate": learning_rates, "seed": seeds}
     runs = grid(RunConfig(**fields), **{name: values for name, values in axes.items() if values})
@@ -115,7 +124,7 @@ def list_runs(out: Annotated[Path, tyro.conf.Positional]) -> None:
         last = {n: record.curves[f"light_{n}_accuracy"][-1] if record else float("nan") for n in ("train", "unseen")}
         size = c.stages[-1].dataset_size
         print(
-            f"{c.name:24}  {status:9} {step:>7}/{c.steps:<7}  {c.task:12} {c.p:>4} {size:>6} "
+            f"{c.name:24}  {status:9} {step:>7}/{c.steps:<7}  {c.task:12} {c.p or '-':>4} {size:>6} "
             f"{c.stages[-1].weight_decay:>6g} {c.seed:>4}  {last['train']:5.3f}  {last['unseen']:5.3f}"
         )
 

@@ -8,7 +8,7 @@ import torch
 
 from realnet.config import RunConfig
 from realnet.examples import task_of
-from realnet.fields import require
+from realnet.fields import ConfigError, require
 from realnet.losses import evaluate, loss_of
 from realnet.nets.layout import build, layout
 from realnet.registry import BUILT_IN, find
@@ -41,14 +41,21 @@ def check(config: RunConfig) -> None:
     try:
         with torch.no_grad():
             output = net(*(x.float() if x.is_floating_point() else x.long() for x in inputs))
-    except (RuntimeError, TypeError, IndexError, ValueError) as error:
+    except Exception as error:  # whatever somebody's own code raises
+        problem = f"{type(error).__name__}: {error}"
         remedy = "Its forward gets one tensor [n, ...] for each of the task's inputs."
-        require(False, f"{config.network} must take the inputs of {config.task}", str(error).splitlines()[0], remedy)
+        requirement = f"{config.network} must take the inputs of {config.task}"
+        raise ConfigError(f"{requirement}; received {problem!r}. {remedy}") from error
     shape = tuple(getattr(output, "shape", ()))
     remedy = "Return one row an example."
     require(shape == (rows, task.outputs), f"{config.network} must return [n, {task.outputs}]", shape, remedy)
     target = torch.from_numpy(task.targets[:rows])
-    value, slope = evaluate(loss_of(config), output, target.to(output) if target.is_floating_point() else target.long())
+    target = target.to(output) if target.is_floating_point() else target.long()
+    try:
+        value, slope = evaluate(loss_of(config), output, target)
+    except Exception as error:  # whatever somebody's own code raises
+        problem = f"{type(error).__name__}: {error}"
+        raise ConfigError(f"{loss} must take outputs and targets; received {problem!r}. Mend it.") from error
     fine = tuple(value.shape) == (rows,) and slope.shape == output.shape
     require(fine, f"{loss} must return one loss an example, [n]", tuple(value.shape), "Leave out the mean over them.")
 

@@ -1,4 +1,4 @@
-"""What a run is: RunConfig and Phase, frozen, validated and hashable (experiments.md 1).
+"""What a run is: RunConfig and Phase, frozen, validated and hashable.
 
 A run's key is a hash of its physics (`keys`), so a run is known by what it is and never by when it was started.
 Needs neither torch nor the data: `import realnet` and the command line's help stay quick.
@@ -77,7 +77,7 @@ class Stage:
 
 @dataclass(frozen=True)
 class RunConfig:
-    """One training run. Defaults are the paper's (experiments.md 1); what is part of the run's key: `keys`.
+    """One training run. Defaults are the paper's; what is part of the run's key: `keys`.
 
     Errors: ConfigError, stating the requirement, the value and the remedy.
     """
@@ -305,7 +305,8 @@ def _phases(phases: Any) -> tuple[Phase, ...]:
 
 
 def _options(options: Any) -> tuple[tuple[str, Any], ...]:
-    pairs = list(options.items() if isinstance(options, Mapping) else options)
+    listed = isinstance(options, Iterable) and not isinstance(options, str)
+    pairs = list(options.items() if isinstance(options, Mapping) else options) if listed else [options]
     ok = all(isinstance(x, (tuple, list)) and len(x) == 2 and isinstance(x[0], str) for x in pairs)
     require(ok, "options must be a dict of names and values", options, "Pass options={'width': 32}, say.")
     return tuple(sorted((name, _plain(name, value)) for name, value in pairs))

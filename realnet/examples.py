@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from realnet.config import RunConfig
-from realnet.fields import require
+from realnet.fields import ConfigError, require
 from realnet.registry import arguments, check_source, find
 from realnet.tasks.task import Task, order, trained_labels
 
@@ -45,7 +45,13 @@ def task_of(config: RunConfig, name: str | None = None) -> Task:
     check_source(config)
     make = find("task", name)
     filled = arguments(make, name, config, {"name": name, "seed": config.split_seed})
-    task = _make(make, tuple(filled.items()))
+    try:
+        task = _make(make, tuple(filled.items()))
+    except ConfigError:
+        raise
+    except Exception as error:  # whatever somebody's own code raises
+        problem = f"{type(error).__name__}: {error}"
+        raise ConfigError(f"task {name!r} must be made of {filled}; received {problem!r}. Mend it.") from error
     require(isinstance(task, Task), f"task {name!r} must make a realnet.Task", type(task).__name__, "Return one.")
     return task
 

@@ -2,7 +2,7 @@
 
 A run goes from event to event: light measurements on an even grid of steps, full ones on a log-spaced grid,
 starts of phases. Between events only optimizer steps are taken. Checkpoints are written at events, so that a
-resumed run repeats the uninterrupted one exactly. Section 2 of experiments.md.
+resumed run repeats the uninterrupted one exactly.
 """
 
 from __future__ import annotations

@@ -46,7 +46,7 @@ def softmax(output: Tensor, target: Tensor, softmax_dtype: str = "float32") -> T
     """The same cross-entropy, rounded as a plain softmax in `softmax_dtype` rounds it.
 
     For experiments on softmax collapse (Prieto et al. 2025, arXiv 2501.04697): where the right class's share rounds
-    to 1 the loss and its slope are exactly 0.
+    to 1 the loss and the slope on that class are exactly 0.
     """
     rounded = output.to(getattr(torch, softmax_dtype))
     scores = rounded - rounded.detach().amax(-1, keepdim=True)

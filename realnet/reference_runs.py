@@ -2,7 +2,7 @@
 
     python -m realnet.reference_runs grokking    # mod 113, 30 % of the pairs, weight decay 1
 
-It goes on from where it was stopped (runs/reference/<name>) and saves what is finished. experiments.md 1.  All other runs
+It goes on from where it was stopped (runs/reference/<name>) and saves what is finished.  All other runs
 that figures show are those of `validate`.
 """
 

@@ -2,7 +2,7 @@
 
 Measured quantities lie on `step` (log-spaced), light curves (`light_...`) on `light_step`. Where a run has
 no value the entry is NaN; `status` tells finished, diverged, running, pending and absent runs apart.
-Units are in the attributes, as are configs, versions, commit, device and dtype. experiments.md 2.
+Units are in the attributes, as are configs, versions, commit, device and dtype.
 """
 
 from __future__ import annotations

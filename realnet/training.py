@@ -1,7 +1,7 @@
 """Train runs and return them as one labelled data set; stop and go on at any moment.
 
 Workers take stacks of runs from a queue. A run belongs to the process that holds its lock, so that several
-processes may share an output folder and the work. Sections 1 and 2 of experiments.md.
+processes may share an output folder and the work.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor, wait
+from concurrent.futures import wait
 from contextlib import ExitStack
 
 import torch
@@ -26,6 +26,7 @@ from realnet.checks import check
 from realnet.config import RunConfig
 from realnet.engine.ensemble import Stack
 from realnet.engine.plan import choose_device, memory, plan
+from realnet.engine.replay import empty_cache, workers
 from realnet.fields import require
 from realnet.job import Job
 from realnet.metrics import Callback
@@ -142,7 +143,7 @@ class _Trainer:
             if not told:
                 # The wait has a name: a first use compiles for half a minute.
                 print("timing a few steps; the first time on a machine this compiles too", file=sys.stderr)
-                with _threads(1) as pool:  # under the workers' conditions, or the estimate would not hold
+                with workers(1, self.device) as pool:  # under the workers' conditions, or the estimate would not hold
                     print(pool.submit(self._preflight, list(left), total, stacks).result(), file=sys.stderr)
             with tqdm(total=total, unit="run-step", disable=told, smoothing=0.05) as bar:
                 trained = self._work(stacks, bar)
@@ -165,7 +166,7 @@ class _Trainer:
                 claimed += self._train_stack(stack, stacks, bar)
             return claimed
 
-        with _threads(self.workers) as pool:
+        with workers(self.workers, self.device) as pool:
             jobs = [pool.submit(work) for _ in range(min(self.workers, len(stacks)))]
             try:
                 for job in jobs:
@@ -204,8 +205,7 @@ class _Trainer:
                 stacks.extendleft([together[half:], together[:half]])
             else:
                 return len(together)
-        if self.device.type == "cuda":
-            torch.cuda.empty_cache()
+        empty_cache(self.device)
         return len(together)
 
     def _preflight(self, configs: list[RunConfig], total: int, stacks: Sequence[list[RunConfig]]) -> str:
@@ -238,15 +238,6 @@ class _Trainer:
             return (time.perf_counter() - start) / 4
         except (RuntimeError, MemoryError):
             return math.nan
-
-
-def _threads(count: int) -> ThreadPoolExecutor:
-    """Threads to train in, which take subnormal numbers for 0.
-
-    Units that died have gradients of exactly 0, so Adam's moments decay into the subnormal range and stay there,
-    where some processors compute seven times slower. The setting is a thread's own and ends with it.
-    """
-    return ThreadPoolExecutor(count, initializer=torch.set_flush_denormal, initargs=(True,))
 
 
 def _describe(device: torch.device) -> str:

@@ -1,4 +1,4 @@
-"""Who may import whom, and how files open (architecture.md, style.md)."""
+"""Who may import whom, and how files open."""
 
 import ast
 import importlib

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import toymodel as tm
-from tests.strategies import MILD, models
+from tests.strategies import MILD, models, numbers
 
 RUNS: dict[str, Any] = {
     "grokking": lambda: tm.simulate(),
@@ -46,12 +46,14 @@ def test_a_run_cut_short_is_unfinished_not_memorisation(share: float) -> None:
     assert run.t_gen is None
 
 
-@given(models(MILD, options=False), st.floats(1.0, 1e4))
-def test_censoring_never_denies_what_the_limit_does(model: Any, t_end: float) -> None:
+@given(models(MILD | {"weight_decay": (1e-4, 3e-3)}, options=False), st.floats(0.1, 0.9), numbers("t_end", (1.0, 1e4)))
+def test_censoring_never_denies_what_the_limit_does(model: Any, share: float, t_end: float) -> None:
+    # Gen is the more efficient, so that most limits generalise.
+    model = model.with_parameters(mem_efficiency=share * model.gen.efficiency)
     run = tm.simulate(model, t_end)
     bar = 0.1 * math.log(model.num_classes)
     limit = tm.steady_state(model)
-    if limit.test_loss < bar and limit.train_loss < bar:
+    if limit.test_loss < bar:
         assert run.behaviour in ("unfinished", "grokking", "comprehension")
     if run.t_gen is not None and run.behaviour == "grokking":
         assert run.t_gen > 2.0 * run.t_fit

@@ -27,7 +27,7 @@ def test_equations_that_the_code_cites_are_there() -> None:
     tests = [*ROOM.parent.glob("tests/test_toymodel_*.py"), *ROOM.parent.glob("tests/test_laws_*.py")]
     for path in (*FILES, *tests):
         text = path.read_text(encoding="utf-8")
-        cited = set(re.findall(r"\(([1-9]\.[1-9]\d*)\)|README (?:\()?(\d\.\d+)", text))
+        cited = set(re.findall(r"(?<!\w)\(([1-9]\.[1-9]\d*)\)|README (?:\()?(\d\.\d+)", text))
         assert {x for pair in cited for x in pair if x} <= there, path
         # Split, so that this file does not name it.
         assert "model" + ".md" not in text, path

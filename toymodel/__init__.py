@@ -26,33 +26,11 @@ from .sweep import sweep
 from .times import TimeEstimate, grokking_time, ungrokking_time
 
 __all__ = [
-    "BEHAVIOURS",
-    "MEANINGS",
-    "Circuit",
-    "Criteria",
-    "EfficiencyLaw",
-    "PowerLaw",
-    "StabilityLimits",
-    "State",
-    "SteadyState",
-    "TabulatedLaw",
-    "TimeEstimate",
-    "Trajectory",
-    "TwoCircuitModel",
-    "classify_curves",
-    "critical_dataset_size",
-    "grokking_time",
-    "mixture_efficiency",
-    "plot_map",
-    "sharpness",
-    "simulate",
-    "size_thresholds",
-    "stability_limits",
-    "steady_ratio",
-    "steady_state",
-    "sweep",
-    "ungrokking_time",
-]
+    "BEHAVIOURS", "MEANINGS", "Circuit", "Criteria", "EfficiencyLaw", "PowerLaw", "StabilityLimits", "State", "SteadyState",
+    "TabulatedLaw", "TimeEstimate", "Trajectory", "TwoCircuitModel", "classify_curves", "critical_dataset_size",
+    "grokking_time", "mixture_efficiency", "plot_map", "sharpness", "simulate", "size_thresholds", "stability_limits",
+    "steady_ratio", "steady_state", "sweep", "ungrokking_time",
+]  # fmt: skip
 
 
 def __dir__() -> list[str]:

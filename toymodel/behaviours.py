@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from .parameters import FloatArray, check, real
+from .parameters import FloatArray, check, check_axis, real
 
 Bools = npt.NDArray[np.bool_]
 
@@ -59,19 +59,13 @@ class Criteria:
     level: float = 0.02
 
     def __post_init__(self) -> None:
-        for name, low, high in (
-            ("fit_accuracy", 0.0, 1.0),
-            ("performance", 0.0, 1.0),
-            ("delay", 1.0, np.inf),
-            ("chance_margin", 0.0, 0.5),
-            ("level", 0.0, 1.0),
-        ):
-            value = real(getattr(self, name))
-            sign = "<=" if name == "delay" else "<"
-            if value is None or not (low < value < high or (name == "delay" and value == low)):
-                raise (TypeError if value is None else ValueError)(
-                    f"{name} must be a number with {low:g} {sign} {name} < {high:g}, got {getattr(self, name)!r}. "
-                    f"Choose a value in that range."
+        for name, value in vars(self).items():
+            number = real(value)
+            low, high = (1.0, np.inf) if name == "delay" else (0.0, 0.5 if name == "chance_margin" else 1.0)
+            if number is None or not (low < number < high or number == low == 1.0):
+                raise (TypeError if number is None else ValueError)(
+                    f"{name} must be a number with {low:g} {'<=' if low else '<'} {name} < {high:g}, got {value!r}. Choose "
+                    f"a value in that range."
                 )
 
 
@@ -132,31 +126,19 @@ def classify_curves(
 
     time (k,) rising steps or flow times; train_accuracy and test_accuracy (k,) in [0, 1].  A measured run has no known
     limit, so it counts as settled when neither accuracy moved by more than `criteria.level` in the second half of the
-    run.  ValueError for curves that are empty, of unequal length, not finite or not accuracies.
+    run.  ValueError for curves that are empty, of unequal length, not finite or not in [0, 1].
     """
-    criteria = criteria or Criteria()
+    criteria = as_criteria(criteria)
     num_classes = int(check("num_classes", num_classes))
-    try:
-        t, train, test = (np.asarray(x, dtype=np.float64) for x in (time, train_accuracy, test_accuracy))
-    except (TypeError, ValueError):
-        raise TypeError(
-            f"time, train_accuracy and test_accuracy must be sequences of numbers, got {time!r}, {train_accuracy!r} and "
-            f"{test_accuracy!r}. Pass lists or numpy arrays."
-        ) from None
-    if not (t.ndim == 1 and t.size >= 2 and t.shape == train.shape == test.shape):
+    t = check_axis("t_end", time, "time")
+    train, test = (
+        check_axis("accuracy", values, name)
+        for name, values in (("train_accuracy", train_accuracy), ("test_accuracy", test_accuracy))
+    )
+    if not (t.size >= 2 and t.shape == train.shape == test.shape and np.all(np.diff(t) > 0)):
         raise ValueError(
-            f"time, train_accuracy and test_accuracy must be 1-D and of one length >= 2, got shapes {t.shape}, "
-            f"{train.shape} and {test.shape}. Pass the curves of one run."
-        )
-    if not (np.all(np.isfinite([t, train, test])) and np.all(np.diff(t) > 0)):
-        raise ValueError(
-            f"time must rise and all values be finite, got time {t}, train_accuracy {train} and test_accuracy {test}. "
-            f"Drop the points that were not measured."
-        )
-    if min(train.min(), test.min()) < 0.0 or max(train.max(), test.max()) > 1.0:
-        raise ValueError(
-            f"accuracies must lie in [0, 1], got {min(train.min(), test.min()):g} to {max(train.max(), test.max()):g}. "
-            f"Divide percentages by 100."
+            f"time must rise, and all three curves be of one length >= 2, got time {t} and shapes {t.shape}, {train.shape} "
+            f"and {test.shape}. Pass the curves of one run."
         )
     chance = np.asarray(1.0 / num_classes)
     fits = train >= criteria.fit_accuracy

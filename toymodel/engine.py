@@ -62,7 +62,7 @@ def solve_flow(problem: Problem, t_end: FloatArray, rtol: float, times: FloatArr
         if which.size:
             some = problem.take(which)
             outputs = [x[which] for x in (samples, events, final, limits)]
-            inputs = [some.circuits, some.numbers(t_end[which]), problem.num_gen, coupled, rtol, times]
+            inputs = [some.circuits(rtol), some.numbers(t_end[which]), problem.num_gen, coupled, rtol, times]
             _call("flow_points", inputs, outputs, n, compiled)
             for whole, part in zip((samples, events, final, limits), outputs, strict=True):
                 whole[which] = part
@@ -93,7 +93,15 @@ def solve_descent(
         which = np.flatnonzero(problem.coupled == coupled)
         if which.size:
             outputs = [x[which] for x in (samples, kept, events, final, invariant)]
-            inputs = [u[which], v[which], problem.circuits[which], numbers[which], problem.num_gen, coupled, marks]
+            inputs = [
+                u[which],
+                v[which],
+                problem.circuits(RTOL)[which],
+                numbers[which],
+                problem.num_gen,
+                coupled,
+                marks,
+            ]
             _call("descent_points", inputs, outputs, n, compiled, lanes=False)
             for whole, part in zip((samples, kept, events, final, invariant), outputs, strict=True):
                 whole[which] = part

@@ -77,14 +77,9 @@ def logit_from_mirror(theta: Numbers, invariants: Numbers) -> FloatArray:
 
 
 def hessian(
-    logits: FloatArray,
-    invariants: FloatArray,
-    log_slopes: FloatArray,
-    r: Numbers,
-    bend: Numbers,
-    scale: Numbers,
+    logits: FloatArray, invariants: FloatArray, log_slopes: FloatArray, r: Numbers, bend: Numbers, scale: Numbers,
     num_classes: Numbers,
-) -> FloatArray:
+) -> FloatArray:  # fmt: skip
     """(3.7), (8.6) minus the Jacobian of dθ/dt, made symmetric: (..., n, n) of diagonal plus rank two.
 
     At an equilibrium its eigenvalues are the non-zero curvatures of L + R in the subweights.  A circuit at W = 0 has none.

@@ -1,9 +1,7 @@
 """Two thresholds in data set size, from scratch and ungrokking, and the gap between them: README (4.3), (6.3), (8.3).
 
-From scratch a network ends with Gen in the lead above one size, and one that has grokked keeps it above another.  For
-κ < μ the grown equilibrium is unique, so the two meet as training goes on; for κ > μ both pure states are stable over a
-range of sizes, and they do not.  A floor ε on the logits (`logit_floor`) is the standing seed from which a lost circuit can
-return.
+From scratch a network ends with Gen in the lead above one size, and one that has grokked keeps it above another.  A floor ε
+on the logits (`logit_floor`) is the standing seed from which a lost circuit can return.
 """
 
 from collections.abc import Callable
@@ -45,12 +43,19 @@ class StabilityLimits:
         return max(0.0, float(np.log(self.mem_above / self.gen_below)))
 
 
+def _two(model: TwoCircuitModel | None, parameters: dict[str, Any]) -> TwoCircuitModel:
+    found = as_model(model, parameters)
+    if len(found.circuits) != 2:
+        raise TypeError(f"model must be a toymodel.TwoCircuitModel of two circuits, got {found!r}. Build one of two.")
+    return found
+
+
 def stability_limits(model: TwoCircuitModel | None = None, **parameters: Any) -> StabilityLimits:
     """Where each pure state loses stability: there the other's push at the floor is p(S), (3.9).
 
     ValueError without a floor, where a lost circuit can never return (κ > μ) or is never lost (κ < μ).
     """
-    model = as_two(as_model(model, parameters))
+    model = _two(model, parameters)
     if model.logit_floor == 0.0:
         raise ValueError(
             "stability limits need logit_floor > 0, got 0: without a seed to return from, pure states are stable for every "
@@ -86,13 +91,6 @@ def _size_at(model: TwoCircuitModel, excess: Callable[[float], float]) -> float:
     return float(model.law.dataset_size(ratio))
 
 
-def as_two(model: TwoCircuitModel) -> TwoCircuitModel:
-    """TypeError for a model of more than two circuits: thresholds are between one Gen and one Mem."""
-    if len(model.circuits) != 2:
-        raise TypeError(f"model must be a toymodel.TwoCircuitModel of two circuits, got {model!r}. Build one of two.")
-    return model
-
-
 def size_thresholds(
     model: TwoCircuitModel | None = None,
     times: npt.ArrayLike | None = None,
@@ -113,7 +111,7 @@ def size_thresholds(
     """
     import xarray as xr
 
-    model = as_two(as_model(model, parameters))
+    model = _two(model, parameters)
     when = np.geomspace(100.0, 1e6, 30) if times is None else check_axis("t_end", times, "times")
     middle = critical_dataset_size(model)
     tried = middle * np.geomspace(0.01, 100.0, 600) if sizes is None else check_axis("dataset_size", sizes, "sizes")

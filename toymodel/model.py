@@ -48,15 +48,10 @@ class TwoCircuitModel(Shown):
 
     gen, mem       the generalising and the memorising circuit, or a sequence of them: the former add up on the right
                    label, the latter on one shared wrong label
-    kappa          κ, degree with which logits grow with norm
-    weight_decay   α, coefficient of the penalty, 1/norm^m
-    num_classes    q
     penalty        "half": (α/2) ‖w‖^m; "full": α ‖w‖^m (2.3)
-    logit_spread   σ, coefficient of variation of a logit over inputs (5.4)
-    sharing        μ in ‖w‖^μ = Σ P^μ (8.1): 2 is the paper's, orthogonal parameters; the larger, the more are shared
-    norm_power     m, power of the norm in the penalty; 2 is weight decay.  The paper's theorem D.4, Σ P^m, is sharing = m
-    logit_floor    ε, least logit that a circuit keeps, nats: a standing seed (6.3)
     law            efficiency law that data set sizes refer to (5.1)
+    others         as `help(toymodel.simulate)` lists them.  sharing is μ in ‖w‖^μ = Σ P^μ (8.1): 2 is the paper's, with
+                   orthogonal parameters; more means more shared.  Its theorem D.4, with Σ P^m, is sharing = norm_power
 
     One rule for data set sizes.  A model's D is the size at which its law gives its efficiencies.  `with_parameters`, and
     so every function that takes parameters, keeps D: whoever changes the law or a generalising efficiency moves the

@@ -58,15 +58,7 @@ MODEL_PARAMETERS = (
 )
 LAW_PARAMETERS = (
     Parameter("dataset_size", "D", "examples", "number of training examples", 0, 1e15, above=True),
-    Parameter(
-        "critical_size",
-        "D_crit",
-        "examples",
-        "data set size at which the efficiencies meet",
-        0,
-        1e15,
-        above=True,
-    ),
+    Parameter("critical_size", "D_crit", "examples", "size at which the efficiencies meet", 0, 1e15, above=True),
     Parameter("exponent", "β", "1", "η_mem falls as D^(-β)", 0, 20, above=True),
 )
 RUN_PARAMETERS = (
@@ -75,6 +67,7 @@ RUN_PARAMETERS = (
     Parameter("rtol", "", "1", "error allowed per step in ln(1 + W)", 1e-12, 1e-2),
     Parameter("logit", "W", "nats", "logit of a state", 0, 1e6),
     Parameter("invariant", "s²", "nats", "v² - u² of a state", -1e6, 1e6),
+    Parameter("accuracy", "", "1", "share of examples, not percent", 0, 1),
     Parameter("steps", "", "1", "number of gradient-descent steps", 0, 1e15, whole=True),
     Parameter("noise", "", "nats^(1/2)", "noise of a subweight in unit flow time, by descent", 0, 10),
     Parameter("seed", "", "1", "seed of the noise", 0, 2**53, whole=True),

@@ -48,13 +48,19 @@ def plot_trajectory(tr: Any, against: str = "time", ax: Any = None) -> Any:
     return fig
 
 
-BEHAVIOUR_COLOURS = dict(
-    zip(
-        BEHAVIOURS,
-        ("#44BB99", "#77AADD", "#EEDD88", "#BBCC33", "#EE8866", "#FFAABB", "#888888", "#E4E4E4", "#FFFFFF"),
-        strict=True,
-    )
-)
+# Paul Tol's "light" scheme.
+PALE = [
+    "#44BB99",
+    "#77AADD",
+    "#EEDD88",
+    "#BBCC33",
+    "#EE8866",
+    "#FFAABB",
+    "#888888",
+    "#E4E4E4",
+    "#FFFFFF",
+]
+BEHAVIOUR_COLOURS = dict(zip(BEHAVIOURS, PALE, strict=True))
 
 
 def plot_map(ds: Any, ax: Any = None, legend: bool = True) -> Any:

@@ -80,11 +80,15 @@ class Problem:
         slope, log_slope = (np.where(others, np.inf, x) for x in (self.slope, self.log_slope))
         return replace(self, slope=slope, log_slope=log_slope, logit=np.where(others, 0.0, self.logit))
 
-    @property
-    def circuits(self) -> FloatArray:
-        """(P, 4, n) for the kernel: θ, s², a, ln a."""
-        theta = np.where(np.isinf(self.slope), 0.0, flow.mirror(self.logit, self.invariant))
-        return np.stack([theta, self.invariant, self.slope, self.log_slope], axis=1)
+    def circuits(self, tol: float) -> FloatArray:
+        """(P, CIRCUIT, n) for the kernel: θ, s², a, ln a, the θ at and below which it may be parked at its wall, and its
+        least logit off it: at r < 1 the push is infinite at W = 0, and a trial that steps over it sees a large one."""
+        absent, s, floor = np.isinf(self.slope), self.invariant, self.floor[:, None]
+        edge = np.where(floor > 0.0, flow.mirror(floor, s), tol / np.maximum(1.0, s))
+        least = np.where((floor == 0.0) & (self.r[:, None] < 1.0) & ~absent, s * edge, floor)
+        theta = np.where(absent, 0.0, flow.mirror(self.logit, s))
+        theta = np.where(floor > 0.0, np.maximum(theta, edge), theta)
+        return np.stack([theta, s, self.slope, self.log_slope, edge, np.where(absent, 0.0, least)], axis=1)
 
     def numbers(self, t_end: FloatArray, *others: FloatArray) -> FloatArray:
         """(P, N_NUMBERS or more) for the kernel, in the order of `kernel.rows`."""
@@ -217,34 +221,17 @@ def pack(
     if start is None:
         _refuse_stuck(model, logit, absent, kappa, sharing, power)
     return Problem(
-        num_gen=g,
-        efficiency=efficiency,
-        kappa=kappa,
-        weight_decay=alpha,
-        num_classes=q,
-        penalty=column("penalty"),
-        logit_spread=spread,
-        sharing=sharing,
-        norm_power=power,
-        floor=floor,
-        slope=np.where(absent, np.inf, slope),
-        log_slope=np.where(absent, np.inf, log_slope),
-        bend=bend,
-        scale=scale,
-        logit=logit,
-        signed_invariant=np.where(absent, 0.0, invariant),
-        criteria=criteria,
-    )
+        num_gen=g, efficiency=efficiency, kappa=kappa, weight_decay=alpha, num_classes=q, penalty=column("penalty"),
+        logit_spread=spread, sharing=sharing, norm_power=power, floor=floor, slope=np.where(absent, np.inf, slope),
+        log_slope=np.where(absent, np.inf, log_slope), bend=bend, scale=scale, logit=logit,
+        signed_invariant=np.where(absent, 0.0, invariant), criteria=criteria,
+    )  # fmt: skip
 
 
 def _refuse_stuck(
-    model: TwoCircuitModel,
-    logit: FloatArray,
-    absent: npt.NDArray[np.bool_],
-    kappa: FloatArray,
-    sharing: FloatArray,
+    model: TwoCircuitModel, logit: FloatArray, absent: npt.NDArray[np.bool_], kappa: FloatArray, sharing: FloatArray,
     power: FloatArray,
-) -> None:
+) -> None:  # fmt: skip
     """(8.3) ValueError for a circuit that can never leave W = 0: beside a grown one for κ > μ, at the origin for κ > m."""
     beside = logit.max(axis=1) > 0.0
     stuck = np.where(beside, kappa > sharing, kappa > power)[:, None] & (logit == 0.0) & ~absent

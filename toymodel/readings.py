@@ -1,89 +1,72 @@
 """What logits amount to, once for trajectories, rest states and sweeps: norms, losses, accuracies (README 1, 2, 5, 8)."""
 
+from collections.abc import Callable
 from typing import Any
+
+import numpy as np
 
 from . import flow, losses
 from .parameters import FloatArray
 
 
+def _reading(meaning: str, formula: Callable[[FloatArray, Any], FloatArray]) -> Any:
+    """A property: `formula` of logits (k, n) and their problem; (k,), or a number where the logits are (n,)."""
+
+    def read(self: Any) -> Any:
+        values = formula(np.atleast_2d(self.logits), self.problem)
+        return values if self.logits.ndim > 1 else values[0]
+
+    read.__doc__ = meaning
+    return property(read)
+
+
+def _norms(w: FloatArray, p: Any) -> FloatArray:
+    return flow.norm_from_logit(w, p.efficiency, p.kappa)
+
+
+def _norm(w: FloatArray, p: Any) -> FloatArray:
+    return flow.network_norm(_norms(w, p), p.sharing)
+
+
+def _gen(values: FloatArray, p: Any) -> FloatArray:
+    return values[..., : p.num_gen]
+
+
+def _mem(values: FloatArray, p: Any) -> FloatArray:
+    return values[..., p.num_gen :]
+
+
+def _regularised(w: FloatArray, p: Any) -> FloatArray:
+    penalty = losses.regularisation(_norm(w, p), p.weight_decay, p.penalty, p.norm_power)
+    return losses.train_loss(w.sum(-1), p.num_classes) + penalty
+
+
 class Readings:
-    """Readings of `logits` (k, n) or (n,), by a `problem` of k points or one; each is (k,), or a number for (n,)."""
+    """Readings of `logits` (k, n) or (n,) by a `problem` of k points or one."""
 
     logits: FloatArray
     problem: Any
 
-    def _one(self, values: FloatArray) -> Any:
-        return values if self.logits.ndim > 1 else values[0]
-
-    def _kind(self, values: FloatArray, generalising: bool) -> FloatArray:
-        g = self.problem.num_gen
-        return values[..., :g] if generalising else values[..., g:]
-
-    @property
-    def _logits(self) -> FloatArray:
-        return self.logits if self.logits.ndim > 1 else self.logits[None]
-
-    @property
-    def _norms(self) -> FloatArray:
-        return flow.norm_from_logit(self._logits, self.problem.efficiency, self.problem.kappa)
-
-    @property
-    def norms(self) -> Any:
-        """P of each circuit, the norm that it would need alone."""
-        return self._one(self._norms)
-
-    @property
-    def norm(self) -> Any:
-        """(8.1) ‖w‖, the network's norm: of all circuits, which share it."""
-        return self._one(flow.network_norm(self._norms, self.problem.sharing))
-
-    @property
-    def gen_norm(self) -> Any:
-        """(8.1) Norm that the generalising circuits would need without the others."""
-        return self._one(flow.network_norm(self._kind(self._norms, True), self.problem.sharing))
-
-    @property
-    def mem_norm(self) -> Any:
-        """(8.1) Norm that the memorising circuits would need without the others."""
-        return self._one(flow.network_norm(self._kind(self._norms, False), self.problem.sharing))
-
-    @property
-    def gen_logit(self) -> Any:
-        """W of the generalising circuits together, nats."""
-        return self._one(self._kind(self._logits, True).sum(axis=-1))
-
-    @property
-    def mem_logit(self) -> Any:
-        """W of the memorising circuits together, nats."""
-        return self._one(self._kind(self._logits, False).sum(axis=-1))
-
-    @property
-    def train_loss(self) -> Any:
-        """(2.1), nats."""
-        return self._one(losses.train_loss(self._logits.sum(axis=-1), self.problem.num_classes))
-
-    @property
-    def test_loss(self) -> Any:
-        """(2.2), nats."""
-        gen, mem = (self._kind(self._logits, g).sum(axis=-1) for g in (True, False))
-        return self._one(losses.test_loss(gen, mem, self.problem.num_classes))
-
-    @property
-    def regularised_loss(self) -> Any:
-        """L + R of (2.1), (2.3) and (8.1), nats: what training lowers."""
-        p = self.problem
-        norm = flow.network_norm(self._norms, p.sharing)
-        train = losses.train_loss(self._logits.sum(axis=-1), p.num_classes)
-        return self._one(train + losses.regularisation(norm, p.weight_decay, p.penalty, p.norm_power))
-
-    @property
-    def train_accuracy(self) -> Any:
-        """(5.4) on the training set."""
-        p = self.problem
-        return self._one(losses.train_accuracy(self._logits, p.num_classes, p.logit_spread))
-
-    @property
-    def test_accuracy(self) -> Any:
-        """(5.4) on unseen examples."""
-        p = self.problem
-        return self._one(losses.test_accuracy(self._logits, p.num_gen, p.num_classes, p.logit_spread))
+    norms = _reading("P of each circuit, the norm that it would need alone.", _norms)
+    norm = _reading("(8.1) ‖w‖, the network's norm, which all circuits share.", _norm)
+    gen_norm = _reading(
+        "(8.1) Norm that the generalising circuits would need without the others.",
+        lambda w, p: flow.network_norm(_gen(_norms(w, p), p), p.sharing),
+    )
+    mem_norm = _reading(
+        "(8.1) Norm that the memorising circuits would need without the others.",
+        lambda w, p: flow.network_norm(_mem(_norms(w, p), p), p.sharing),
+    )
+    gen_logit = _reading("W of the generalising circuits together, nats.", lambda w, p: _gen(w, p).sum(-1))
+    mem_logit = _reading("W of the memorising circuits together, nats.", lambda w, p: _mem(w, p).sum(-1))
+    train_loss = _reading("(2.1), nats.", lambda w, p: losses.train_loss(w.sum(-1), p.num_classes))
+    test_loss = _reading(
+        "(2.2), nats.", lambda w, p: losses.test_loss(_gen(w, p).sum(-1), _mem(w, p).sum(-1), p.num_classes)
+    )
+    regularised_loss = _reading("L + R of (2.1), (2.3) and (8.1), nats: what training lowers.", _regularised)
+    train_accuracy = _reading(
+        "(5.4) on the training set.", lambda w, p: losses.train_accuracy(w, p.num_classes, p.logit_spread)
+    )
+    test_accuracy = _reading(
+        "(5.4) on unseen examples.", lambda w, p: losses.test_accuracy(w, p.num_gen, p.num_classes, p.logit_spread)
+    )

@@ -31,6 +31,17 @@ SETTINGS = (
 )  # fmt: skip
 
 
+def _since(name: str, meaning: str) -> Any:
+    """A property: an event's time, None where what it is about does not hold at the end."""
+
+    def read(self: Any) -> float | None:
+        found = float(event_times(self.events)[name])
+        return None if np.isnan(found) else found
+
+    read.__doc__ = meaning
+    return property(read)
+
+
 @dataclass(frozen=True, eq=False, repr=False)
 class Trajectory(Readings, Shown):
     """The circuits' training, from `simulate`.
@@ -72,29 +83,10 @@ class Trajectory(Readings, Shown):
         """Gradient steps (k,): flow time / learning rate."""
         return self.time / self.learning_rate
 
-    def _time(self, name: str) -> float | None:
-        found = float(event_times(self.events)[name])
-        return None if np.isnan(found) else found
-
-    @property
-    def t_fit(self) -> float | None:
-        """Flow time since which the training set is fitted: train loss below 0.1 ln q for good."""
-        return self._time("t_fit")
-
-    @property
-    def t_gen(self) -> float | None:
-        """Flow time since which it generalises: test loss below 0.1 ln q, or accuracy above 0.9 if there is a spread."""
-        return self._time("t_gen")
-
-    @property
-    def t_cross(self) -> float | None:
-        """Flow time since which the generalising circuits have the larger logit."""
-        return self._time("t_cross")
-
-    @property
-    def t_lost(self) -> float | None:
-        """Flow time since which the memorising circuits have the larger logit."""
-        return self._time("t_lost")
+    t_fit = _since("t_fit", "Flow time since which the training set is fitted: train loss below 0.1 ln q for good.")
+    t_gen = _since("t_gen", "Flow time since which it generalises: test loss below 0.1 ln q, or accuracy 0.9 if σ > 0.")
+    t_cross = _since("t_cross", "Flow time since which the generalising circuits have the larger logit.")
+    t_lost = _since("t_lost", "Flow time since which the memorising circuits have the larger logit.")
 
     @property
     def num_steps(self) -> int:
@@ -150,7 +142,8 @@ class Trajectory(Readings, Shown):
 
     def _joined(self, more: "Trajectory") -> "Trajectory":
         """This history and what followed."""
-        new = more.time > 0.0
+        stamped = self.t_end + more.time
+        new = np.diff(stamped, prepend=self.t_end) > 0.0
         events = more.events + np.where(np.arange(more.events.size) < N_EVENTS, self.t_end, 0.0)
         # What holds from the start of the second part on may have held before.
         held = (more.events[:N_EVENTS] == 0.0) & ~np.isnan(self.events[:N_EVENTS])
@@ -169,7 +162,7 @@ class Trajectory(Readings, Shown):
         return replace(
             more,
             t_end=self.t_end + more.t_end,
-            time=np.concatenate([self.time, self.t_end + more.time[new]]),
+            time=np.concatenate([self.time, stamped[new]]),
             logits=np.concatenate([self.logits, more.logits[new]]),
             invariants=np.concatenate([self.invariants, more.invariants[new]]),
             problem=replace(more.problem, **arrays),
@@ -214,7 +207,7 @@ class Trajectory(Readings, Shown):
         steps = self.t_end / self.learning_rate
         return [
             ("behaviour", f"{self.behaviour}: {self.meaning}"),
-            *((name, number(self._time(name))) for name in ("t_fit", "t_gen", "t_cross")),
+            *((name, number(getattr(self, name))) for name in ("t_fit", "t_gen", "t_cross")),
             ("t_end", f"{self.t_end:.6g} ({steps:.6g} steps of {self.learning_rate:g}), {self.method}"),
             ("final logits", ends),
             ("final norm", f"{self.norm[-1]:.6g}"),
@@ -305,24 +298,11 @@ def simulate(
     status = int(solution.status[0])
     behaviour = str(problem.behaviours(solution.events, solution.final, solution.limits)[0])
     return Trajectory(
-        model=model,
-        method=method,
-        learning_rate=learning_rate,
-        t_end=t_end,
-        rtol=rtol,
-        noise=noise,
-        seed=seed,
-        criteria=criteria,
-        time=saved,
-        logits=solution.samples[0],
-        problem=problem,
-        invariants=solution.kept[0],
-        events=solution.events[0],
-        final_state=State(solution.final[0], solution.invariant[0]),
-        limit_logits=solution.limits[0],
-        behaviour=behaviour if status == DONE else FAILED,
-        status=REASONS[status],
-    )
+        model=model, method=method, learning_rate=learning_rate, t_end=t_end, rtol=rtol, noise=noise, seed=seed,
+        criteria=criteria, time=saved, logits=solution.samples[0], problem=problem, invariants=solution.kept[0],
+        events=solution.events[0], final_state=State(solution.final[0], solution.invariant[0]),
+        limit_logits=solution.limits[0], behaviour=behaviour if status == DONE else FAILED, status=REASONS[status],
+    )  # fmt: skip
 
 
 simulate.__doc__ = f"{simulate.__doc__}\n    Parameters of the model\n{HELP}\n"

@@ -198,15 +198,14 @@ def _axes(axes: dict[str, Any]) -> dict[str, npt.NDArray[Any]]:
                 f"law must be one law for all points, got {values!r}. Use critical_size or exponent as axes."
             )
         if name == "penalty":
-            grid[name] = np.asarray(values)
-            if grid[name].ndim != 1 or grid[name].size == 0:
+            if np.ndim(values) != 1 or not len(values):
                 raise ValueError(
                     f"axis penalty must be a 1-D sequence with at least one of {', '.join(PENALTIES)}, got {values!r}. For "
-                    f"a single value pass [value]."
+                    f"a single value pass it bare."
                 )
-            for value in grid[name]:
-                if value not in PENALTIES:
-                    raise unknown("penalty", str(value), PENALTIES)
+            for value in set(map(str, values)) - set(PENALTIES):
+                raise unknown("penalty", value, PENALTIES)
+            grid[name] = np.asarray(values)
             continue
         row = name if name in TABLE else name.split("_", 1)[1]
         grid[name] = check_axis(row, values, name)

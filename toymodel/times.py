@@ -1,13 +1,9 @@
 """How long grokking and ungrokking take: estimates and their measured error (README 6.1, 6.2).
 
-Closed form (6.1), for κ < μ.  On the plateau of the circuit that leads, its logit W* solves p(W) = push, and the rival's
-mirror coordinate climbs at the rate p* = p(W*) until its logit has grown to W_cross, about half of W*, because the two share
-the total.
-
-Adiabatic.  The total logit S relaxes fast, with rate p (1-p) Σ w_i, so that Σ w_i g_i = 0 while the two circuits trade:
-p(S) is the mean of the pushes with weights w_i = √(s_i⁴ + 4 W_i²).  That leaves one slow coordinate, the rival's θ, and the
-time is the integral of dθ / (p - push).  It keeps what the closed form drops: the rival's own penalty, the falling plateau,
-and the head start that it gets while the leader is still learning.
+The closed form (6.1) lets the rival climb at the leader's plateau rate, to half of the leader's logit.  The adiabatic one
+follows the slow path: the total relaxes fast, so that p(S) is the mean of the pushes with weights √(s_i⁴ + 4 W_i²), and the
+time is the integral of dθ / (p - push) of the rival.  It keeps the rival's own penalty, the falling plateau, and the head
+start that the rival gets while the leader is still learning.
 """
 
 from collections.abc import Callable

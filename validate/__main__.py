@@ -158,7 +158,7 @@ def _report(folder: Path, predictions: Sequence[Prediction], only: Sequence[str]
         print(words.curve(curve, where), end="\n\n")
     if not here and (STUDY / "verdicts.json").exists():
         print(words.agreement(content, verdicts.load(STUDY / "verdicts.json")), end="\n\n")
-    print(f"verdicts: {saved}\nreport:   {page}")
+    print(f"verdicts: {saved}\nreport:   {page}\nwith pictures, in a browser: python -m figures page {folder}")
 
 
 def main(args: list[str] | None = None) -> int:

@@ -5,6 +5,8 @@ fitted.
 Source: Varma et al. 2023, figure 2 and appendix A.3; toymodel/README.md (6.1).
 """
 
+from functools import cache
+
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
@@ -16,7 +18,7 @@ from ..palette import COLOURS
 from ..study import Study
 
 DATA = ("realnet/grokking.nc",)
-FRAMES = 36
+FRAMES = 24
 T_END = 1e3
 
 CAPTION = """
@@ -40,10 +42,16 @@ def _until(axes: Axes, x: np.ndarray, y: np.ndarray, share: float, colour: str, 
     )
 
 
+@cache
+def _toy() -> tm.Trajectory:
+    """The toy's run, the same in every frame."""
+    return tm.simulate(tm.TwoCircuitModel(logit_spread=0.3), T_END, times=np.geomspace(0.1, T_END, 300))
+
+
 def draw(study: Study, share: float = 1.0) -> tuple[Figure, dict[str, object]]:
     """Both runs up to a share of their time, on a log scale."""
     run = study.runs("realnet/grokking")[0]
-    tr = tm.simulate(tm.TwoCircuitModel(logit_spread=0.3), T_END, times=np.geomspace(0.1, T_END, 300))
+    tr = _toy()
     step, gen, mem = run.circuits()
     real = {name: run.dense(f"{which}_loss") for name, which in (("train", "train"), ("test", "unseen"))}
     real |= {"gen": (step[step > 0], gen[step > 0]), "mem": (step[step > 0], mem[step > 0])}

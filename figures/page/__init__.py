@@ -60,11 +60,12 @@ def _finding(entry: Mapping[str, Any]) -> str:
 
 
 def _column(prediction: Mapping[str, Any], protocol: str) -> str:
-    """All numbers of one protocol, in a cell of the table."""
+    """All numbers of one protocol, each in the colour of what follows from it."""
     column = prediction["columns"].get(protocol, {})
     if column.get("findings"):
         return "<br>".join(
-            f"{escape(f['criterion'])}: {_finding(f)}, {escape(f['verdict'])}" for f in column["findings"]
+            f'<span style="color:{VERDICTS[f["verdict"]]}" title="{escape(f["criterion"])}">{Number.of(f)}</span>'
+            for f in column["findings"]
         )
     return "not claimed" if protocol in prediction["unclaimed"] else NOT_MEASURED
 
@@ -86,7 +87,7 @@ def _cell(value: Any) -> str:
     """A value of a table: a number shortened, nothing for what is missing."""
     if isinstance(value, bool):
         return "yes" if value else "no"
-    if isinstance(value, int | float):
+    if isinstance(value, int | float) or value in ("inf", "-inf"):
         return short(float(value))
     return "–" if value is None else escape(str(value))
 
@@ -147,8 +148,8 @@ def _section(p: dict[str, Any], picture: str) -> str:
 def html(verdicts: Verdicts, pictures: Path) -> str:
     """The page; `pictures` is a folder of figures and captions."""
     data, predictions, score = verdicts.data, verdicts.predictions, verdicts.score()
-    links = "".join(f'<a href="#{p["id"]}">{p["id"]}</a>' for p in predictions)
-    contents = "".join(f'<a href="#{id}">{title}</a>' for id, title in CHAPTERS)
+    links = " ".join(f'<a href="#{p["id"]}">{p["id"]}</a>' for p in predictions)
+    contents = " ".join(f'<a href="#{id}">{title}</a>' for id, title in CHAPTERS)
     tiles = "".join(f'<div class="tile" style="color:{VERDICTS[v]}"><b>{n}</b>{v}</div>' for v, n in score.items())
     tiles += f'<div class="tile"><b>{data["finished"]}</b>of {data["runs"]} runs finished</div>'
     rows = [
@@ -180,7 +181,9 @@ def html(verdicts: Verdicts, pictures: Path) -> str:
     return (
         f"{head}<h1>{TITLE}</h1><nav>{contents}<br>{links}</nav><div class='tiles'>{tiles}</div><p>{RULE}</p>"
         f'<h2 id="wrong">What the theory gets wrong</h2>{_wrong(predictions)}'
-        f'<h2 id="table">All predictions</h2>{_table(("prediction", "verdict", *PROTOCOLS), rows, "wide")}'
+        f'<h2 id="table">All predictions</h2>'
+        '<p class="note">Numbers with 95 % intervals over seeds, in the colour of what each says.</p>'
+        f"{_table(('prediction', 'verdict', *PROTOCOLS), rows, 'wide')}"
         f"<h2>One by one</h2>{''.join(sections)}"
         f'<h2 id="further">Further</h2>{further}<h2 id="provenance">Provenance</h2><dl>{about}</dl></body></html>\n'
     )

@@ -6,6 +6,7 @@ Axis order: run first, then example. Runs with fewer examples are padded; a padd
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -18,7 +19,9 @@ from realnet.config import RunConfig
 from realnet.examples import StageData, task_of
 from realnet.tasks.task import BATCHES, Task
 
-__all__ = ["Batch", "Feed", "batch_rows", "tensors"]
+__all__ = ["Batch", "Feed", "batch_rows", "padded", "tensors"]
+
+TILE = 64  # examples; tensor cores multiply in tiles of 8 and up
 
 
 @dataclass(frozen=True)
@@ -69,20 +72,20 @@ class Feed:
     ) -> None:
         self.configs, self.stage = configs, stage
         parts = [tensors(task_of(c), d.train, d.labels, dtype) for c, d in zip(configs, data, strict=True)]
-        *inputs, target = (_padded(column).to(device) for column in zip(*parts, strict=True))
+        counts = [len(run[0]) for run in parts]
+        length = padded(max(counts), device)
+        *inputs, target = (_stacked(column, length).to(device) for column in zip(*parts, strict=True))
         if configs[0].batch_size is None:
-            counts = [len(run[0]) for run in parts]
-            places = _slots(parts, int(task_of(configs[0]).symbols or 0)) if slots else ()
-            self.batch = Batch(
-                tuple(inputs), target, _share(counts, dtype, device), tuple(s.to(device) for s in places)
-            )
+            places = _slots(parts, int(task_of(configs[0]).symbols or 0), length) if slots else ()
+            share = _share(counts, length, dtype, device)
+            self.batch = Batch(tuple(inputs), target, share, tuple(s.to(device) for s in places))
             return
         self._whole = (*inputs, target)
         self._runs = torch.arange(len(configs), device=device)[:, None]
         sizes = [min(c.batch_size or 0, len(run[0])) for c, run in zip(configs, parts, strict=True)]
         self._sizes = sizes
         first = tuple(x[:, : max(sizes)].clone() for x in self._whole)
-        self.batch = Batch(first[:-1], first[-1], _share(sizes, dtype, device))
+        self.batch = Batch(first[:-1], first[-1], _share(sizes, max(sizes), dtype, device))
 
     def draw(self, step: int) -> None:
         """Make `batch` that of the step after step number `step`; in place, for recorded graphs."""
@@ -96,22 +99,25 @@ class Feed:
             kept.copy_(whole[self._runs, chosen])
 
 
-def _padded(parts: tuple[Tensor, ...]) -> Tensor:
-    longest = max(len(x) for x in parts)
-    return torch.stack([F.pad(x, (*[0, 0] * (x.dim() - 1), 0, longest - len(x))) for x in parts])
+def padded(size: int, device: torch.device) -> int:
+    """Examples that a stack makes of `size`: on a GPU whole tiles of its matrix products."""
+    return math.ceil(size / TILE) * TILE if device.type == "cuda" else size
 
 
-def _share(counts: list[int], dtype: torch.dtype, device: torch.device) -> Tensor:
-    real = torch.arange(max(counts)) < torch.tensor(counts)[:, None]
+def _stacked(parts: tuple[Tensor, ...], length: int) -> Tensor:
+    return torch.stack([F.pad(x, (*[0, 0] * (x.dim() - 1), 0, length - len(x))) for x in parts])
+
+
+def _share(counts: list[int], length: int, dtype: torch.dtype, device: torch.device) -> Tensor:
+    real = torch.arange(length) < torch.tensor(counts)[:, None]
     return (real.to(dtype) / real.sum(1, keepdim=True)).to(device)
 
 
-def _slots(parts: Sequence[tuple[Tensor, ...]], p: int) -> list[Tensor]:
-    longest = max(len(x) for x, _, _ in parts)
+def _slots(parts: Sequence[tuple[Tensor, ...]], p: int, length: int) -> list[Tensor]:
     width = max(int(torch.bincount(z, minlength=p).max()) for x, y, _ in parts for z in (x, y))
     both = []
     for side in (0, 1):
-        slots = torch.full((len(parts), p, width), longest)
+        slots = torch.full((len(parts), p, width), length)
         for run, part in enumerate(parts):
             for s in range(p):
                 mine = torch.nonzero(part[side] == s)[:, 0]

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-__all__ = ["ROWS", "Array", "Examples", "Scratch", "Weights", "make_scratch"]
+__all__ = ["ROWS", "Array", "Examples", "Scratch", "Weights", "make_scratch", "order"]
 
 Array = np.ndarray
 ROWS = 384  # examples in a block: long enough for the products, short enough for the caches
@@ -84,3 +84,9 @@ def make_scratch(p: int, d: int, m: int, heads: int, size: int, dtype: np.dtype[
     }  # fmt: skip
     shapes |= {name: shapes[name[2:]] for name in Scratch._fields if name.startswith("d_")}
     return Scratch(**{n: np.zeros(s, np.int32 if n == "power" else dtype) for n, s in shapes.items()})
+
+
+def order(x: Array, y: Array) -> Array:
+    """In which order examples find the rows of the table in the cache: by 16 values of y at a time, then by x."""
+    places: Array = np.lexsort((y, x, y // 16))
+    return places

@@ -134,22 +134,20 @@ def logits(w: Weights, e: Examples, s: Scratch, out: Array) -> None:
 
 
 @jit
-def gradient(w: Weights, e: Examples, s: Scratch, g: Weights) -> tuple[float, float]:
-    """g <- gradient of the mean cross-entropy; returns that loss and the accuracy."""
+def gradient(w: Weights, e: Examples, s: Scratch, g: Weights) -> float:
+    """g <- gradient of the mean cross-entropy; returns that loss."""
     p, m, q, size = w.W_E.shape[0] - 1, w.W_in.shape[1], w.W_U.shape[1], e.x.shape[0]
     _tables(w, s)
     _attention(e, s, p)
     s.d_table[:] = 0
     s.d_base[:] = 0
-    loss, correct = 0.0, 0
+    loss = 0.0
     for start in range(0, size, ROWS):
         stop = min(start + ROWS, size)
         rows = stop - start
         _block(e, s, p, start, stop)
         for i in range(rows):
-            one, right = softmax_back(s.rows[i, m:], s.d_rows[i, m:], e.label[start + i], q, size, s.power)
-            loss += one
-            correct += right
+            loss += softmax_back(s.rows[i, m:], s.d_rows[i, m:], e.label[start + i], q, size, s.power)
         product(s.d_rows[:rows, m:], s.fold.T, s.d_rows[:rows, :m], 0)
         product(s.rows[:rows, :m].T, s.d_rows[:rows, m:], s.d_fold, min(start, 1))
         for i in range(rows):
@@ -162,7 +160,7 @@ def gradient(w: Weights, e: Examples, s: Scratch, g: Weights) -> tuple[float, fl
             _add_rows_back(back, s.table[x], s.table[y], s.d_table[x], s.d_table[y], s.attention[k], s.d_attention[k])
     _attention_back(e, s, p)
     _tables_back(w, s, g)
-    return loss / size, correct / size
+    return loss / size
 
 
 @jit

@@ -13,12 +13,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from realnet.config import RunConfig, Stage
+from realnet.config import RunConfig
 from realnet.engine import buffers, compiled, stacked
 from realnet.engine.batch import Batch, Feed, tensors
 from realnet.engine.general import Forward, gradient
-from realnet.engine.optimizer import OptimizerState, project, rates, update
+from realnet.engine.optimizer import OptimizerState, factors, project, rates, update
 from realnet.engine.plan import by_lookup, is_compiled
+from realnet.engine.replay import Recorded
 from realnet.examples import stage_data, task_of
 from realnet.losses import loss_of
 from realnet.nets.layout import build, layout, starting_weights
@@ -63,7 +64,7 @@ class Stack:
         self.compiled = is_compiled(first, device, len(self.configs))
         self.loss = loss_of(first)
         self._general = None if by_lookup(first) else Forward(build(first).to(self.weights))
-        self._graph: torch.cuda.CUDAGraph | None = None
+        self._done = torch.zeros((), dtype=torch.float64, device=device)  # steps taken, where a recorded step finds it
         self._tables: dict[tuple[int, bytes], tuple[Tensor, ...]] = {}
         self.enter_stage(0)
 
@@ -80,7 +81,7 @@ class Stack:
 
     def enter_stage(self, stage: int) -> None:
         """Take the data and rates of stage number `stage`."""
-        self.stage, self._graph = stage, None
+        self.stage, self._recorded = stage, Recorded(self.device)
         self._tables.clear()
         now = [c.stages[stage] for c in self.configs]
         self.data = [stage_data(c, stage) for c in self.configs]
@@ -91,7 +92,8 @@ class Stack:
         if self.compiled:
             self._named = self._arrays(self.weights[0]), self._arrays(self.grads[0])
             (x, y), d = task_of(self.configs[0]).inputs, self.data[0]
-            self._examples = _int32(x[d.train], y[d.train], d.labels[d.train])
+            order = buffers.order(x[d.train], y[d.train])
+            self._examples = _int32(x[d.train][order], y[d.train][order], d.labels[d.train][order])
             self._pairs = _int32(x, y, np.zeros_like(x))
         else:
             slots = self._general is None
@@ -104,7 +106,7 @@ class Stack:
             batch = self.feed.batch
             return gradient(lambda w: self._outputs(w, batch), self.loss, self._leaves, batch, self._slopes)
         w, g = self._named
-        loss, _ = compiled.gradient(w, self._examples, self._buffers(), g)
+        loss = compiled.gradient(w, self._examples, self._buffers(), g)
         return torch.tensor([loss], dtype=torch.float64)
 
     def _outputs(self, weights: Mapping[str, Tensor], batch: Batch) -> Tensor:
@@ -118,13 +120,10 @@ class Stack:
 
     def advance(self, steps: int) -> None:
         """Take `steps` optimizer steps within the present stage."""
-        done = torch.tensor(float(self.step), dtype=torch.float64, device=self.device)
-        if self.device.type == "cuda" and steps > 3:
-            self._replay(steps, done)
-        else:
-            for i in range(steps):
-                self._draw(self.step + i)
-                self._one_step(done)
+        self._done.fill_(self.step)
+        for step in range(self.step, self.step + steps):
+            self._draw(step)
+            self._recorded(self._one_step)
         self.step += steps
         self._draw(self.step)
 
@@ -132,51 +131,27 @@ class Stack:
         if not self.compiled:
             self.feed.draw(step)
 
-    def _one_step(self, done: Tensor) -> None:
-        config = self.configs[0]
+    def _one_step(self) -> None:
+        kind = self.configs[0].optimizer
         self.gradient()
         if self.filter is not None:
             self.filter(self.weights, self.grads, self.state, self.layout)
-        if self.compiled and config.optimizer in ("adamw", "adam"):
-            self._compiled_adam(config, config.stages[self.stage], done.item())
+        if self.compiled and kind in ("adamw", "adam"):
+            self._compiled_adam(kind)
         else:
-            update(config.optimizer, self.weights, self.grads, self.state, self.rates, done, self.layout)
+            update(kind, self.weights, self.grads, self.state, self.rates, self._done, self.layout)
         if any(c.fixed_norm for c in self.configs):
             project(self.weights, self.norm, self._fixed)
-        done += 1
+        self._done += 1
 
-    def _compiled_adam(self, config: RunConfig, stage: Stage, done: float) -> None:
-        state, (beta1, beta2) = self.state, config.betas
+    def _compiled_adam(self, kind: str) -> None:
+        state, config = self.state, self.configs[0]
         state.count += 1
-        count = state.count.item()
-        rate = stage.learning_rate * min(1.0, (done + 1) / max(1, config.warmup))
-        decoupled = config.optimizer == "adamw"
-        decay, penalty = (1 - rate * stage.weight_decay, 0.0) if decoupled else (1.0, stage.weight_decay)
-        constants = (1 - beta1, beta2, 1 - beta2, config.epsilon, (1 - beta2**count) ** 0.5)
+        f = factors(kind, self.rates, state.count, self._done)
+        shrink, penalty, rate, root = (x.item() for x in f[1:])
+        (beta1, beta2), epsilon = config.betas, config.epsilon
         flat = (t[0].numpy() for t in (self.weights, self.grads, state.first, state.second))
-        compiled.adam(*flat, rate / (1 - beta1**count), decay, penalty, constants)
-
-    def _replay(self, steps: int, done: Tensor) -> None:
-        """On CUDA a step is hundreds of small kernels: record them once and replay them."""
-        if self._graph is None:
-            self._done = done.clone()
-            side = torch.cuda.Stream()
-            side.wait_stream(torch.cuda.current_stream())
-            with torch.cuda.stream(side):  # real steps, which warm up allocator and libraries
-                for i in range(3):
-                    self._draw(self.step + i)
-                    self._one_step(self._done)
-            torch.cuda.current_stream().wait_stream(side)
-            self._graph = torch.cuda.CUDAGraph()
-            with torch.cuda.graph(self._graph):  # records without running
-                self._one_step(self._done)
-            taken = 3
-        else:
-            self._done.copy_(done)
-            taken = 0
-        for i in range(taken, steps):
-            self._draw(self.step + i)
-            self._graph.replay()
+        compiled.adam(*flat, rate, shrink, penalty, (1 - beta1, beta2, 1 - beta2, epsilon, root))
 
     def table_logits(self, index: int) -> Tensor:
         """[n, q] outputs of run `index` on all examples of its task; 0 where an example is neither trained on nor judged."""

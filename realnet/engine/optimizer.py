@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -16,7 +17,7 @@ from torch import Tensor
 from realnet.config import RunConfig, Stage
 from realnet.nets.layout import Layout
 
-__all__ = ["OptimizerState", "Rates", "project", "rates", "update"]
+__all__ = ["Factors", "OptimizerState", "Rates", "factors", "project", "rates", "update"]
 
 
 @dataclass
@@ -61,33 +62,56 @@ def rates(configs: Sequence[RunConfig], stages: Sequence[Stage], device: torch.d
     return Rates(*(torch.tensor(c, dtype=torch.float64, device=device)[:, None] for c in columns))
 
 
-def update(kind: str, w: Tensor, g: Tensor, state: OptimizerState, r: Rates, step: Tensor, layout: Layout) -> None:
-    """One step of "adamw", "adam", "sgd" or "muon" on w, in place; g is overwritten.
+class Factors(NamedTuple):
+    """What one step multiplies by, each [run, 1]; Adam's is w <- shrink × w - adam_rate × m / (sqrt(v) / root + epsilon)."""
+
+    rate: Tensor
+    """learning rate after warm-up"""
+    shrink: Tensor
+    """of the weights by decoupled decay; 1 for others"""
+    penalty: Tensor
+    """L2 coefficient in the gradient; 0 where decay is decoupled"""
+    adam_rate: Tensor
+    """the rate with the bias of the first moment corrected"""
+    root: Tensor
+    """root of the correction of the second moment"""
+
+
+def factors(kind: str, r: Rates, count: Tensor, step: Tensor) -> Factors:
+    """The factors of the optimizer step that follows step number `step`, the state's `count`-th (from 1).
 
     Warm-up multiplies the learning rate by min(1, (step + 1) / warmup), step counting from the run's start.
     """
     rate = r.learning_rate * torch.clamp((step + 1) / r.warmup.clamp(min=1), max=1)
+    decoupled = kind in ("adamw", "muon")
+    shrink = 1 - rate * r.weight_decay if decoupled else torch.ones_like(rate)
+    penalty = torch.zeros_like(rate) if decoupled else r.weight_decay
+    return Factors(rate, shrink, penalty, rate / (1 - r.beta1**count), (1 - r.beta2**count).sqrt())
+
+
+def update(kind: str, w: Tensor, g: Tensor, state: OptimizerState, r: Rates, step: Tensor, layout: Layout) -> None:
+    """One step of "adamw", "adam", "sgd" or "muon" on w, in place; g is overwritten. `step` as in `factors`."""
     state.count += 1
+    f = factors(kind, r, state.count, step)
     if kind in ("adamw", "muon"):
-        w.mul_((1 - rate * r.weight_decay).to(w.dtype))
+        w.mul_(f.shrink.to(w.dtype))
     else:
-        g.addcmul_(w, r.weight_decay.to(w.dtype))
+        g.addcmul_(w, f.penalty.to(w.dtype))
     if kind == "sgd":
         # As torch.optim: the velocity starts as the first gradient itself.
         state.first.mul_(r.beta1.to(w.dtype)).add_(g)
-        w.addcmul_(state.first, (-rate).to(w.dtype))
+        w.addcmul_(state.first, (-f.rate).to(w.dtype))
         return
     matrices = _momentum(g, state, r, layout) if kind == "muon" else {}
-    correct1, correct2 = 1 - r.beta1**state.count, 1 - r.beta2**state.count
     state.first.lerp_(g, (1 - r.beta1).to(w.dtype))
     state.second.mul_(r.beta2.to(w.dtype)).addcmul_(g.mul_((1 - r.beta2).sqrt().to(w.dtype)), g)
     torch.sqrt(state.second, out=g)
-    g.mul_(correct2.rsqrt().to(w.dtype)).add_(r.epsilon.to(w.dtype))
-    w.addcdiv_(state.first.mul((-rate / correct1).to(w.dtype)), g)
+    g.div_(f.root.to(w.dtype)).add_(r.epsilon.to(w.dtype))
+    w.addcdiv_(state.first.mul((-f.adam_rate).to(w.dtype)), g)
     weights, kept = layout.views(w), layout.views(state.first)
     for name, (velocity, direction) in matrices.items():
         kept[name].copy_(velocity)
-        weights[name].addcmul_(direction, _beside(-rate, direction))
+        weights[name].addcmul_(direction, _beside(-f.rate, direction))
 
 
 def _beside(x: Tensor, like: Tensor) -> Tensor:

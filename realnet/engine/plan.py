@@ -1,20 +1,27 @@
 """Which runs share a stack, on which device, and what that takes.
 
 On a CPU every run is a stack of its own, and threads take the stacks in turn: a run's numbers then cannot depend on
-its neighbours, bit for bit, and one thread a run is also fastest. On a GPU a stack is as large as memory allows.
+its neighbours, bit for bit, and one thread a run is also fastest. On a GPU runs of like sizes share a stack.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import itertools
+import math
+from collections.abc import Mapping, Sequence
 
 import torch
 
 from realnet.config import RunConfig
+from realnet.engine.batch import padded
 from realnet.engine.general import saved_numbers
 from realnet.nets.layout import layout
 
-__all__ = ["by_lookup", "choose_device", "is_compiled", "memory", "plan"]
+__all__ = ["by_lookup", "choose_device", "cuts", "is_compiled", "memory", "plan"]
+
+STEP_OPERATIONS = 1e10
+"""Floating-point operations that a GPU could do in the time that a step takes however small it is (an estimate:
+0.3 ms of kernels one after the other at 30 TFLOP/s)"""
 
 
 def choose_device(name: str) -> torch.device:
@@ -62,8 +69,7 @@ def memory(config: RunConfig) -> int:
         per_example += 3 * config.d_model * (4 if folded else 16 * config.n_layers)
     else:
         per_example = 2 * saved_numbers(config)
-    examples = max(min(s.dataset_size, config.batch_size or s.dataset_size) for s in config.stages)
-    numbers = 6 * layout(config).size + per_example * examples
+    numbers = 6 * layout(config).size + per_example * _examples(config)
     return numbers * (8 if config.dtype == "float64" else 4)
 
 
@@ -75,14 +81,53 @@ def free_memory(device: torch.device) -> int:
 
 
 def plan(configs: Sequence[RunConfig], device: torch.device, stack_size: int | None = None) -> list[list[RunConfig]]:
-    """Which runs share a stack. On a CPU each is alone unless `stack_size` asks otherwise."""
+    """Which runs share a stack. On a CPU each is alone unless `stack_size` asks otherwise.
+
+    Elsewhere runs of like sizes share one: stacks pad their runs to the longest, which costs time, and so does each
+    further stack. Memory bounds all of them.
+    """
     groups: dict[tuple[object, ...], list[RunConfig]] = {}
     for config in configs:
         groups.setdefault(stackable(config), []).append(config)
     stacks = []
     for group in groups.values():
-        group.sort(key=lambda c: -max(s.dataset_size for s in c.stages))  # like sizes together: little padding
-        alone = 1 if device.type == "cpu" else max(1, free_memory(device) // memory(group[0]))
-        size = stack_size or alone
-        stacks += [group[i : i + size] for i in range(0, len(group), size)]
+        group.sort(key=lambda c: -_examples(c))
+        if stack_size or device.type == "cpu":
+            lengths = [stack_size or 1] * math.ceil(len(group) / (stack_size or 1))
+        else:
+            free = free_memory(device)
+            most = {padded(_examples(c), device): max(1, free // memory(c)) for c in group}
+            fixed = STEP_OPERATIONS / (6 * layout(group[0]).num_parameters)
+            lengths = cuts([padded(_examples(c), device) for c in group], most, fixed)
+        ends = list(itertools.accumulate(lengths))
+        stacks += [group[end - n : end] for end, n in zip(ends, lengths, strict=True)]
     return stacks
+
+
+def cuts(sizes: Sequence[int], most: Mapping[int, int], fixed: float) -> list[int]:
+    """Lengths of the stacks into which runs of falling `sizes` are best cut; most: runs in a stack that pads to a size.
+
+    A stack of n runs that pads to D takes as long as n D examples, and `fixed` more. Cuts lie where the size changes,
+    or where memory ends: by dynamic programming over the sizes.
+    """
+    counts = [(size, len(list(same))) for size, same in itertools.groupby(sizes)]
+    best: list[tuple[float, int]] = [(0.0, 0)]  # of the first i sizes: the least cost, and where the last cut lies
+    for i in range(1, len(counts) + 1):
+        runs, options = 0, []
+        for j in range(i - 1, -1, -1):
+            size, count = counts[j]
+            runs += count
+            options.append((best[j][0] + math.ceil(runs / most[size]) * fixed + runs * size, j))
+        best.append(min(options))
+    lengths: list[int] = []
+    i = len(counts)
+    while i:
+        j = best[i][1]
+        runs, at_most = sum(count for _, count in counts[j:i]), most[counts[j][0]]
+        pieces = [at_most] * (runs // at_most) + ([runs % at_most] if runs % at_most else [])
+        lengths, i = pieces + lengths, j
+    return lengths
+
+
+def _examples(config: RunConfig) -> int:
+    return max(min(s.dataset_size, config.batch_size or s.dataset_size) for s in config.stages)

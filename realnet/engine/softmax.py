@@ -55,10 +55,8 @@ def _exp_compiled(row: Any, power: Any) -> Any:
 
 
 @jit
-def softmax_back(
-    logits: np.ndarray, slope: np.ndarray, label: int, q: int, size: int, power: np.ndarray
-) -> tuple[float, bool]:
-    """slope <- d(mean loss)/d(logits); returns this example's loss and whether its label wins.
+def softmax_back(logits: np.ndarray, slope: np.ndarray, label: int, q: int, size: int, power: np.ndarray) -> float:
+    """slope <- d(mean loss)/d(logits); returns this example's loss.
 
     The slope on the label is minus the sum of the others, which keeps its digits when the loss is tiny:
     softmax - 1 in float32 would be rounded to 0 below 6e-8.
@@ -81,4 +79,4 @@ def softmax_back(
     slope[label] = -others * factor
     for j in range(q, slope.shape[0]):
         slope[j] = 0
-    return loss, right == 0
+    return loss

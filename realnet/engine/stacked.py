@@ -22,6 +22,8 @@ from realnet.nets.parts import ACTIVATIONS
 
 __all__ = ["forward"]
 
+TILE = 16  # columns
+
 
 class _Rows(torch.autograd.Function):
     """rows[run, i] = table[run, symbol of i]; table [run, p, width], back through slots."""
@@ -47,7 +49,7 @@ def forward_by_lookup(config: RunConfig, w: Mapping[str, Tensor], b: Batch) -> T
     block = {k.removeprefix("blocks.0."): v for k, v in w.items()}
     (x, y), (x_slots, y_slots) = b.inputs, b.slots
     width = config.d_model // heads
-    p = w["embed.W_E"].shape[1] - 1
+    p, q = w["embed.W_E"].shape[1] - 1, w["unembed.W_U"].shape[-1]
     e, pos = w["embed.W_E"][:, :p], w["pos_embed.W_pos"]
     last = w["embed.W_E"][:, p:] + pos[:, 2:]  # [n, 1, d]
     places = torch.cat([e + pos[:, :1], e + pos[:, 1:2], last], dim=1)  # [n, 2p + 1, d]
@@ -59,14 +61,16 @@ def forward_by_lookup(config: RunConfig, w: Mapping[str, Tensor], b: Batch) -> T
     rows = torch.cat([rows, table[:, -1:].expand_as(rows[0])[None]])  # [3, n, D, d + h]
     mix = rows[..., -heads:].softmax(0)
     z = (rows[..., :-heads].unflatten(-1, (heads, width)) * mix[..., None]).sum(0).flatten(-2)
-    into = torch.cat([block["mlp.W_in"], w["unembed.W_U"]], dim=-1)
+    # Classes are padded to whole tiles of a product: an odd number of columns is several times slower on tensor cores.
+    unembed = F.pad(w["unembed.W_U"], (0, -q % TILE))
+    into = torch.cat([block["mlp.W_in"], unembed], dim=-1)
     base = last @ into
     out = torch.baddbmm(base, z, block["attn.W_O"].flatten(1, 2) @ into)
     hidden, direct = out.split([m, out.shape[-1] - m], dim=-1)
     if config.biases:
         hidden = hidden + block["mlp.b_in"][:, None]
-        direct = direct + block["mlp.b_out"][:, None] @ w["unembed.W_U"]
-    return torch.baddbmm(direct, ACTIVATIONS[config.activation](hidden), block["mlp.W_out"] @ w["unembed.W_U"])
+        direct = direct + block["mlp.b_out"][:, None] @ unembed
+    return torch.baddbmm(direct, ACTIVATIONS[config.activation](hidden), block["mlp.W_out"] @ unembed)[..., :q]
 
 
 def _norm(config: RunConfig, r: Tensor, w: Mapping[str, Tensor], name: str) -> Tensor:

@@ -1,17 +1,20 @@
-"""Speed of realnet on a GPU against the plain loop on the same GPU; ready to run, not yet run on one.
+"""Speed of realnet on a GPU against the plain loop on the same GPU, written down row by row; not yet run on one.
 
-    make bench-gpu
+    make bench-gpu                                                        # about half an hour on a GPU
+    python -m tests.benchmarks.gpu_realnet --device cpu --tiny            # the same program on a CPU standing in
 
-Run-steps per second at the paper's size for 1 to 256 runs in a stack, in float32 and TF32; what the recorded
-CUDA graph saves over launching kernel by kernel; the fraction of the chip's measured product rate; whether
-TF32 changes what a run does (same seeds, final accuracies side by side).
+Run-steps per second at the paper's size for 1 to 256 runs in a stack, in float32 and TF32; what the recorded CUDA graph
+saves over launching kernel by kernel; the fraction of the chip's measured product rate; whether TF32 changes what a run
+does (same seeds, final accuracies side by side).
 """
 
 from __future__ import annotations
 
-import json
+import argparse
+import functools
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -20,99 +23,106 @@ import torch
 
 import realnet as rn
 from realnet.engine.ensemble import Stack
-from realnet.records import environment
+from realnet.engine.replay import workers
 from tests.benchmarks.bench_realnet import PAPER, SMALL, plain_loop, spread, work
+from tests.benchmarks.measure import RESULTS, Log
 
-RESULTS = Path(__file__).parent / "results" / "realnet_gpu.json"
-GPU = torch.device("cuda")
+TINY = rn.RunConfig(p=11, d_model=16, d_mlp=32, n_heads=2, dataset_size=60)
 
 
-def seconds_per_step(stack: Stack, steps: int, launches: bool) -> float:
-    """Seconds for one step of the whole stack; with `launches`, kernel by kernel, not from the graph."""
-    torch.cuda.synchronize()
+def wait(device: torch.device) -> None:
+    """Until the device has done what it was given."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+
+
+def seconds(act: Callable[[], object], times: int, device: torch.device) -> float:
+    """Seconds for one call, averaged over `times` calls in a row."""
+    wait(device)
     start = time.perf_counter()
-    if launches:
-        done = torch.tensor(float(stack.step), dtype=torch.float64, device=GPU)
-        for _ in range(steps):
-            stack._one_step(done)
-    else:
-        stack.advance(steps)
-    torch.cuda.synchronize()
-    return (time.perf_counter() - start) / steps
+    for _ in range(times):
+        act()
+    wait(device)
+    return (time.perf_counter() - start) / times
 
 
-def matmul_rate() -> float:
-    """Floating-point operations per second of a large product at the present precision."""
-    n = 8192
-    a, b = torch.randn(n, n, device=GPU), torch.randn(n, n, device=GPU)
+def matmul_rate(device: torch.device, n: int) -> float:
+    """Floating-point operations per second of n × n products at the present precision."""
+    a, b = torch.randn(n, n, device=device), torch.randn(n, n, device=device)
     a @ b
-    torch.cuda.synchronize()
-    start = time.perf_counter()
-    for _ in range(5):
-        a @ b
-    torch.cuda.synchronize()
-    return 5 * 2 * n**3 / (time.perf_counter() - start)
+    return 2 * n**3 / seconds(lambda: a @ b, 5, device)
 
 
-def speed() -> dict[str, Any]:
+def speed(config: rn.RunConfig, device: torch.device, tiny: bool, put: Callable[[str, Any], None]) -> None:
     """Run-steps per second of stacks and of the faster plain loop."""
     plain = {}
     for kind in ("reference", "fused"):
-        step = plain_loop(PAPER, kind, GPU)
-        for _ in range(20):
-            step()
-        times = []
-        for _ in range(5):
-            torch.cuda.synchronize()
-            start = time.perf_counter()
-            for _ in range(100):
-                step()
-            torch.cuda.synchronize()
-            times.append(100 / (time.perf_counter() - start))
-        plain[kind] = spread(times)
-    best = max(plain[k]["median"] for k in plain)
-    rate, rows = matmul_rate(), []
-    for runs in (1, 8, 32, 64, 128, 256):
-        stack = Stack([replace(PAPER, seed=s) for s in range(runs)], GPU)
+        step = plain_loop(config, kind, device)
+        seconds(step, 2 if tiny else 20, device)
+        plain[kind] = spread([1 / seconds(step, 2 if tiny else 100, device) for _ in range(5)])
+    best, rate = max(x["median"] for x in plain.values()), matmul_rate(device, 64 if tiny else 8192)
+    put("plain run-steps per second", plain)
+    put("matmul flops per second", rate)
+    rows: list[dict[str, Any]] = []
+    for runs in (1, 2) if tiny else (1, 8, 32, 64, 128, 256):
+        if device.type == "cuda":
+            torch.cuda.reset_peak_memory_stats(device)
+        stack = Stack([replace(config, seed=s) for s in range(runs)], device)
         stack.advance(10)
-        steps = max(20, 400 // runs)
-        graph = spread([runs / seconds_per_step(stack, steps, False) for _ in range(5)])
-        launched = spread([runs / seconds_per_step(stack, steps, True) for _ in range(3)])
-        per_step = graph["median"] * work(PAPER)["stacked"]
-        rows.append(
-            {
-                "runs": runs,
-                "run_steps_per_second": graph,
-                "without_graph": launched,
-                "ratio_to_plain": graph["median"] / best,
-                "fraction_of_matmul_rate": per_step / rate,
-                "memory_bytes": torch.cuda.max_memory_allocated(),
-            }
-        )
-        torch.cuda.reset_peak_memory_stats()
+        steps = 2 if tiny else max(20, 400 // runs)
+        graph = spread([runs * steps / seconds(lambda s=stack, n=steps: s.advance(n), 1, device) for _ in range(5)])
+        launched = spread([runs / seconds(stack._one_step, steps, device) for _ in range(3)])
+        row = {"runs": runs, "run_steps_per_second": graph, "without_graph": launched}
+        row |= {"ratio_to_plain": graph["median"] / best}
+        row |= {"fraction_of_matmul_rate": graph["median"] * work(config)["stacked"] / rate}
+        if device.type == "cuda":
+            row["memory_bytes"] = torch.cuda.max_memory_allocated(device)
+        rows.append(row)
+        put("stacks", rows)
         del stack
-    return {"plain_run_steps_per_second": plain, "matmul_flops_per_second": rate, "stacks": rows}
 
 
-def behaviour() -> dict[str, Any]:
+def behaviour(config: rn.RunConfig, device: torch.device, tiny: bool) -> dict[str, Any]:
     """Final accuracies of the same runs; judged by eye and by the largest difference."""
-    runs = rn.grid(replace(SMALL, steps=4000), dataset_size=[500, 700, 1000], seed=range(8))
-    ds = rn.train(runs, device="cuda", progress=False).squeeze().isel(step=-1)
-    return {"dataset_size": [500, 700, 1000], "unseen_accuracy": ds.unseen_accuracy.values.tolist()}
+    sizes, seeds, steps = ([30, 60], 2, 20) if tiny else ([500, 700, 1000], 8, 4000)
+    runs = rn.grid(replace(config, steps=steps), dataset_size=sizes, seed=range(seeds))
+    ds = rn.train(runs, device=str(device), progress=False).isel(step=-1).squeeze()
+    return {"dataset_size": sizes, "unseen_accuracy": ds.unseen_accuracy.values.tolist()}
 
 
-def main() -> int:
-    """Run everything in float32 and in TF32, and save it."""
-    if not torch.cuda.is_available():
+def _put(log: Log, precision: str, name: str, value: Any) -> None:
+    log.put(f"{precision}: {name}", value)
+
+
+def measure(device: torch.device, tiny: bool, out: Path) -> None:
+    """Everything in float32 and, on a GPU, in TF32."""
+    command = f"python -m tests.benchmarks.gpu_realnet --device {device}" + (" --tiny" if tiny else "")
+    log = Log(out, ("two-circuits", "torch", "numpy"), command)
+    name = torch.cuda.get_device_name(device) if device.type == "cuda" else "a CPU standing in"
+    log.put("device", {"device": str(device), "name": name})
+    before = torch.backends.cuda.matmul.allow_tf32
+    for precision in ("float32", "tf32") if device.type == "cuda" else ("float32",):
+        torch.backends.cuda.matmul.allow_tf32 = precision == "tf32"
+        try:
+            with workers(1, device) as pool:
+                put = functools.partial(_put, log, precision)
+                pool.submit(speed, TINY if tiny else PAPER, device, tiny, put).result()
+                put("behaviour", pool.submit(behaviour, TINY if tiny else SMALL, device, tiny).result())
+        finally:
+            torch.backends.cuda.matmul.allow_tf32 = before
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """0 if it was measured."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--device", default="cuda")
+    parser.add_argument("--tiny", action="store_true", help="seconds instead of half an hour")
+    parser.add_argument("--out", type=Path, default=RESULTS / "realnet_gpu.json")
+    given = parser.parse_args(arguments)
+    if given.device.startswith("cuda") and not torch.cuda.is_available():
         print("bench-gpu needs a CUDA GPU and a torch build for it; received neither. See realnet/README.md")
         return 1
-    results: dict[str, Any] = {"environment": environment(f"cuda: {torch.cuda.get_device_name()}")}
-    for name, precision in {"float32": "highest", "tf32": "high"}.items():
-        torch.set_float32_matmul_precision(precision)
-        results[name] = {"speed": speed(), "behaviour": behaviour()}
-    RESULTS.parent.mkdir(parents=True, exist_ok=True)
-    RESULTS.write_text(json.dumps(results, indent=1) + "\n")
-    print(json.dumps(results, indent=1))
+    measure(torch.device(given.device), given.tiny, given.out)
     return 0
 
 

@@ -40,18 +40,33 @@ def processor() -> str:
         return platform.processor() or platform.machine()
 
 
+class Log:
+    """A results file that is whole after every `put`, so that a machine taken away leaves what was measured."""
+
+    def __init__(self, path: Path, packages: tuple[str, ...], command: str) -> None:
+        self.path = path
+        self.results: dict[str, Any] = {
+            "provenance": {
+                "processor": processor(),
+                "cores": os.cpu_count(),
+                "python": platform.python_version(),
+                "versions": {package: version(package) for package in packages},
+                "command": command,
+            }
+        }
+
+    def put(self, name: str, value: Any) -> None:
+        """Add a result and write everything."""
+        self.results[name] = value
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        scratch = self.path.with_suffix(".tmp")
+        scratch.write_text(json.dumps(self.results, indent=1) + "\n")
+        scratch.replace(self.path)
+
+
 def save(name: str, results: dict[str, Any], packages: tuple[str, ...], command: str | None = None) -> Path:
     """Writes results/NAME.json, whole or not at all."""
-    provenance = {
-        "processor": processor(),
-        "cores": os.cpu_count(),
-        "python": platform.python_version(),
-        "versions": {package: version(package) for package in packages},
-        "command": command or f"python -m tests.benchmarks {name}",
-    }
-    RESULTS.mkdir(exist_ok=True)
-    path = RESULTS / f"{name}.json"
-    scratch = path.with_suffix(".tmp")
-    scratch.write_text(json.dumps({"provenance": provenance, **results}, indent=1) + "\n")
-    scratch.replace(path)
-    return path
+    log = Log(RESULTS / f"{name}.json", packages, command or f"python -m tests.benchmarks {name}")
+    for key, value in results.items():
+        log.put(key, value)
+    return log.path

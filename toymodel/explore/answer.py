@@ -1,5 +1,6 @@
 """What the explorer shows of one model: its run, its state at rest, its times; and the phase diagram around it."""
 
+import os
 from dataclasses import dataclass
 from functools import lru_cache
 from html import escape
@@ -180,7 +181,9 @@ def _phases(
     grids: dict[str, Any] = {across: x.values(CELLS[0]), up: y.values(CELLS[1])}
     values = settings.DEFAULTS | dict(others)
     model = settings.model(values | {name: float(grid[0]) for name, grid in grids.items()})
-    found = tm.sweep(model, progress=False, **{"t_end": values["t_end"]} | grids)
+    # One core is left to the curves, which may have moved on meanwhile.
+    crew = max(1, (os.cpu_count() or 1) - 1)
+    found = tm.sweep(model, progress=False, threads=crew, **{"t_end": values["t_end"]} | grids)
     return Phases(x, y, found.behaviour.transpose(up, across).values)
 
 

@@ -36,7 +36,7 @@ def meeting_pace(net: Net, found: Answer) -> float:
     steps, _ = net.curves["train_accuracy"]
     fit, t_fit = first_fit(net), found.run.t_fit
     if fit and t_fit and fit > steps[0]:
-        return fit / t_fit
+        return float(fit / t_fit)
     return float(steps[-1]) / found.run.t_end
 
 

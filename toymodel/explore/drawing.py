@@ -169,7 +169,7 @@ def _path(x: Axis, y: Axis, line: Line) -> str:
     px = LEFT + across[there] * (WIDTH - LEFT - RIGHT)
     # What leaves the frame leaves it by the next pixel rows, and the frame cuts it off.
     py = HEIGHT - BOTTOM - np.clip(up[there], -0.02, 1.02) * (HEIGHT - TOP - BOTTOM)
-    points = " ".join(f"{a:.1f},{b:.1f}" for a, b in zip(px.tolist(), py.tolist(), strict=True))
+    points = " ".join(map("%.1f,%.1f".__mod__, zip(px.tolist(), py.tolist(), strict=True)))
     dash = f' stroke-dasharray="{line.dash}"' if line.dash else ""
     return f'<polyline points="{points}" fill="none" stroke="{line.colour}" stroke-width="{line.width}"{dash}/>'
 

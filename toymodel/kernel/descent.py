@@ -4,7 +4,7 @@ import math
 
 from . import jit, rows
 from .elementary import Vector
-from .equations import SILENT, margins, wrong_probability
+from .equations import log_pushes, margins, wrong_probability
 from .wall import push_at, slope_beside
 
 # L'Ecuyer 1988, "Efficient and portable combined random number generators", CACM 31:742: plain and compiled alike.
@@ -28,17 +28,6 @@ def normal(state: Vector) -> float:
 
 
 @jit
-def log_norm(logits: Vector, n: int, r: float, room: Vector) -> float:
-    """(8.1) ln of (α/κ) ‖w‖^μ."""
-    norm = SILENT
-    for i in range(n):
-        if logits[i] > 0.0:
-            term = room[rows.LOG_SLOPE][i] + r * math.log(logits[i])
-            norm = max(norm, term) + math.log1p(math.exp(-abs(norm - term)))
-    return norm
-
-
-@jit
 def descent(
     u: Vector, v: Vector, circuits: Vector, numbers: Vector, n_gen: int, coupled: bool, marks: Vector,
     samples: Vector, kept: Vector, events: Vector, n: int, room: Vector,
@@ -49,12 +38,13 @@ def descent(
     (m * n,); the rest as in `points.flow_points`.  An event's time is that of the first step at which it holds for good.
     """
     logits, now, before = room[rows.LOGITS], room[rows.NOW], room[rows.BEFORE]
-    state = room[rows.TERMS]
+    state = room[rows.K1]
     for c in range(rows.N_NUMBERS):
         room[c][0] = numbers[c]
     for i in range(n):
-        room[rows.SLOPE][i] = circuits[rows.PUSH][i]
-        room[rows.LOG_SLOPE][i] = circuits[rows.LOG_PUSH][i]
+        room[rows.SLOPE][i] = circuits[rows.SLOPE - rows.THETA][i]
+        room[rows.LOG_SLOPE][i] = circuits[rows.LOG_SLOPE - rows.THETA][i]
+        room[rows.POWER][i] = numbers[rows.R] - 1.0
     r, floor, log_rivals = numbers[rows.R], numbers[rows.FLOOR], numbers[rows.LOG_RIVALS]
     learning_rate, noise = numbers[rows.LEARNING_RATE], numbers[rows.NOISE]
     shake = noise * math.sqrt(learning_rate)
@@ -94,7 +84,9 @@ def descent(
         k += 1
         p = wrong_probability(total, log_rivals)
         if coupled:
-            room[rows.LOG_NORM][0] = log_norm(logits, n, r, room)
+            for i in range(n):
+                room[rows.Y][i] = math.log(max(logits[i], 1e-300))
+            log_pushes(n, 1, room, logits, room[rows.Y])
         for i in range(n):
             if v[i] > 0.0 or u[i] > 0.0:
                 g = push_at(logits[i], slope_beside(0.0, i, 0, coupled, room), r, p)

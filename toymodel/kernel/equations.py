@@ -22,14 +22,6 @@ def logit_of(theta: float, invariant: float) -> float:
 
 
 @jit
-def mirror_of(logit: float, invariant: float) -> float:
-    """(3.6) θ = ½ asinh(2W/s²), also where s² is so small that the quotient would overflow."""
-    if logit > 1e20 * invariant:
-        return 0.5 * (math.log(4.0 * logit) - math.log(invariant))
-    return 0.5 * math.asinh(2.0 * logit / invariant)
-
-
-@jit
 def log_wrong(total: float, log_rivals: float) -> float:
     """(2.4) ln p(S), with log_rivals = ln(q-1)."""
     x = total - log_rivals
@@ -97,13 +89,8 @@ def rates(
 @jit
 def log_pushes(n: int, lanes: int, room: Vector, logits: Vector, out: Vector) -> None:
     """(8.2) from ln W in `out` to the logarithm of the push; ln of (α/κ) ‖w‖^μ goes to LOG_NORM."""
-    log_slope, power, terms, top, norm = (
-        room[rows.LOG_SLOPE],
-        room[rows.POWER],
-        room[rows.TERMS],
-        room[rows.TOP],
-        room[rows.LOG_NORM],
-    )
+    log_slope, power, terms, top = room[rows.LOG_SLOPE], room[rows.POWER], room[rows.TERMS], room[rows.TOP]
+    norm = room[rows.LOG_NORM]
     size = n * lanes
     for j in range(size):
         term = log_slope[j] + (power[j] + 1.0) * out[j]

@@ -8,7 +8,7 @@ from .elementary import Vector, exp_all, log_all
 from .equations import logit_of, margins
 from .limit import shared_equilibrium
 from .rodas import logits_inside, theta_inside
-from .wall import edge_of, least_of, parked_logit
+from .wall import parked_logit
 
 # Stages of a lane.
 IDLE, LOADED, RUNNING, TO_LIMIT = 0.0, 1.0, 2.0, 3.0
@@ -34,25 +34,17 @@ def rest(k: int, n: int, lanes: int, room: Vector) -> None:
 
 @jit
 def load(
-    k: int, point: int, circuits: Vector, numbers: Vector, tol: float, n: int, lanes: int, room: Vector
+    k: int, point: int, circuits: Vector, numbers: Vector, n: int, lanes: int, room: Vector
 ) -> None:  # fmt: skip
-    """Puts a point, with its circuits (4, n) and numbers (N_NUMBERS,), into lane k."""
+    """Puts a point, with its circuits (CIRCUIT, n) and numbers (N_NUMBERS,), into lane k."""
     for c in range(rows.N_NUMBERS):
         room[c][k] = numbers[c]
-    r, floor = numbers[rows.R], numbers[rows.FLOOR]
     for i in range(n):
         j = i * lanes + k
-        invariant = circuits[rows.SQUARE][i]
-        theta = circuits[rows.COORDINATE][i]
-        edge = edge_of(invariant, floor, tol)
-        room[rows.INVARIANT][j] = invariant
-        room[rows.SLOPE][j] = circuits[rows.PUSH][i]
-        room[rows.LOG_SLOPE][j] = circuits[rows.LOG_PUSH][i]
-        room[rows.POWER][j] = r - 1.0
+        for c in range(rows.CIRCUIT):
+            room[rows.THETA + c][j] = circuits[c][i]
+        room[rows.POWER][j] = numbers[rows.R] - 1.0
         room[rows.PARKED][j] = 0.0
-        room[rows.EDGE][j] = edge
-        room[rows.LEAST][j] = least_of(invariant, edge, floor, r)
-        room[rows.THETA][j] = max(theta, edge) if floor > 0.0 else theta
     room[rows.T][k], room[rows.POINT][k] = 0.0, point
     room[rows.TAKEN][k] = room[rows.EVER][k] = room[rows.SAMPLED][k] = room[rows.HELD][k] = room[rows.PART][k] = 0.0
     room[rows.LAST_ERROR][k] = 0.0

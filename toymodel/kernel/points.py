@@ -1,5 +1,5 @@
 """Points by flow, over lanes, or by descent, one after the other: what `simulate` calls with one point and `sweep` with a
-thread's share.  Arrays have the point as first axis; `circuits` (points, 4, n) and `numbers` are named in `rows`."""
+thread's share.  Arrays have the point as first axis; `circuits` (points, CIRCUIT, n) and `numbers` are named in `rows`."""
 
 from . import jit, rows
 from .descent import descent
@@ -62,7 +62,7 @@ def flow_points(
         busy = False
         for k in range(lanes):
             if stage[k] == IDLE and coming < last:
-                load(k, coming, circuits[coming], numbers[coming], tol, n, lanes, room)
+                load(k, coming, circuits[coming], numbers[coming], n, lanes, room)
                 coming += 1
             busy = busy or stage[k] != IDLE
         if not busy:

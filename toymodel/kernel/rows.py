@@ -10,13 +10,12 @@ R, BEND, LOG_SCALE, LOG_RIVALS, FLOOR, FIT_BAR, SPREAD, LOG_OTHERS, GEN_BAR, LEA
 # What descent needs besides; the seed is two numbers.
 LEARNING_RATE, STEPS, NOISE, SEED = range(N_NUMBERS, N_NUMBERS + 4)
 
-# What a circuit brings: `circuits` of a point, (4, n).
-COORDINATE, SQUARE, PUSH, LOG_PUSH = range(4)
-
-# Rows of a lane's state.
+# Rows of a lane's state.  The first CIRCUIT are what a point's circuits bring, `circuits` (CIRCUIT, n), in this order.
+CIRCUIT = 6
 (
     *_,
-    THETA, LOGITS, RATE, PARKED, LEAST, EDGE, INVARIANT, SLOPE, LOG_SLOPE, POWER, START, END, D1, D2, D3,  # n a lane
+    THETA, INVARIANT, SLOPE, LOG_SLOPE, EDGE, LEAST,  # n a lane
+    LOGITS, RATE, PARKED, POWER, START, END, D1, D2, D3,
     NOW, BEFORE,  # an event a lane
     P, LOG_NORM, H, T, ERROR, LAST_H, LAST_ERROR, HELD, TAKEN, EVER, SAMPLED, STAGE, POINT, PART, GROWTH, SHRINK, NEAR,
     # Work space of `equations` and `rodas`, then free between two steps.

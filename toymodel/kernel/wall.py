@@ -11,15 +11,6 @@ import math
 
 from . import jit, rows
 from .elementary import Vector
-from .equations import mirror_of
-
-
-@jit
-def edge_of(invariant: float, floor: float, tol: float) -> float:
-    """Mirror coordinate at and below which a circuit may be parked."""
-    if floor > 0.0:
-        return mirror_of(floor, invariant)
-    return tol / max(1.0, invariant)
 
 
 @jit
@@ -50,19 +41,13 @@ def slope_beside(logit: float, j: int, k: int, coupled: bool, room: Vector) -> f
 
 
 @jit
-def least_of(invariant: float, edge: float, floor: float, r: float) -> float:
-    """Least logit that a circuit off its wall is given: at r < 1 the push is infinite at W = 0, and a trial that steps
-    over the wall sees a large one instead."""
-    return invariant * edge if floor == 0.0 and r < 1.0 else floor
-
-
-@jit
 def parked_logit(j: int, k: int, coupled: bool, room: Vector) -> float:
     """Logit of a parked circuit: its vanishing equilibrium p = a W^(r-1) where there is one (r > 1), else its wall."""
     r, p = room[rows.R][k], room[rows.P][k]
     floor: float = room[rows.FLOOR][k]
     slope = slope_beside(0.0, j, k, coupled, room)
-    if floor == 0.0 and r > 1.0 and slope < math.inf and p > 0.0:
+    silent = coupled and room[rows.LOG_NORM][k] < -1e200
+    if floor == 0.0 and r > 1.0 and slope < math.inf and p > 0.0 and not silent:
         floor = math.exp(max(math.log(p / slope) / (r - 1.0), -700.0))
     return floor
 

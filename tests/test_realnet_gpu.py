@@ -1,0 +1,174 @@
+"""The way to a GPU, as far as a CPU can walk it: stacks by size, padding, recorded steps, the programs to run there."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import json
+import threading
+import types
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+import realnet as rn
+from realnet.engine import batch, plan, replay, stacked
+from realnet.engine.ensemble import Stack
+from tests.benchmarks import check_gpu, gpu_realnet
+
+CPU, GPU = torch.device("cpu"), torch.device("cuda:1")
+NET = rn.RunConfig(p=11, dataset_size=60, d_model=16, d_mlp=32, n_heads=2, dtype="float64")
+
+
+def cost(lengths: list[int], sizes: list[int], fixed: float) -> float:
+    """Of stacks of these lengths: the longest run of each, times its runs, and what every stack costs."""
+    starts = itertools.accumulate(lengths, initial=0)
+    return sum(fixed + sizes[start] * n for start, n in zip(starts, lengths, strict=False))
+
+
+@given(
+    st.lists(st.integers(1, 6), min_size=1, max_size=8).map(lambda x: sorted((64 * n for n in x), reverse=True)),
+    st.sampled_from([0.0, 10.0, 100.0, 1000.0]),
+    st.integers(2, 9),
+)
+def test_stacks_by_size_cost_the_least(sizes: list[int], fixed: float, memory: int) -> None:
+    most = {size: memory * 64 // min(size, memory * 64) for size in sizes}
+    lengths = plan.cuts(sizes, most, fixed)
+    assert sum(lengths) == len(sizes)
+    assert all(
+        n <= most[sizes[start]] for start, n in zip(itertools.accumulate(lengths, initial=0), lengths, strict=False)
+    )
+    unbounded = plan.cuts(sizes, dict.fromkeys(sizes, len(sizes)), fixed)
+    ways = itertools.product([False, True], repeat=len(sizes) - 1)
+    cheapest = min(cost(_lengths(cut), sizes, fixed) for cut in ways)
+    assert cost(unbounded, sizes, fixed) == pytest.approx(cheapest)
+
+
+def _lengths(cut: tuple[bool, ...]) -> list[int]:
+    ends = [i + 1 for i, here in enumerate(cut) if here] + [len(cut) + 1]
+    return [b - a for a, b in itertools.pairwise([0, *ends])]
+
+
+def test_a_wide_sweep_on_a_gpu_is_hardly_padded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(plan, "free_memory", lambda device: 60 * 2**30)
+    runs = rn.grid(rn.RunConfig(), dataset_size=range(500, 9000, 500), seed=range(20))
+    stacks = plan.plan(runs, GPU)
+    assert sorted(c.name for s in stacks for c in s) == sorted(c.name for c in runs)
+    used = sum(len(s) * s[0].dataset_size for s in stacks)
+    needed = sum(c.dataset_size for c in runs)
+    assert used < 1.1 * needed
+    assert len(stacks) > 1
+
+
+def test_padding_to_whole_tiles_changes_no_gradient(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert (batch.padded(60, CPU), batch.padded(60, GPU), batch.padded(64, GPU)) == (60, 64, 64)
+    configs = [NET, replace(NET, seed=1, dataset_size=45)]
+    plain = Stack(configs, CPU)
+    monkeypatch.setattr(batch, "padded", lambda size, device: 64)
+    tiled = Stack(configs, CPU)
+    assert tiled.feed.batch.target.shape == (2, 64)
+    torch.testing.assert_close(tiled.gradient(), plain.gradient(), rtol=1e-14, atol=0)
+    torch.testing.assert_close(tiled.grads, plain.grads, rtol=0, atol=1e-14)
+
+
+class Cuda:
+    """What `replay` asks of torch.cuda; a graph counts how often it is replayed."""
+
+    def __init__(self) -> None:
+        self.events: list[Any] = []
+        self.recording = 0
+
+    def CUDAGraph(self) -> types.SimpleNamespace:
+        return types.SimpleNamespace(replay=lambda: self.events.append("replay"))
+
+    @contextlib.contextmanager
+    def graph(self, graph: object, stream: object, capture_error_mode: str) -> Iterator[None]:
+        assert capture_error_mode == "thread_local"
+        assert stream == ("stream", GPU)
+        self.recording += 1
+        assert self.recording == 1, "two workers record at once"
+        threading.Event().wait(0.05)
+        self.events.append("record")
+        yield
+        self.recording -= 1
+
+    def Stream(self, device: torch.device) -> tuple[str, torch.device]:
+        return "stream", device
+
+    def set_device(self, device: torch.device) -> None:
+        self.events.append((threading.get_ident(), device))
+
+    def set_stream(self, stream: object) -> None:
+        self.events.append((threading.get_ident(), stream))
+
+
+def test_a_step_is_recorded_once_and_replayed_and_one_worker_records_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    cuda = Cuda()
+    monkeypatch.setattr(torch, "cuda", cuda)
+    steps = [replay.Recorded(GPU) for _ in range(3)]
+    with replay.workers(3, GPU) as pool:
+        list(pool.map(lambda step: [step(lambda: cuda.events.append("act")) for _ in range(10)], steps))
+    counts = {name: cuda.events.count(name) for name in ("act", "record", "replay")}
+    # Three calls warm up and a fourth is recorded, which runs nothing; that step and all later ones are replayed.
+    assert counts == {"act": 3 * 4, "record": 3, "replay": 3 * 7}
+    placed = [x for x in cuda.events if isinstance(x, tuple)]
+    assert {what for _, what in placed} == {GPU, ("stream", GPU)}
+    assert all(first[0] == second[0] for first, second in zip(placed[::2], placed[1::2], strict=True))
+
+
+def test_on_other_devices_a_step_is_taken_as_it_is() -> None:
+    calls = []
+    step = replay.Recorded(CPU)
+    for _ in range(10):
+        step(lambda: calls.append(1))
+    assert len(calls) == 10
+    assert step.graph is None
+
+
+def test_check_gpu_runs_in_full_on_a_cpu_standing_in_and_writes_down_what_it_found(tmp_path: Path) -> None:
+    out = tmp_path / "check.json"
+    assert check_gpu.main(["--device", "cpu", "--tiny", "--out", str(out)]) == 0
+    found = json.loads(out.read_text())
+    assert found["device"]["name"] == "a CPU standing in"
+    assert {part.__name__ for part in check_gpu.PARTS} < set(found)
+    assert found["resumption"]["failed_half_way"]
+    assert found["provenance"]["versions"]["torch"] == torch.__version__
+
+
+def test_check_gpu_sees_a_wrong_gradient_and_an_error_and_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def wrong(*arguments: Any) -> torch.Tensor:
+        return 1.001 * right(*arguments)
+
+    def broken(device: torch.device, sizes: check_gpu.Sizes) -> dict[str, Any]:
+        raise RuntimeError("the device fell off")
+
+    right = stacked.forward
+    monkeypatch.setattr(stacked, "forward", wrong)
+    monkeypatch.setattr(check_gpu, "PARTS", (broken, check_gpu.gradients))
+    assert check_gpu.main(["--device", "cpu", "--tiny", "--out", str(tmp_path / "check.json")]) == 1
+    found = json.loads((tmp_path / "check.json").read_text())
+    assert "fell off" in found["broken"]["error"]
+    assert not found["gradients"]["look-ups, float64"]["passed"]
+
+
+def test_bench_gpu_runs_in_full_on_a_cpu_standing_in(tmp_path: Path) -> None:
+    out = tmp_path / "gpu.json"
+    assert gpu_realnet.main(["--device", "cpu", "--tiny", "--out", str(out)]) == 0
+    found = json.loads(out.read_text())
+    assert [row["runs"] for row in found["float32: stacks"]] == [1, 2]
+    assert all(row["fraction_of_matmul_rate"] > 0 for row in found["float32: stacks"])
+    assert len(found["float32: behaviour"]["unseen_accuracy"]) == 2
+
+
+def test_bench_gpu_says_what_it_needs(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert gpu_realnet.main([]) == 1
+    assert "needs a CUDA GPU" in capsys.readouterr().out
