@@ -18,7 +18,8 @@ from typing import Annotated, Any
 import tyro
 
 from realnet.commands import run_command
-from realnet.config import ConfigError, Phase, RunConfig, grid
+from realnet.config import ConfigError, Phase, RunConfig
+from realnet.sweeps import grid
 
 __all__ = ["main"]
 
