@@ -15,9 +15,7 @@ SILENT = {"__main__", "__init__", "catalogue", "tasks", "paths"}
 ORDER = [
     "hero",
     "behaviours",
-    "three_ingredients_all",
-    "three_ingredients_gen_less_efficient",
-    "three_ingredients_equal_speeds",
+    "three_ingredients",
     "phase_efficiency_speed",
     "efficiency",
     "ungrokking_toy",

@@ -159,7 +159,8 @@ class Study:
             return self._runs.get(name, [])
         ds = self.dataset(name)
         configs = json.loads(ds.attrs["configs"])
-        flat = ds.stack(run=list(ds.status.dims)).reset_coords(drop=False)
+        rows = ds if ds.status.dims == ("run",) else ds.stack(run=list(ds.status.dims))
+        flat = rows.reset_coords(drop=False)
         done = [k for k, status in enumerate(flat.status.values.astype(str)) if status == "finished"]
         found = [_run(configs[str(flat.key.values[k])], flat.isel(run=k)) for k in done]
         order = ("seed", "dataset_size", "weight_decay")

@@ -12,7 +12,8 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from realnet.config import ConfigError, Phase, RunConfig, grid
+from realnet.config import ConfigError, Phase, RunConfig
+from realnet.sweeps import grid
 from realnet.tasks.task import Group, Task
 
 if TYPE_CHECKING:

@@ -18,7 +18,8 @@ from typing import Annotated, Any
 import tyro
 
 from realnet.commands import run_command
-from realnet.config import ConfigError, Phase, RunConfig, grid
+from realnet.config import ConfigError, Phase, RunConfig
+from realnet.sweeps import grid
 
 __all__ = ["main"]
 
@@ -72,6 +73,7 @@ def train(
     stack_size: int | None = None,
     workers: int | None = None,
     checkpoint_seconds: float = 60.0,
+    shard: tuple[int, int] | None = None,
 ) -> None:
     """Train a run, or the grid of the plural options; finished runs are not trained again.
 
@@ -88,6 +90,7 @@ def train(
         stack_size: runs in a stack.
         workers: threads that each train a stack.
         checkpoint_seconds: a kill loses at most about this much work.
+        shard: i n: train part i of n alone, for job arrays.
     """
     from realnet.training import train as train_runs
 
@@ -97,16 +100,23 @@ def train(
     axes = {"dataset_size": dataset_sizes, "weight_decay": weight_decays}
     axes |= {"learning_rate": learning_rates, "seed": seeds}
     runs = grid(RunConfig(**fields), **{name: values for name, values in axes.items() if values})
-    train_runs(runs, device, out, stack_size=stack_size, workers=workers, checkpoint_seconds=checkpoint_seconds)
+    how: dict[str, Any] = {"stack_size": stack_size, "workers": workers, "checkpoint_seconds": checkpoint_seconds}
+    train_runs(runs, device, out, **how, shard=shard, collect=shard is None)
     list_runs(out)
 
 
-def resume(out: Annotated[Path, tyro.conf.Positional], device: str = "auto", workers: int | None = None) -> None:
-    """Go on with every unfinished run in a folder."""
+def resume(
+    out: Annotated[Path, tyro.conf.Positional],
+    device: str = "auto",
+    workers: int | None = None,
+    shard: tuple[int, int] | None = None,
+) -> None:
+    """Go on with every unfinished run in a folder, or with those of part i of n (--shard i n)."""
     from realnet.records import Folder
     from realnet.training import train as train_runs
 
-    train_runs(Folder(out, create=False).configs(), device, out, workers=workers)
+    runs = Folder(out, create=False).configs()
+    train_runs(runs, device, out, workers=workers, shard=shard, collect=shard is None)
     list_runs(out)
 
 
@@ -119,7 +129,7 @@ def list_runs(out: Annotated[Path, tyro.conf.Positional]) -> None:
     head = f"{'key':24}  {'status':9} {'steps':>15}  {'task':12} {'p':>4} {'D':>6} {'decay':>6} {'seed':>4}"
     print(f"{head}  train  unseen")
     for c in configs:
-        record = folder.read(c)
+        record = folder.read(c, "curve")
         status, step = (record.status, record.step) if record else ("pending", 0)
         last = {n: record.curves[f"light_{n}_accuracy"][-1] if record else float("nan") for n in ("train", "unseen")}
         size = c.stages[-1].dataset_size
@@ -140,7 +150,7 @@ def show(out: Annotated[Path, tyro.conf.Positional], key: Annotated[str, tyro.co
         raise ConfigError(
             f"key must fit exactly one run; received {key!r}, which fits {len(found)} of {keys}. Type more of it."
         )
-    record = folder.read(found[0])
+    record = folder.read(found[0], "curve")
     print(json.dumps(json.loads(found[0].to_json()), indent=2))
     if record is None:
         print("pending: no checkpoint yet")

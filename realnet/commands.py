@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -14,13 +15,16 @@ __all__ = ["run_command"]
 
 
 def run_command(commands: Mapping[str, Callable[..., Any]], prog: str, args: list[str] | None) -> int:
-    """Run one of `commands`; returns the exit status: 0, 2 for bad input or a full disk or memory, 130 for Control-C."""
+    """Run one of `commands`; returns the exit status.
+
+    0; 2 for bad input or a full disk or memory; 128 and the signal's number when asked to leave (130 for Control-C).
+    """
     try:
         tyro.extras.subcommand_cli_from_dict(dict(commands), prog=prog, args=args)
     except (ConfigError, OSError, MemoryError, RuntimeError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as asked:
         print("stopped; the same command goes on from the last checkpoint", file=sys.stderr)
-        return 130
+        return 128 + getattr(asked, "signum", signal.SIGINT)
     return 0

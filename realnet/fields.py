@@ -11,7 +11,7 @@ import operator
 from collections.abc import Callable, Sequence
 from typing import Any
 
-__all__ = ["ConfigError", "number", "require", "typed_fields"]
+__all__ = ["ConfigError", "number", "require", "typed_fields", "whole"]
 
 
 class ConfigError(ValueError):
@@ -88,8 +88,17 @@ def _pair(name: str, value: Any) -> tuple[float, float]:
     raise ConfigError(f"{name} must be two numbers; received {value!r}. Pass a pair such as (0.9, 0.98).")
 
 
-def number(name: str, value: float, *, minimum: float, above: bool = False) -> None:
-    """Raise ConfigError unless `value` is finite and at least (or above) `minimum`."""
+def number(name: str, value: Any, *, minimum: float, above: bool = False) -> None:
+    """Raise ConfigError unless `value` is a finite number, at least (or above) `minimum`."""
+    real = isinstance(value, numbers.Real) and not isinstance(value, bool)
+    require(real, f"{name} must be a number", value, "Pass a number.")
     inside = minimum < value < float("inf") if above else minimum <= value < float("inf")
     bound = "greater than" if above else "at least"
     require(inside, f"{name} must be finite and {bound} {minimum:g}", value, f"Choose {name} {bound} {minimum:g}.")
+
+
+def whole(name: str, value: Any, *, minimum: int) -> None:
+    """Raise ConfigError unless `value` is an integer, at least `minimum`."""
+    integer = isinstance(value, numbers.Integral) and not isinstance(value, bool)
+    require(integer, f"{name} must be an integer", value, "Pass an integer.")
+    number(name, value, minimum=minimum)

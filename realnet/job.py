@@ -1,16 +1,19 @@
 """One stack of runs on its way from its last checkpoint to its end.
 
 A run goes from event to event: light measurements on an even grid of steps, full ones on a log-spaced grid,
-starts of phases. Between events only optimizer steps are taken. Checkpoints are written at events, so that a
-resumed run repeats the uninterrupted one exactly.
+starts of phases. Between events only optimizer steps are taken, in pieces of about half a second, and a checkpoint may
+be written after any of them: a resumed run repeats the uninterrupted one exactly.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import time
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from threading import Event
+from typing import Any
 
 import numpy as np
 import torch
@@ -18,27 +21,38 @@ import torch
 from realnet import metrics
 from realnet.config import RunConfig
 from realnet.engine.ensemble import Stack
+from realnet.fields import ConfigError
 from realnet.metrics import Callback, Snapshot
-from realnet.records import Folder, Record
+from realnet.records import Folder, Leases, Record
 
 __all__ = ["Job", "measured_steps"]
 
+PIECE = 0.5
+"""seconds of optimizer steps between two looks at what is asked of the job"""
+TAKEN = {"status", "key", "steps_done", "wall_time", "frequency", *(f.name for f in dataclasses.fields(RunConfig))}
+"""names in the results that no callback may use, besides those of the measurements"""
 LIGHT = [f"{split}_{name}" for split in metrics.SPLITS for name in ("loss", "accuracy")]
 """What the light curves follow, besides the norm"""
 
 
 def measured_steps(config: RunConfig) -> list[int]:
-    """Steps of full measurements: 0, then log-spaced from the start of each phase, and each phase's end."""
-    steps = {0}
+    """Steps of full measurements: 0, then log-spaced from the start of each phase, and each phase's end.
+
+    A longer run is measured where a shorter one is, and further on.
+    """
+    steps, each = {0}, config.points_per_decade
     for stage in config.stages:
         length = stage.stop - stage.start
-        count = math.ceil(config.points_per_decade * math.log10(length)) + 1 if length > 1 else 1
-        steps |= {stage.start + round(float(x)) for x in np.geomspace(1, length, count)}
+        count = math.ceil(each * math.log10(length)) if length > 1 else 0
+        steps |= {stage.start + min(length, round(10 ** (k / each))) for k in range(count)} | {stage.stop}
     return sorted(steps)
 
 
 class Job:
-    """Restore or start a stack, then `run` it. `stop` asks it to save a checkpoint and leave."""
+    """Restore or start a stack, then `run` it.
+
+    What it was asked to share says afterwards: `shared`, whether it left for another process to take over half of it.
+    """
 
     def __init__(
         self,
@@ -49,13 +63,15 @@ class Job:
         callbacks: Sequence[Callback],
         checkpoint_seconds: float,
         provenance: dict[str, str],
+        leases: Leases | None = None,
     ) -> None:
         self.configs, self.folder, self.callbacks = configs, folder, callbacks
-        self.checkpoint_seconds, self.provenance = checkpoint_seconds, provenance
+        self.checkpoint_seconds, self.provenance, self.leases = checkpoint_seconds, provenance, leases
+        self.shared, self.asked, self.piece = False, time.monotonic(), 16
         self.stack = Stack(configs, device)
         self.curves: list[dict[str, list[object]]] = [{} for _ in configs]
         self.history: list[list[np.ndarray]] = [[] for _ in configs]
-        self.diverged = [False] * len(configs)
+        self.diverged, self.lost = [False] * len(configs), list[int]()
         self.wall = [0.0] * len(configs)
         self.started = self.saved = time.monotonic()
         for i, config in enumerate(configs):
@@ -76,13 +92,15 @@ class Job:
 
     def _inherit(self, i: int, config: RunConfig) -> None:
         assert config.start_from is not None
-        parent = self.folder.read(config.start_from)
-        if parent is None or parent.status != "finished":
-            status = parent.status if parent else "missing"
+        parent = self.folder.read(config.start_from, "state")
+        if parent is None or not parent.done:
             raise RuntimeError(
-                f"start_from must be a run that finished; run {config.start_from.name} is {status}. "
-                "Look at its curves with `show`, and choose a parent that trains."
+                f"start_from must be a run that finished; run {config.start_from.name} is "
+                f"{parent.status if parent else 'missing'}. Train it first."
             )
+        if parent.status == "diverged":
+            warnings.warn(f"run {config.name} starts from one that diverged and counts as diverged too", stacklevel=2)
+            self.lost.append(i)
         self._restore(i, parent.tensors)  # the first stage empties the moments if it is to start afresh
         self.stack.norm[i] = self.stack.weights[i].norm()
 
@@ -97,21 +115,42 @@ class Job:
         stack.enter_stage(now)
         if self.fresh:
             self._measure(0 in full, True)
+            for i in self.lost:
+                self.diverged[i] = True
         for event in (e for e in events if e > stack.step):
-            steps = event - stack.step
-            stack.advance(steps)
+            if all(self.diverged):
+                break
+            while stack.step < event:
+                self._advance(event - stack.step, advanced)
+                if stack.step < event and self._leaves(stop):
+                    return
             self._measure(event in full, event in even)
-            advanced(steps * len(self.configs))
             if event == stages[stack.stage].stop and event < config.steps:
                 stack.enter_stage(stack.stage + 1)
-            if event == config.steps or all(self.diverged):
-                break
-            if stop.is_set() or time.monotonic() - self.saved >= self.checkpoint_seconds:
-                self._save("running")
-                if stop.is_set():
-                    return
+            if event < config.steps and not all(self.diverged) and self._leaves(stop):
+                return
         advanced((config.steps - stack.step) * len(self.configs))
         self._save("finished")
+
+    def _advance(self, steps: int, advanced: Callable[[int], object]) -> None:
+        """Take up to `steps` optimizer steps, as many as last a piece."""
+        steps, start = min(steps, self.piece), time.monotonic()
+        self.stack.advance(steps)
+        took = time.monotonic() - start
+        if steps == self.piece:
+            self.piece = max(1, min(2 * steps, round(steps * PIECE / max(took, 1e-9))))
+        advanced(steps * len(self.configs))
+
+    def _leaves(self, stop: Event) -> bool:
+        """Write a checkpoint if one is due; whether the job ends here, asked to stop or to share."""
+        now = time.monotonic()
+        if self.leases is not None and len(self.configs) > 1 and now - self.asked > PIECE:
+            self.asked = now
+            self.shared = self.leases.give()
+        leaves = stop.is_set() or self.shared
+        if leaves or now - self.saved >= self.checkpoint_seconds:
+            self._save("running")
+        return leaves
 
     def _measure(self, full: bool, even: bool) -> None:
         stack = self.stack
@@ -129,7 +168,7 @@ class Job:
                 if config.weight_history:
                     self.history[i].append(stack.weights[i].cpu().numpy().copy())
                 for callback in self.callbacks:
-                    found |= callback(snapshot)
+                    found |= _own(callback(snapshot), found)
             if even:
                 light = found if full else metrics.splits(config, logits, stack.data[i])
                 norm = stack.weights[i].double().norm().item()
@@ -158,6 +197,8 @@ class Job:
         spent = time.monotonic() - self.started
         self.saved = time.monotonic()
         for i, config in enumerate(self.configs):
+            if self.leases is not None and not self.leases.mine(config.name):
+                continue  # thought dead, and another process has gone on with it
             arrays = {k: v[i].cpu().numpy().copy() for k, v in stack.tensors().items()}
             if config.weight_history:
                 arrays["history"] = np.stack(self.history[i])
@@ -166,3 +207,17 @@ class Job:
             wall = self.wall[i] + spent / len(self.configs)
             provenance = self.provenance | {"engine": stack.engine}
             self.folder.write(Record(config, state, stack.step, arrays, curves, wall, provenance))
+
+
+def _own(found: Any, taken: Mapping[str, object]) -> dict[str, float]:
+    """What a callback returned. Errors: ConfigError unless it is numbers under names of its own."""
+    try:
+        numbers = {str(name): float(value) for name, value in found.items()}
+    except (AttributeError, TypeError, ValueError) as error:
+        raise ConfigError(
+            f"a callback must return a mapping of names to numbers; received {found!r}. Return {{'mine': 0.5}}, say."
+        ) from error
+    for name in numbers:
+        if name in taken or name in TAKEN or name.startswith("light_"):
+            raise ConfigError(f"a callback's names must be its own; received {name!r}. Call it 'my_{name}', say.")
+    return numbers

@@ -34,7 +34,7 @@ def model(out: str | os.PathLike[str], run: RunConfig | str, step: int | None = 
         fits = f"key must fit exactly one run; {run!r} fits {len(found)} of {names}"
         require(len(found) == 1, fits, run, "Type more of it.")
         run = found[0]
-    record = folder.read(run)
+    record = folder.read(run, "curve", "state")
     require(record is not None, f"run {run.name} must have been trained in {out}", "no checkpoint", "Train it first.")
     assert record is not None
     if step is None:

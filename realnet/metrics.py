@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -100,7 +100,7 @@ def examples(
     return values, (margin > 0).double(), margin
 
 
-def trigonometric(logits: Tensor, group: Group) -> tuple[Tensor, Tensor, float, Tensor]:
+def trigonometric(logits: Tensor, group: Group) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Projection of the logits onto cos(2 pi k u / n), u = label - class in a cyclic group of order n.
 
     Returns the generalising circuit's logit for each u [n], the logits less their mean over classes
@@ -120,7 +120,7 @@ def trigonometric(logits: Tensor, group: Group) -> tuple[Tensor, Tensor, float, 
     power = torch.fft.rfft(gen).abs()[1:] ** 2 / n
     power[: (n - 1) // 2] *= 2  # each frequency below n / 2 stands for itself and its conjugate
     parts = len(rows) * power / total
-    return gen, by_offset, parts.sum().item(), parts
+    return gen, by_offset, parts.sum(), parts
 
 
 def embedding_spectrum(embedding: Tensor, group: Group) -> Tensor:
@@ -131,8 +131,14 @@ def embedding_spectrum(embedding: Tensor, group: Group) -> Tensor:
     return power / power.sum()
 
 
-def splits(config: RunConfig, outputs: Tensor, data: StageData) -> dict[str, float]:
-    """Loss, accuracy and margin on each split."""
+def _numbers(parts: Mapping[str, Tensor]) -> dict[str, float | np.ndarray]:
+    """Numbers, and arrays, of tensors on any device, which is waited for once."""
+    everything = torch.cat([x.double().reshape(-1) for x in parts.values()]).cpu().numpy()
+    pieces = np.split(everything, np.cumsum([x.numel() for x in parts.values()])[:-1])
+    return {k: x.copy() if parts[k].dim() else float(x[0]) for k, x in zip(parts, pieces, strict=True)}
+
+
+def _split_means(config: RunConfig, outputs: Tensor, data: StageData) -> dict[str, Tensor]:
     # Training examples are judged by the labels they were given, all others by the true ones.
     target = data.truth.copy()
     target[data.train] = data.labels[data.train]
@@ -142,40 +148,46 @@ def splits(config: RunConfig, outputs: Tensor, data: StageData) -> dict[str, flo
     for split in SPLITS:
         rows = torch.from_numpy(getattr(data, split)).to(outputs.device)
         for name, values in zip(("loss", "accuracy", "margin"), by_example, strict=True):
-            found[f"{split}_{name}"] = values[rows].mean().item()
+            found[f"{split}_{name}"] = values[rows].mean()
     return found
+
+
+def splits(config: RunConfig, outputs: Tensor, data: StageData) -> dict[str, float | np.ndarray]:
+    """Loss, accuracy and margin on each split."""
+    return _numbers(_split_means(config, outputs, data))
 
 
 def measure(snapshot: Snapshot) -> dict[str, float | np.ndarray]:
     """Everything; values are numbers, or arrays [n_frequencies]."""
     q = snapshot.logits.shape[1]
-    by_split = splits(snapshot.config, snapshot.logits, snapshot.data)
-    found: dict[str, float | np.ndarray] = dict(by_split)
+    weights = [w.double() for w in snapshot.weights.values()]
+    slopes = [snapshot.gradients[k].double() for k in snapshot.weights]
+    parts = _split_means(snapshot.config, snapshot.logits, snapshot.data) | _circuits(snapshot)
+    pairs = {"squared": (weights, weights), "slope": (slopes, slopes), "dot": (weights, slopes)}
+    parts |= {k: torch.stack([(a * b).sum() for a, b in zip(*pair, strict=True)]).sum() for k, pair in pairs.items()}
+    missing = dict.fromkeys(("gen_logit", "mem_logit", "gen_share", "key_frequency_share"), math.nan)
+    found: dict[str, Any] = missing | _numbers(parts)
+    squared, slope, dot = (found.pop(name) for name in pairs)
     logits = snapshot.config.loss in ("cross_entropy", "softmax")  # an equivalent logit is one of a cross-entropy
     for split in SPLITS:
-        found[f"{split}_logit"] = equivalent_logit(by_split[f"{split}_loss"], q) if logits else math.nan
-    squared = sum((w.double() ** 2).sum().item() for w in snapshot.weights.values())
-    slope = sum((g.double() ** 2).sum().item() for g in snapshot.gradients.values())
-    dot = sum((w.double() * snapshot.gradients[k].double()).sum().item() for k, w in snapshot.weights.items())
+        found[f"{split}_logit"] = equivalent_logit(found[f"{split}_loss"], q) if logits else math.nan
     found |= {"norm": math.sqrt(squared), "gradient_norm": math.sqrt(slope)}
     found["effective_weight_decay"] = -dot / squared if squared else math.nan
-    found["homogeneity"] = homogeneity(by_split["train_loss"], dot, q) if logits else math.nan
-    return found | _circuits(snapshot)
+    found["homogeneity"] = homogeneity(found["train_loss"], dot, q) if logits else math.nan
+    return found
 
 
-def _circuits(snapshot: Snapshot) -> dict[str, float | np.ndarray]:
+def _circuits(snapshot: Snapshot) -> dict[str, Tensor]:
     # Circuits are those of the task's own labels, also while a phase trains on others.
     group = task_of(snapshot.config).group
     if group is None:
-        return dict.fromkeys(("gen_logit", "mem_logit", "gen_share", "key_frequency_share"), math.nan)
+        return {}
     gen, by_offset, share, frequencies = trigonometric(snapshot.logits, group)
     inside = torch.from_numpy(np.flatnonzero(np.isin(group.rows, snapshot.data.train))).to(by_offset.device)
-    residual = (by_offset[inside, 0] - gen[0]).mean().item()
-    found: dict[str, float | np.ndarray] = {"gen_logit": gen[0].item(), "mem_logit": residual, "gen_share": share}
-    found["frequency_share"] = frequencies.cpu().numpy()
-    found["key_frequency_share"] = math.nan
+    residual = (by_offset[inside, 0] - gen[0]).mean()
+    found = {"gen_logit": gen[0], "mem_logit": residual, "gen_share": share, "frequency_share": frequencies}
     if "embed.W_E" in snapshot.weights:
         spectrum = embedding_spectrum(snapshot.weights["embed.W_E"], group)
-        found["embedding_share"] = spectrum.cpu().numpy()
-        found["key_frequency_share"] = spectrum.topk(min(KEY_FREQUENCIES, len(spectrum))).values.sum().item()
+        found["embedding_share"] = spectrum
+        found["key_frequency_share"] = spectrum.topk(min(KEY_FREQUENCIES, len(spectrum))).values.sum()
     return found

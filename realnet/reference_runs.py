@@ -11,8 +11,9 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from realnet.config import RunConfig, grid
+from realnet.config import RunConfig
 from realnet.results import write_netcdf
+from realnet.sweeps import grid
 from realnet.training import train
 
 __all__ = ["REFERENCE", "main"]

@@ -1,5 +1,6 @@
 """Runs as one labelled data set: dataset_size × weight_decay × seed × step (and any other field that varies).
 
+A run is a row of `run` × step instead, with its fields as coordinates, where the runs are far from filling such a grid.
 Measured quantities lie on `step` (log-spaced), light curves (`light_...`) on `light_step`. Where a run has
 no value the entry is NaN; `status` tells finished, diverged, running, pending and absent runs apart.
 Units are in the attributes, as are configs, versions, commit, device and dtype.
@@ -9,11 +10,13 @@ from __future__ import annotations
 
 import dataclasses
 import errno
+import importlib.util
 import json
+import math
 import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import xarray as xr
@@ -24,6 +27,8 @@ from realnet.records import Record, write_atomically
 
 __all__ = ["dataset", "read_netcdf", "write_netcdf"]
 
+CELLS = 4
+"""most cells of a grid for each run in it; beyond, runs are rows"""
 ALWAYS = ("dataset_size", "weight_decay", "seed")
 
 
@@ -31,6 +36,8 @@ def _field(config: RunConfig, name: str) -> Any:
     if name.startswith("final_"):
         return getattr(config.phases[-1], name.removeprefix("final_")) if config.phases else None
     value = getattr(config, name)
+    if name == "key":
+        return config.name
     if name == "start_from":
         return value.name if value else "nothing"
     return value
@@ -69,6 +76,28 @@ def _numbers(configs: Sequence[RunConfig]) -> list[str]:
     return [n for n in varied if all(isinstance(_field(c, n), (int, float)) for c in configs)]
 
 
+def _layout(configs: Sequence[RunConfig]) -> tuple[dict[str, Any], dict[str, np.ndarray], list[tuple[int, ...]]]:
+    """Axes, fields that lie along them, and each run's place: a dense grid where there is one, else one row a run."""
+    axes = _axes(configs)
+    if math.prod(len(v) for v in axes.values()) > CELLS * len(configs):
+        names = [*ALWAYS, *(n for n in axes if n not in (*ALWAYS, "key")), *_numbers(configs)]
+        along = {n: np.array([_label(_field(c, n)) for c in configs]) for n in dict.fromkeys(names)}
+        return {"run": np.arange(len(configs))}, along, [(i,) for i in range(len(configs))]
+    at = {n: {value: i for i, value in enumerate(values)} for n, values in axes.items()}
+    places = [tuple(at[n][_label(_field(c, n), like=v[0])] for n, v in axes.items()) for c in configs]
+    along = {n: np.full(tuple(len(v) for v in axes.values()), np.nan) for n in _numbers(configs) if n not in axes}
+    for config, where in zip(configs, places, strict=True):
+        for name, values in along.items():
+            values[where] = _field(config, name)
+    return axes, along, places
+
+
+def _label(value: Any, like: Any = None) -> Any:
+    """A field's value as a coordinate: numbers as they are, beside other things as text."""
+    number = isinstance(value, (int, float)) and not isinstance(like, str)
+    return value if number else str(value)
+
+
 def _unit(name: str) -> str:
     bare = name.removeprefix("light_")
     return max((e for e in UNITS if bare == e or bare.endswith("_" + e)), key=len, default="")
@@ -76,10 +105,9 @@ def _unit(name: str) -> str:
 
 def dataset(configs: Sequence[RunConfig], records: Mapping[RunConfig, Record]) -> xr.Dataset:
     """All runs of `configs`; those without a record are pending."""
-    configs = list(dict.fromkeys(configs))
-    axes = _axes(configs)
+    configs = list({c.name: c for c in configs}.values())
+    axes, along, places = _layout(configs)
     shape = tuple(len(v) for v in axes.values())
-    companions = {n: np.full(shape, np.nan) for n in _numbers(configs) if n not in axes}
     found = [records[c] for c in configs if c in records]
     grids = {
         name: np.unique(np.concatenate([r.curves[name] for r in found])) if found else np.empty(0, int)
@@ -91,13 +119,7 @@ def dataset(configs: Sequence[RunConfig], records: Mapping[RunConfig, Record]) -
         "steps_done": (tuple(axes), np.full(shape, np.nan)),
         "wall_time": (tuple(axes), np.full(shape, np.nan)),
     }
-    for config in configs:
-        where = tuple(
-            values.index(str(_field(config, n)) if isinstance(values[0], str) else _field(config, n))
-            for n, values in axes.items()
-        )
-        for name, values in companions.items():
-            values[where] = _field(config, name)
+    for config, where in zip(configs, places, strict=True):
         record = records.get(config)
         arrays["status"][1][where] = record.status if record else "pending"
         arrays["key"][1][where] = config.name
@@ -124,8 +146,7 @@ def dataset(configs: Sequence[RunConfig], records: Mapping[RunConfig, Record]) -
     for name in ("status", "key"):
         if name in arrays:
             arrays[name] = (arrays[name][0], arrays[name][1].astype(str))
-    along = {name: (tuple(axes), values) for name, values in companions.items()}
-    ds = xr.Dataset(arrays, coords=axes | grids | along)
+    ds = xr.Dataset(arrays, coords=axes | grids | {n: (tuple(axes), values) for n, values in along.items()})
     if "frequency" in ds.sizes:
         ds = ds.assign_coords(frequency=np.arange(1, ds.sizes["frequency"] + 1))
     return _describe(ds, configs, found)
@@ -152,12 +173,16 @@ def _describe(ds: xr.Dataset, configs: list[RunConfig], found: list[Record]) -> 
 
 
 def write_netcdf(ds: xr.Dataset, path: Path) -> None:
-    """Save, compressed, under a temporary name first. Errors: StorageError."""
+    """Save, compressed, under a temporary name first; in netCDF 3 where the library netCDF4 is not installed.
+
+    Errors: StorageError.
+    """
     packed = {n: {"zlib": True, "complevel": 4} for n, v in ds.data_vars.items() if v.dtype.kind == "f"}
+    engine = _engine()
 
     def write(name: str) -> None:
         try:
-            ds.to_netcdf(name, engine="netcdf4", encoding=packed)
+            ds.to_netcdf(name, engine=engine, encoding=packed if engine == "netcdf4" else {})
         except RuntimeError as error:  # the netCDF library does not say why it cannot write
             full = shutil.disk_usage(path.parent).free < ds.nbytes
             raise OSError(errno.ENOSPC if full else errno.EIO, str(error)) from error
@@ -167,5 +192,9 @@ def write_netcdf(ds: xr.Dataset, path: Path) -> None:
 
 def read_netcdf(path: Path) -> xr.Dataset:
     """The data set that `write_netcdf` saved."""
-    with xr.open_dataset(path, engine="netcdf4") as ds:
+    with xr.open_dataset(path, engine=_engine()) as ds:
         return ds.load()
+
+
+def _engine() -> Literal["netcdf4", "scipy"]:
+    return "netcdf4" if importlib.util.find_spec("netCDF4") else "scipy"

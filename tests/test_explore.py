@@ -1,8 +1,11 @@
 """The explorer without a browser: its sliders, what it shows of a model, its charts, saved runs, its command."""
 
 import os
+import re
+import signal
 import subprocess
 import sys
+import urllib.request
 import xml.etree.ElementTree as ET
 from pathlib import Path
 
@@ -273,6 +276,26 @@ def test_results_that_are_not_there_are_refused_before_anything_is_served() -> N
     assert done.returncode == 1
     assert "got 'nowhere.nc'" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_it_serves_until_it_is_stopped_and_wants_a_port_of_its_own() -> None:
+    pytest.importorskip("marimo")
+    run = [sys.executable, "-m", "toymodel", "explore", "--no-browser"]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    with subprocess.Popen(run, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment) as server:
+        assert server.stdout is not None
+        line = server.stdout.readline()
+        port = re.search(r"http://127\.0\.0\.1:(\d+)", line)
+        assert port, line + server.communicate()[1]
+        with urllib.request.urlopen(port.group()) as answered:
+            assert b"two-circuits" in answered.read()
+        done = command("--port", port.group(1))
+        assert (done.returncode, done.stdout) == (1, "")
+        assert f"port {port.group(1)} must be free" in done.stderr
+        server.send_signal(signal.SIGINT)
+        assert server.wait(20) == 0
+        assert server.stderr is not None
+        assert "Traceback" not in server.stderr.read()
 
 
 def test_the_page_runs_without_a_browser() -> None:

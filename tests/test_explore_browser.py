@@ -7,6 +7,7 @@ Screenshots are kept in the folder $SCREENSHOTS, where that is set.
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -82,8 +83,8 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path
         assert found, log.read_text()
         yield found.group(), log
     finally:
-        process.terminate()
-        process.wait(10)
+        process.send_signal(signal.SIGINT)
+        assert process.wait(30) == 0
 
 
 @pytest.fixture(scope="module")

@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -95,3 +96,30 @@ def test_a_page_without_figures_is_whole(tmp_path: Path) -> None:
     reader.feed(html(Verdicts(tmp_path / "verdicts.json"), tmp_path))
     assert reader.sources == []
     assert {link.removeprefix("#") for link in reader.links} <= set(reader.ids)
+
+
+@pytest.mark.parametrize(("width", "height"), [(1280, 900), (390, 844)])
+def test_in_a_browser_nothing_runs_off_the_side_and_every_picture_is_there(
+    width: int, height: int, tmp_path: Path
+) -> None:
+    browser = shutil.which("chromium") or shutil.which("google-chrome")
+    api = pytest.importorskip("playwright.sync_api", reason="no playwright: pip install -e '.[browser]'")
+    if browser is None:
+        pytest.skip("no browser: apt-get install chromium")
+    page = tmp_path / "report.html"
+    page.write_text(html(Verdicts(Paths().saved("verdicts.json")), Paths().gallery), encoding="utf-8")
+    with api.sync_playwright() as play:
+        started = play.chromium.launch(executable_path=browser, args=["--no-sandbox", "--disable-gpu"])
+        view = started.new_page(viewport={"width": width, "height": height})
+        asked: list[str] = []
+        view.on("request", lambda request: asked.append(request.url))
+        view.goto(page.as_uri())
+        assert view.evaluate("document.documentElement.scrollWidth") <= width
+        assert view.evaluate("[...document.images].every(image => image.complete && image.naturalWidth > 300)")
+        # Text is readable: no body text below 12 pixels.
+        sizes = (
+            "[...document.querySelectorAll('p, td, li, figcaption')].map(e => parseFloat(getComputedStyle(e).fontSize))"
+        )
+        assert min(view.evaluate(sizes)) >= 12
+        assert [url for url in asked if not url.startswith(("file:", "data:"))] == []
+        started.close()

@@ -18,6 +18,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import realnet as rn
+from realnet import metrics
 from realnet.engine import batch, plan, replay, stacked
 from realnet.engine.ensemble import Stack
 from tests.benchmarks import check_gpu, gpu_realnet
@@ -172,3 +173,29 @@ def test_bench_gpu_says_what_it_needs(capsys: pytest.CaptureFixture[str], monkey
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     assert gpu_realnet.main([]) == 1
     assert "needs a CUDA GPU" in capsys.readouterr().out
+
+
+def test_the_record_of_a_run_says_whether_its_products_were_rounded() -> None:
+    stack, before = Stack([NET, replace(NET, seed=1)], CPU), torch.backends.cuda.matmul.allow_tf32
+    try:
+        torch.backends.cuda.matmul.allow_tf32 = True
+        assert stack.engine == "stacked"  # TF32 is a GPU's
+        stack.device = GPU
+        assert stack.engine == "stacked, tf32"
+        torch.backends.cuda.matmul.allow_tf32 = False
+        assert stack.engine == "stacked"
+    finally:
+        torch.backends.cuda.matmul.allow_tf32 = before
+
+
+def test_a_measurement_waits_for_the_device_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    stack, waits = Stack([NET], CPU), []
+    stack.gradient()
+    views = (stack.layout.views(z[0]) for z in (stack.weights, stack.grads))
+    snapshot = metrics.Snapshot(NET, 0, stack.data[0], stack.table_logits(0), *views)
+    for name in ("item", "cpu", "tolist", "numpy", "__float__", "__bool__"):
+        real = getattr(torch.Tensor, name)
+        monkeypatch.setattr(torch.Tensor, name, lambda x, f=real, n=name: waits.append(n) or f(x))
+    assert metrics.measure(snapshot)["frequency_share"].shape == (NET.p // 2,)
+    # What comes after "cpu" is on the host.
+    assert waits == ["cpu", "numpy"]

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 import realnet as rn
 from realnet import metrics
 from realnet.engine.ensemble import Stack
+from realnet.losses import mse
 from realnet.metrics import Snapshot, equivalent_logit, measure, trigonometric
 from realnet.tasks.modular import discrete_log, modular, table
 from realnet.tasks.task import trained_labels
@@ -210,3 +211,50 @@ def test_a_callback_that_joins_later_leaves_what_it_missed_as_missing(tmp_path: 
     assert ds.late.isel(step=0).isnull()
     assert ds.late.isel(step=-1) == 1
     assert ds.train_loss.notnull().all()
+
+
+def waves(n: int, frequencies: Mapping[int, float]) -> torch.Tensor:
+    """[n, 1] sum of cosines over the symbols."""
+    a = np.arange(n)
+    return torch.from_numpy(sum(size * np.cos(2 * np.pi * k * a / n) for k, size in frequencies.items()))[:, None]
+
+
+@pytest.mark.parametrize("n", [12, 13])
+def test_embedding_power_is_shared_as_the_waves_have_it(n: int) -> None:
+    """Over n symbols a cosine has a mean square of 1/2, at frequency n / 2 of 1."""
+    group, top = modular("add", n, 0).group, n // 2
+    share = metrics.embedding_spectrum(waves(n, {2: 1.0, top: 1.0}), group)
+    last = 1.0 if n == 2 * top else 0.5
+    assert len(share) == top
+    assert share[1].item() == pytest.approx(0.5 / (0.5 + last))
+    assert share[top - 1].item() == pytest.approx(last / (0.5 + last))
+
+
+def test_key_frequencies_are_the_five_strongest() -> None:
+    config = replace(TINY, p=31, dataset_size=300)
+    stack = Stack([config], CPU)
+    stack.layout.views(stack.weights[0])["embed.W_E"].zero_()
+    stack.layout.views(stack.weights[0])["embed.W_E"][:31] = waves(31, dict.fromkeys((1, 3, 4, 7, 9, 12, 15, 2), 1.0))
+    assert measure(snapshot(stack))["key_frequency_share"] == pytest.approx(5 / 8)
+
+
+@pytest.mark.parametrize("loss", ["mse", "stablemax"])
+def test_only_a_cross_entropy_has_an_equivalent_logit(loss: str) -> None:
+    stack = Stack([replace(TINY, loss=loss)], CPU)
+    found = measure(snapshot(stack))
+    assert math.isnan(found["train_logit"])
+    assert math.isnan(found["homogeneity"])
+    assert found["train_loss"] == pytest.approx(stack.gradient().item())
+    assert 0 <= found["train_accuracy"] <= 1
+
+
+def test_numbers_to_be_hit_count_as_correct_within_their_tolerance() -> None:
+    outputs = torch.tensor([[1.0, 0.0], [0.2, 0.0], [0.0, 0.0]])
+    target = torch.zeros(3, 2, dtype=torch.float64)
+    values, correct, margin = metrics.examples(outputs, target, mse, tolerance=0.02)
+    np.testing.assert_allclose(values, [0.5, 0.02, 0.0], atol=1e-8)
+    assert correct[0] == 0
+    assert correct[2] == 1
+    assert margin.isnan().all()
+    assert metrics.examples(outputs, target, mse, None)[1].isnan().all()
+    assert metrics.examples(outputs, target, mse, 0.021)[1].tolist() == [0, 1, 1]

@@ -15,7 +15,7 @@ import pytest
 import xarray as xr
 
 import realnet as rn
-from realnet.records import Folder, Record, write_atomically
+from realnet.records import DamagedRecord, Folder, Record, write_atomically
 from realnet.results import read_netcdf
 
 TINY = rn.RunConfig(p=11, dataset_size=60, d_model=16, d_mlp=32, n_heads=2, steps=120, light_every=10)
@@ -66,8 +66,7 @@ def test_kill_9_at_any_moment_loses_no_checkpoint_and_the_resumed_result_is_the_
     # Not trained from the start again: a resumed run begins at its checkpoint.
     resumed = bare(rn.train(runs, "cpu", tmp_path, progress=False))
     xr.testing.assert_identical(resumed, uninterrupted)
-    left = [f.name for f in (tmp_path / "runs").iterdir() if "previous" in f.name]
-    assert left == []
+    assert sorted(p.name for p in (tmp_path / "locks").glob("*.lease")) == []
 
 
 def test_control_c_saves_a_checkpoint_and_says_how_to_go_on(tmp_path: Path) -> None:
@@ -126,7 +125,7 @@ def checkpointed(tmp_path: Path) -> tuple[Folder, rn.RunConfig]:
     """A folder with a checkpoint and the one before it, 10 steps apart."""
     folder = Folder(tmp_path)
     train_here(tmp_path, TINY)
-    record = folder.read(TINY)
+    record = folder.read(TINY, "curve", "state")
     for step in (50, 60):
         record.step, record.status = step, "running"
         folder.write(record)
@@ -146,23 +145,41 @@ def test_a_damaged_checkpoint_is_seen_and_the_one_before_is_used(
         content[at] ^= 0x10
     path.write_bytes(content[:at] if damage == "cut" else content)
     with pytest.warns(UserWarning, match="is damaged"):
-        assert folder.read(config).step == 50
+        assert folder.read(config, "curve", "state").step == 50
 
 
-def test_every_flipped_byte_of_a_checkpoint_is_seen() -> None:
+def test_every_flipped_byte_of_a_checkpoint_is_seen(tmp_path: Path) -> None:
     arrays = {"weights": np.arange(5, dtype=np.float32)}
-    content = Record(TINY, "running", 3, arrays, {"step": np.arange(2)}).to_bytes()
-    assert Record.from_bytes(content).step == 3
+    curves = {"step": np.arange(2)}
+    path, content = tmp_path / "run", Record(TINY, "running", 3, arrays, curves).to_bytes()
+    path.write_bytes(content)
+    assert Record.from_file(path, "curve", "state").step == 3
+    silent = 0
     for at in range(len(content)):
         broken = bytearray(content)
         broken[at] ^= 0x01
+        path.write_bytes(broken)
         try:
-            read = Record.from_bytes(bytes(broken))
-        except ValueError:
+            read = Record.from_file(path, "curve", "state")
+        except DamagedRecord:
             continue
         # JSON's padding spaces and letter case of escapes may change without changing what is said.
+        silent += 1
         assert (read.config, read.step, read.status) == (TINY, 3, "running")
         np.testing.assert_array_equal(read.tensors["weights"], arrays["weights"])
+        np.testing.assert_array_equal(read.curves["step"], curves["step"])
+    assert silent < 0.1 * len(content)
+
+
+def test_what_is_not_asked_for_is_not_read_and_its_damage_is_not_seen(tmp_path: Path) -> None:
+    arrays = {"weights": np.arange(50, dtype=np.float32)}
+    content = Record(TINY, "running", 3, arrays, {"step": np.arange(2)}).to_bytes()
+    (tmp_path / "run").write_bytes(content.replace(arrays["weights"].tobytes(), bytes(200)))
+    assert Record.from_file(tmp_path / "run").curves == {}
+    assert Record.from_file(tmp_path / "run", "curve").curves["step"].tolist() == [0, 1]
+    assert Record.from_file(tmp_path / "run", "curve").tensors == {}
+    with pytest.raises(DamagedRecord):
+        Record.from_file(tmp_path / "run", "state")
 
 
 def test_two_damaged_checkpoints_start_the_run_again(checkpointed: tuple[Folder, rn.RunConfig]) -> None:
@@ -322,7 +339,7 @@ def test_training_leaves_no_subnormal_numbers(tmp_path: Path, optimizer: str, st
     configs = rn.grid(base, seed=range(2))
     train_here(tmp_path, *configs, stack_size=stack_size)
     for config in configs:
-        record = Folder(tmp_path).read(config)
+        record = Folder(tmp_path).read(config, "state")
         assert record is not None
         for name in ("weights", "first", "second"):
             size = np.abs(record.tensors[name])

@@ -9,6 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import realnet as rn
+from realnet.tasks import task as streams
 from realnet.tasks.modular import MODULAR, discrete_log, is_prime, modular, symbols, table, table_size
 from realnet.tasks.task import order as data_order
 from realnet.tasks.task import trained_labels
@@ -22,6 +24,8 @@ def labels(task: str, p: int, seed: int, corrupted: float = 0.0) -> tuple[np.nda
 
 PRIMES = st.sampled_from([2, 3, 5, 7, 11, 13, 17])
 SEEDS = st.integers(0, 10**6)
+KNOWN_ORDER, KNOWN_LABELS = [1, 3, 6, 7, 8, 0, 4, 2, 5], [8, 0, 2, 3, 2, 5, 8, 1, 3]
+KNOWN_CORRUPTED = [3, 4, 10, 13, 14, 16]
 
 
 @pytest.mark.parametrize("task", MODULAR)
@@ -125,3 +129,21 @@ def test_discrete_log_turns_products_into_sums(p: int) -> None:
 @given(n=st.integers(0, 500))
 def test_primes_have_no_divisor(n: int) -> None:
     assert is_prime(n) == (n > 1 and not any(n % k == 0 for k in range(2, n)))
+
+
+def test_streams_of_random_numbers_are_one_s_own() -> None:
+    """Known values: whoever changes a stream changes every run there is; two streams made one would correlate."""
+    names = ("ORDER", "RANDOM_LABELS", "CORRUPTION", "INITIAL", "BATCHES", "DATA")
+    assert [getattr(streams, name) for name in names] == [1, 2, 3, 4, 5, 6]
+    assert data_order(9, 0).tolist() == KNOWN_ORDER
+    assert labels("random", 9, 0)[0][:9].tolist() == KNOWN_LABELS
+    noisy, truth = labels("add", 9, 0, 0.3)
+    assert np.flatnonzero(noisy != truth)[:6].tolist() == KNOWN_CORRUPTED
+
+
+def test_test_examples_are_judged_and_never_trained_on() -> None:
+    made = rn.Task((np.arange(30.0)[:, None],), np.arange(30) % 3, test=10)
+    assert made.size == 20
+    assert made.outputs == 3
+    assert trained_labels(made, 0, 0.0) is made.targets
+    assert (trained_labels(made, 0, 1.0) != made.targets).all()

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 import xarray as xr
 
 import realnet as rn
 from realnet.__main__ import main
+from realnet.engine.ensemble import Stack
 from realnet.engine.plan import plan
 from realnet.examples import stage_data
 from realnet.records import Folder
@@ -32,7 +35,7 @@ def test_two_phases_equal_a_run_that_starts_from_the_first(tmp_path: Path, keep:
     second = replace(TINY, steps=50, **later, start_from=first, keep_optimizer=keep)
     train(phased, second, out=tmp_path)
     folder = Folder(tmp_path)
-    one, two = folder.read(phased), folder.read(second)
+    one, two = (folder.read(run, "curve", "state") for run in (phased, second))
     for name in ("weights", "first", "second"):
         np.testing.assert_array_equal(one.tensors[name], two.tensors[name])
     assert one.curves["removed_accuracy"][-1] == two.curves["removed_accuracy"][-1]
@@ -119,6 +122,34 @@ def test_results_on_disk_equal_those_in_memory_and_carry_their_provenance(tmp_pa
     assert (ds.wall_time > 0).all()
 
 
+def test_the_estimate_is_measured_under_the_conditions_of_training(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where subnormal numbers slow a processor down, steps timed with them would say nothing about steps without."""
+    flushed, advance = [], Stack.advance
+
+    def watched(stack: Stack, steps: int) -> None:
+        flushed.append(bool(torch.tensor(1e-40) * 1.0 == 0))
+        advance(stack, steps)
+
+    monkeypatch.setattr(Stack, "advance", watched)
+    rn.train(replace(TINY, steps=10), "cpu", workers=1)
+    probes = 2
+    assert len(flushed) > probes
+    assert all(flushed)
+
+
+def test_results_are_written_where_netcdf4_is_not_installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    find = importlib.util.find_spec
+    monkeypatch.setattr(
+        importlib.util, "find_spec", lambda name, *rest: None if name == "netCDF4" else find(name, *rest)
+    )
+    ds = rn.train(replace(TINY, steps=10), "cpu", tmp_path, progress=False)
+    assert (tmp_path / "results.nc").read_bytes()[:3] == b"CDF"
+    saved = read_netcdf(tmp_path / "results.nc")
+    monkeypatch.undo()
+    xr.testing.assert_equal(saved, ds)
+    xr.testing.assert_equal(read_netcdf(tmp_path / "results.nc"), ds)
+
+
 def test_a_line_before_and_a_bar_while_training(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     rn.train(rn.grid(TINY, seed=range(2)), "cpu", tmp_path)
     err = capsys.readouterr().err
@@ -145,7 +176,8 @@ def test_the_command_line_trains_lists_shows_and_resumes(tmp_path: Path, capsys:
     assert main(["train", out, *net.split(), "--phases", "steps=10", "steps=20,dataset_size=20"]) == 0
     runs = Folder(out).configs()
     assert runs[-1].stages[1].dataset_size == 20
-    Folder(out).file(runs[0]).unlink()
+    for path in (Folder(out).file(runs[0]), Folder(out).spare(runs[0])):
+        path.unlink()
     assert main(["list", out]) == 0
     assert "pending" in capsys.readouterr().out
     assert main(["resume", out]) == 0

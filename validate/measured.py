@@ -247,7 +247,7 @@ class Results:
         """The runs of experiment `name`, those not trained yet included. Errors: MissingResult."""
         ds = self.dataset(name)
         configs = json.loads(ds.attrs["configs"])
-        flat = ds.stack(run=list(ds.status.dims))
+        flat = ds if ds.status.dims == ("run",) else ds.stack(run=list(ds.status.dims))
         states, keys = flat.status.values.astype(str), flat.key.values.astype(str)
         return tuple(
             _run(configs[keys[i]], states[i], flat.isel(run=i)) for i in range(len(states)) if states[i] != "absent"

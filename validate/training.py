@@ -47,7 +47,7 @@ def _share(folder: Folder, runs: Sequence[rn.RunConfig], out: Path) -> None:
         if target.exists():
             continue
         for source in sorted((out / "runs").glob(f"*/*/runs/{run.name}.safetensors")):
-            record = Folder(source.parent.parent, create=False).read(run)
+            record = Folder(source.parent.parent, create=False).read(run, "curve", "state")
             if record is not None and record.done:
                 with contextlib.suppress(FileExistsError):
                     try:
@@ -67,7 +67,7 @@ def train(experiment: Experiment, out: Path, device: str = "auto", workers: int 
 def collect(experiment: Experiment, out: Path, to: Path) -> xr.Dataset:
     """What is measured so far, as one data set, saved under `to`. Errors: StorageError."""
     folder = Folder(out / "runs" / experiment.name)
-    ds = dataset(experiment.runs, {c: r for c in experiment.runs if (r := folder.read(c)) is not None})
+    ds = dataset(experiment.runs, {c: r for c in experiment.runs if (r := folder.read(c, "curve")) is not None})
     ds = ds.drop_vars([name for name in UNREAD if name in ds])
     dates = [
         datetime.date.fromtimestamp(folder.file(c).stat().st_mtime) for c in experiment.runs if folder.file(c).exists()

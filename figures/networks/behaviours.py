@@ -105,8 +105,8 @@ def draw(study: Study) -> tuple[Figure, dict[str, object]]:
     for axes, label in zip(grid[:, 0], ("accuracy", "cross-entropy\n(nats)", "toy cross-entropy\n(nats)"), strict=True):
         axes.set_ylabel(label)
     for colour, style, label in (("train", "-", "train"), ("test", "--", "outside D")):
-        grid[0, 3].plot([], [], color=COLOURS[colour], ls=style, label=label)
-    grid[0, 3].legend(loc="center right", fontsize=6)
+        grid[0, 0].plot([], [], color=COLOURS[colour], ls=style, label=label)
+    fig.legend(*grid[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=2)
     grid[1, 0].set_xlabel("optimizer steps")
     grid[2, 0].set_xlabel("flow time")
     return fig, {

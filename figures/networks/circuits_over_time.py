@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 
 import toymodel as tm
 
-from ..palette import COLOURS, CRITICAL, GREY, decay_colours
+from ..palette import COLOURS, GREY, decay_colours
 from ..study import Run, Study
 from .lines import decay_name, middle, number_axis
 
@@ -91,7 +91,7 @@ def draw(study: Study) -> tuple[Figure, dict[str, object]]:
     right.axhline(1.0, color=GREY, lw=0.8, ls=":", zorder=0)
     right.set(yscale="log", xlabel="data set size D′ (pairs)", ylabel=r"$W_\mathrm{mem}/W_\mathrm{gen}$ at rest")
     number_axis(right.xaxis, there.dataset_size, 5)
-    right.legend(loc="upper right", title=f"equal at {CRITICAL}", title_fontsize=7)
+    right.legend(loc="upper right")
     nu = middle(slopes)
     return fig, {
         "n": len(runs) + len(rest),

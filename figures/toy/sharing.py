@@ -1,7 +1,8 @@
 """Circuits that share norm: a mixture costs less than either circuit alone, which additive norms forbid.
 
-Claim: with logits that grow with norm to the power κ = 4.8, norms that add up (μ = 2) let a winner take all, whose norm does
-not depend on how much is shared; for μ > κ the network rests in a mixture, below both pure circuits in norm.
+Claim: with logits that grow with norm to the power κ = 4.8, norms that add up (μ = 2) let a winner take all, whose
+norm does not depend on how much is shared; for μ > κ the network rests in a mixture, below both pure circuits in
+norm.
 Source: toymodel/README.md (8.1) to (8.5); beyond the paper.
 """
 
@@ -19,8 +20,8 @@ SHARING = {2.0: ("0.55", "-", 4.0), 4.0: ("k", "--", 1.2), 8.0: (BOTH, "-", 1.8)
 CAPTION = """
 Norm (left) and Gen's share of the logits (right) at rest against data set size, from equal starts, for κ = {kappa}
 and efficiencies measured on modular addition. Thin: each circuit alone. Where circuits compete (μ = 2 and 4, the same
-curve) the more efficient takes all. For μ = 8 > κ they share: at D_crit = {critical} the mixture's norm is {saved:.1%}
-below either circuit's alone, and ln(W_mem/W_gen) falls with sharpness ν = {nu}. n = {n} steady states.
+curve) the more efficient takes all. For μ = 8 > κ they share: at D_crit = {critical} the mixture's norm is
+{saved:.1%} below either circuit's alone, and ln(W_mem/W_gen) falls with sharpness ν = {nu}. n = {n} steady states.
 """
 
 

@@ -67,7 +67,7 @@ def draw() -> tuple[Figure, dict[str, object]]:
     left.plot(curve, 2 * BETA * curve / (2 - curve), color=GREY, label="2βκ/(2−κ)", zorder=0)
     left.plot(kappas, steady, "o", color=COLOURS["train"], mfc="w", label="steady states", ms=6)
     left.plot(kappas, width, "s", color=COLOURS["test"], label="width of accuracy transition", ms=2.5)
-    left.plot(kappas, dynamic, "x", color=COLOURS["mem"], label="runs of flow time $10^4$", ms=5)
+    left.plot(kappas, dynamic, "x", color="k", label="runs of flow time $10^4$", ms=5)
     left.set(yscale="log", xlabel="κ", ylabel="sharpness ν")
     left.legend()
     right.axvline(1000.0, color=GREY, lw=0.8, ls="--", label=CRITICAL)

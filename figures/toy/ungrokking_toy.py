@@ -1,6 +1,6 @@
 """Ungrokking in the toy model: a grokked run goes on with less data.
 
-Claim: continued on D' < D_crit a network that has grokked loses its generalisation, on D' > D_crit it keeps it, and
+Claim: continued on D′ < D_crit a network that has grokked loses its generalisation, on D′ > D_crit it keeps it, and
 its end is that of the steady state, whatever the weight decay; just below D_crit the end is in between and comes
 late.
 Source: Varma et al. 2023, section 4 (P2, P3) and figure 4; model.md 5 and 6.2.
@@ -40,7 +40,7 @@ def draw() -> tuple[Figure, dict[str, object]]:
         left.plot(tr.time - grokked.t_end, tr.test_accuracy, color=size_colour(size / critical), label=f"{size:g}")
     left.set(xscale="log", xlim=(1.0, T_END), ylim=(-0.03, 1.03))
     left.set(xlabel="flow time since the change", ylabel="test accuracy")
-    left.legend(title="D'", title_fontsize=7, loc="lower left")
+    left.legend(title="D′", title_fontsize=7, loc="lower left")
 
     fine = critical * np.geomspace(0.1, 10.0, 101)
     steady = [tm.steady_state(model.at_dataset_size(size)).test_accuracy for size in fine]
@@ -71,7 +71,7 @@ def draw() -> tuple[Figure, dict[str, object]]:
     for axes in (middle, right):
         axes.axvline(critical, color=GREY, lw=0.8, ls="--", zorder=0)
         axes.text(critical, 1.01, CRITICAL, transform=axes.get_xaxis_transform(), va="bottom", ha="center", fontsize=7)
-        axes.set(xscale="log", xlabel="data set size D' (examples)", xlim=(critical / 11.0, critical * 16.0))
+        axes.set(xscale="log", xlabel="data set size D′ (examples)", xlim=(critical / 11.0, critical * 16.0))
     middle.set(ylabel="final test accuracy", ylim=(-0.03, 1.03))
     middle.legend(loc="lower right", handlelength=1.0, borderaxespad=0.3)
     right.set(yscale="log", ylabel="final cross-entropy (nats)")

@@ -24,8 +24,9 @@ import math
 import numpy as np
 
 from realnet.engine.buffers import ROWS, Array, Examples, Scratch, Weights
+from realnet.engine.jit import jit
 from realnet.engine.products import product
-from realnet.engine.softmax import SPREAD, jit, softmax_back
+from realnet.engine.softmax import SPREAD, softmax_back
 
 __all__ = ["adam", "gradient", "logits"]
 

@@ -70,8 +70,10 @@ class Stack:
 
     @property
     def engine(self) -> str:
-        """Which of the three ways to a gradient is taken."""
-        return "general" if self._general else "compiled" if self.compiled else "stacked"
+        """Which of the three ways to a gradient is taken, and whether its products are those of TF32."""
+        way = "general" if self._general else "compiled" if self.compiled else "stacked"
+        rounded = self.device.type == "cuda" and torch.backends.cuda.matmul.allow_tf32
+        return f"{way}, tf32" if rounded else way
 
     def tensors(self) -> dict[str, Tensor]:
         """All that training goes on from, [run, ...] by name."""
@@ -104,6 +106,8 @@ class Stack:
         """Fill `grads` with the gradients at `weights` on the present batch; returns mean training losses [run]."""
         if not self.compiled:
             batch = self.feed.batch
+            if self.layout.size > self.layout.num_parameters:
+                self.grads.zero_()  # the optimizer leaves its own numbers here, and padding must not move
             return gradient(lambda w: self._outputs(w, batch), self.loss, self._leaves, batch, self._slopes)
         w, g = self._named
         loss = compiled.gradient(w, self._examples, self._buffers(), g)

@@ -6,15 +6,14 @@ import math
 from typing import Any
 
 import numpy as np
-from numba import njit, types
+from numba import types
 from numba.extending import overload
 
-__all__ = ["SPREAD", "jit", "softmax_back"]
+from realnet.engine.jit import jit
+
+__all__ = ["SPREAD", "softmax_back"]
 
 SPREAD = 60.0  # widest range of scores whose exponentials are safe in float32
-# Reassociation lets sums run in vector lanes; NaN and infinity keep their meaning: divergence is seen.
-FAST = {"reassoc", "contract", "nsz"}
-jit: Any = njit(nogil=True, cache=True, fastmath=FAST, error_model="numpy")
 
 
 def _exp(row: np.ndarray, power: np.ndarray) -> None:

@@ -1,6 +1,7 @@
 """The command `python -m toymodel explore`: serves the app on this machine's loopback address and opens a browser."""
 
 import argparse
+import contextlib
 import functools
 import importlib.metadata
 import os
@@ -45,23 +46,27 @@ def main(arguments: Sequence[str] | None = None) -> int:
             print(error, file=sys.stderr)
             return 1
         os.environ[nets.DATA] = str(Path(options.data).expanduser().resolve())
-    warm()
     with socket.socket() as listening:
         try:
             listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             listening.bind((HOST, options.port))
-            listening.listen()  # a browser that is quicker than the server waits
         except OSError as error:
             print(f"port {options.port} must be free, got: {error.strerror}. Choose another --port.", file=sys.stderr)
             return 1
+        warm()
+        listening.listen()  # a browser that is quicker than the server waits
         address = f"http://{HOST}:{listening.getsockname()[1]}"
         print(f"The explorer is at {address}  (Control-C stops it)", flush=True)
         if not options.no_browser:
             threading.Thread(target=webbrowser.open, args=[address], daemon=True).start()
         page = str(Path(__file__).with_name("app.py"))
         served = marimo.create_asgi_app(quiet=True, include_code=False).with_app(path="/", root=page).build()
-        uvicorn.Server(uvicorn.Config(served, log_level="warning")).run(sockets=[listening])
-    return 0
+        # Pages that are still open do not hold Control-C up.
+        settings = uvicorn.Config(served, log_level="error", timeout_graceful_shutdown=1)
+        with contextlib.suppress(KeyboardInterrupt):
+            uvicorn.Server(settings).run(sockets=[listening])
+    # marimo's kernels, a thread for each page that was opened, would go on for ever; they have nothing to lose.
+    os._exit(0)
 
 
 def warm() -> None:

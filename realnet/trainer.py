@@ -1,0 +1,246 @@
+"""The sweep in one process: workers take stacks of runs from a queue, each run held by a lease while it is trained.
+
+Several processes may so share an output folder and the work. One that finds nothing left to take waits, and a process
+that trains a stack of several runs then hands it half of them.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import sys
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from concurrent.futures import wait
+from pathlib import Path
+
+import torch
+from threadpoolctl import threadpool_limits
+from tqdm.auto import tqdm
+
+from realnet.config import RunConfig
+from realnet.engine.ensemble import Stack
+from realnet.engine.plan import memory, plan
+from realnet.engine.replay import empty_cache, workers
+from realnet.job import Job
+from realnet.metrics import Callback
+from realnet.records import Folder, Leases, environment
+
+__all__ = ["Trainer"]
+
+OUT_OF_MEMORY = ("can't allocate memory", "out of memory", "Unable to allocate")
+PATIENCE = 10.0
+"""longest pause, in seconds, between two looks for work that others hold"""
+
+
+class Trainer:
+    """Trains runs into `folder`; its arguments are those of `train`."""
+
+    def __init__(
+        self,
+        folder: Folder,
+        leases: Leases,
+        device: torch.device,
+        callbacks: tuple[Callback, ...],
+        checkpoint_seconds: float,
+        stack_size: int | None,
+        workers: int | None,
+        progress: bool,
+        stop_file: Path | None = None,
+    ) -> None:
+        self.folder, self.leases, self.device, self.callbacks = folder, leases, device, callbacks
+        self.checkpoint_seconds, self.stack_size, self.progress = checkpoint_seconds, stack_size, progress
+        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        self.workers = workers or (cores if device.type == "cpu" else 1)
+        self.stop, self.stop_file = threading.Event(), stop_file
+        self.provenance = environment(_describe(device))
+
+    def run(self, configs: Sequence[RunConfig]) -> None:
+        """Train what is not finished, generation by generation: first the runs that others start from."""
+        generations = [{c.name: c for c in configs if not self._finished(c)}]
+        while parents := {
+            p.name: p for c in generations[0].values() if (p := c.start_from) is not None and not self._has_weights(p)
+        }:
+            generations.insert(0, parents)
+        threads = torch.get_num_threads()
+        try:
+            # One thread a run: numbers then depend neither on the machine's load nor on its cores.
+            if self.device.type == "cpu":
+                torch.set_num_threads(1)
+            with threadpool_limits(1, "blas"):
+                for generation in generations[:-1]:
+                    self._train_all(list(generation.values()), self._has_weights)
+                self._train_all(list(generations[-1].values()), self._finished)
+        finally:
+            torch.set_num_threads(threads)
+
+    def _finished(self, config: RunConfig) -> bool:
+        record = self.folder.read(config)
+        return record is not None and record.done
+
+    def _has_weights(self, config: RunConfig) -> bool:
+        record = self.folder.read(config, "state")
+        return record is not None and record.done
+
+    def _train_all(self, left: list[RunConfig], finished: Callable[[RunConfig], bool]) -> None:
+        told, pause = not self.progress, 0.5
+        while True:
+            self.folder.refresh()
+            left = [c for c in left if not finished(c)]
+            if not left:
+                self.leases.wants(False)
+                return
+            by_step: dict[int, list[RunConfig]] = {}
+            for config in left:
+                by_step.setdefault(self._step(config), []).append(config)
+            stacks = deque(s for g in by_step.values() for s in plan(g, self.device, self.stack_size))
+            if self.leases.company():  # processes that share a folder begin at different places
+                stacks.rotate(int(self.leases.session[:8], 16) % len(stacks))
+            total = sum(len(group) * -step + sum(c.steps for c in group) for step, group in by_step.items())
+            if not told:
+                # The wait has a name: a first use compiles for half a minute.
+                print("timing a few steps; the first time on a machine this compiles too", file=sys.stderr)
+                with workers(1, self.device) as pool:  # under the workers' conditions, or the estimate would not hold
+                    print(pool.submit(self._preflight, left, total, stacks).result(), file=sys.stderr)
+            with tqdm(total=total, unit="run-step", disable=told, smoothing=0.05) as bar:
+                trained = self._work(stacks, bar, finished)
+            if trained:
+                self.leases.wants(False)
+                pause = 0.5
+                continue
+            if not told:
+                print("waiting for another process that trains the rest", file=sys.stderr)
+            told = True
+            self.leases.wants(True)
+            self._pause(pause)
+            pause = min(PATIENCE, 1.5 * pause)
+
+    def _step(self, config: RunConfig) -> int:
+        record = self.folder.read(config)
+        return record.step if record else 0
+
+    def _pause(self, seconds: float) -> None:
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            self._heed()
+            time.sleep(0.1)
+
+    def _heed(self) -> None:
+        if self.stop_file is not None and self.stop_file.exists():
+            raise KeyboardInterrupt(f"{self.stop_file} asks to leave")
+
+    def _work(self, stacks: deque[list[RunConfig]], bar: tqdm[None], finished: Callable[[RunConfig], bool]) -> int:
+        """Let the workers empty the queue; returns how many runs this process could claim."""
+
+        def work() -> int:
+            claimed = 0
+            while not self.stop.is_set():
+                try:
+                    stack = stacks.popleft()
+                except IndexError:
+                    return claimed
+                claimed += self._train_stack(stack, stacks, bar, finished)
+            return claimed
+
+        with workers(self.workers, self.device) as pool:
+            jobs = [pool.submit(work) for _ in range(min(self.workers, len(stacks)))]
+            try:
+                for job in jobs:
+                    while not wait([job], timeout=0.2).done:
+                        self._heed()
+                        failed = [j for j in jobs if j.done() and j.exception()]
+                        if failed:
+                            failed[0].result()
+                return sum(job.result() for job in jobs)
+            except BaseException:
+                self.stop.set()  # the others save a checkpoint and leave
+                raise
+
+    def _train_stack(
+        self,
+        configs: list[RunConfig],
+        stacks: deque[list[RunConfig]],
+        bar: tqdm[None],
+        finished: Callable[[RunConfig], bool],
+    ) -> int:
+        mine: list[RunConfig] = []
+        try:
+            for config in configs:
+                # Another process may have gone on with a run since the queue was made.
+                if not finished(config) and self.leases.acquire(config.name):
+                    mine.append(config)
+            records = {c: self.folder.read(c, "curve", "state") for c in mine if not finished(c)}
+            steps = {c: (r.step if r else 0) for c, r in records.items()}
+            together = [c for c in steps if steps[c] == min(steps.values())]
+            if not together:
+                return 0
+            for config in set(mine) - set(together):
+                self.leases.release(config.name)
+            try:
+                where = (self.folder, self.device, self.callbacks, self.checkpoint_seconds, self.provenance)
+                job = Job(together, records, *where, self.leases)
+                job.run(self.stop, bar.update)
+                half = (len(together) + 1) // 2
+                if job.shared:
+                    stacks.appendleft(together[:half])
+            except (RuntimeError, MemoryError) as error:
+                memory_gone = isinstance(error, (MemoryError, torch.OutOfMemoryError))
+                if not (memory_gone or any(x in str(error) for x in OUT_OF_MEMORY)):
+                    raise
+                if len(together) == 1:
+                    need = memory(together[0]) / 2**20
+                    raise MemoryError(
+                        f"a single run must fit in memory; it needs about {need:.0f} MiB on {self.device}. "
+                        "Choose a smaller net or data set, or another device."
+                    ) from error
+                half = len(together) // 2
+                stacks.extendleft([together[half:], together[:half]])
+        finally:
+            for config in mine:
+                self.leases.release(config.name)
+        empty_cache(self.device)
+        return len(together)
+
+    def _preflight(self, configs: list[RunConfig], total: int, stacks: Sequence[list[RunConfig]]) -> str:
+        """What is about to be done, with a time estimated from a few measured steps of each kind of run."""
+        seconds = 0.0
+        timed: dict[tuple[object, ...], float] = {}
+        for stack in stacks:
+            first = stack[0]
+            kind = (first.d_model, first.d_mlp, first.n_layers, first.p, first.dtype, first.network, first.loss)
+            size = sum(c.dataset_size for c in stack)
+            if kind not in timed:
+                timed[kind] = self._probe(stack) / size
+            seconds += timed[kind] * size * first.steps
+        seconds *= total / max(1, sum(c.steps for c in configs)) / min(self.workers, len(stacks))
+        held = sum(memory(c) for c in sorted(configs, key=memory)[-self.workers * len(stacks[0]) :])
+        return (
+            f"{len(configs)} runs, {total:,} run-steps in {len(stacks)} stacks, {held / 2**20:.0f} MiB, "
+            f"about {_duration(seconds)} on {_describe(self.device)} with {self.workers} workers"
+        )
+
+    def _probe(self, stack: list[RunConfig]) -> float:
+        """Seconds for a step of the stack, from a few steps that are thrown away; NaN if memory is short."""
+        try:
+            probe = Stack(stack, self.device)
+            probe.advance(4)
+            probe.weights.sum().item()  # waits for a GPU
+            start = time.perf_counter()
+            probe.advance(4)
+            probe.weights.sum().item()
+            return (time.perf_counter() - start) / 4
+        except (RuntimeError, MemoryError):
+            return math.nan
+
+
+def _describe(device: torch.device) -> str:
+    return f"cuda: {torch.cuda.get_device_name(device)}" if device.type == "cuda" else device.type
+
+
+def _duration(seconds: float) -> str:
+    if math.isnan(seconds):
+        return "an unknown time"
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes // 60} h {minutes % 60:02d} min" if minutes >= 60 else f"{minutes} min {rest:02d} s"

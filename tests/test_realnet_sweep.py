@@ -1,0 +1,388 @@
+"""Whole sweeps: more steps, diverged parents, stops by signal, sharing between processes, shards and executors."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import xarray as xr
+
+import realnet as rn
+from realnet.__main__ import main
+from realnet.records import Folder
+from realnet.shards import ExecutorError, cost, cut
+
+# Nets that are stacked and not compiled: processes start sooner.
+TINY = rn.RunConfig(
+    network="mlp", p=7, dataset_size=30, d_model=8, d_mlp=16, steps=60, light_every=20, points_per_decade=4
+)
+SLOW = replace(TINY, p=23, dataset_size=400, d_mlp=64, steps=3000, light_every=100)
+
+
+def train(out: Path, *configs: rn.RunConfig, **options: object) -> xr.Dataset:
+    return rn.train(configs, "cpu", out, progress=False, **options)
+
+
+def bare(ds: xr.Dataset) -> xr.Dataset:
+    return ds.drop_vars("wall_time").drop_attrs()
+
+
+def start(code: str, *arguments: object) -> subprocess.Popen[str]:
+    source = f"import sys; sys.path.insert(0, {str(Path(__file__).parent)!r})\nfrom test_realnet_sweep import *\n{code}"
+    command = [sys.executable, "-c", source, *map(str, arguments)]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def wait_for(condition: object, seconds: float = 120.0) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "waited in vain"
+        time.sleep(0.02)
+
+
+def state(out: Path, config: rn.RunConfig) -> np.ndarray:
+    return Folder(out).read(config, "state").tensors["weights"]
+
+
+# --- Lengths, parents, callbacks ---------------------------------------------------------------------------------------
+
+
+def test_more_steps_go_on_from_where_the_run_stands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from realnet.engine.ensemble import Stack
+
+    longer = replace(TINY, steps=100)
+    whole = train(tmp_path / "whole", longer)
+    train(tmp_path / "parts", TINY)
+    taken, advance = [], Stack.advance
+    monkeypatch.setattr(Stack, "advance", lambda self, n: (taken.append(n), advance(self, n))[1])
+    parts = train(tmp_path / "parts", longer)
+    assert sum(taken) == 40
+    # Padding between the weights included, which never moves: it would count in the norm.
+    np.testing.assert_array_equal(state(tmp_path / "parts", longer), state(tmp_path / "whole", longer))
+    np.testing.assert_array_equal(state(tmp_path / "parts", longer)[56:64], 0)
+    common = whole.step.values
+    xr.testing.assert_identical(bare(parts).sel(step=common), bare(whole).sel(step=common))
+    taken.clear()
+    for again in (TINY, replace(TINY, steps=40), replace(longer, light_every=7)):
+        assert train(tmp_path / "parts", again).status.item() == "finished"
+    assert taken == []
+
+
+def test_a_child_starts_from_its_parents_own_length(tmp_path: Path) -> None:
+    parent = replace(TINY, steps=20)
+    child = replace(TINY, dataset_size=10, steps=10, start_from=parent)
+    train(tmp_path, replace(parent, steps=60))
+    train(tmp_path, child)
+    train(tmp_path / "alone", child)
+    np.testing.assert_array_equal(state(tmp_path, child), state(tmp_path / "alone", child))
+
+
+def test_a_diverged_parent_blocks_nobody(tmp_path: Path) -> None:
+    wild = replace(TINY, optimizer="sgd", learning_rate=1e9)
+    lost = replace(TINY, dataset_size=10, start_from=wild)
+    with pytest.warns(UserWarning, match="starts from one that diverged"):
+        ds = train(tmp_path, lost, replace(TINY, dataset_size=20, start_from=TINY), wild)
+    assert sorted(ds.status.values[ds.status.values != "absent"]) == ["diverged", "diverged", "finished"]
+    again = train(tmp_path, lost)
+    assert again.status.item() == "diverged"
+    assert main(["list", str(tmp_path)]) == 0
+
+
+def test_a_finished_parent_is_not_looked_for_once_its_children_are_finished(tmp_path: Path) -> None:
+    child = replace(TINY, dataset_size=10, start_from=TINY)
+    train(tmp_path, child)
+    folder = Folder(tmp_path)
+    for path in (folder.file(TINY), folder.spare(TINY)):
+        path.unlink()
+    train(tmp_path, child)
+    assert not folder.file(TINY).exists()
+
+
+@pytest.mark.parametrize("both", [False, True])
+def test_a_finished_run_that_is_damaged_is_read_from_its_copy_or_trained_again(tmp_path: Path, both: bool) -> None:
+    before = train(tmp_path, TINY)
+    folder = Folder(tmp_path)
+    for path in (folder.file(TINY), folder.spare(TINY))[: 2 if both else 1]:
+        content = bytearray(path.read_bytes())
+        at = content.index(folder.read(TINY, "curve").curves["norm"].tobytes()) + 3
+        content[at] ^= 1
+        path.write_bytes(content)
+    with pytest.warns(UserWarning, match="is damaged"):
+        xr.testing.assert_identical(bare(train(tmp_path, TINY)), bare(before))
+    assert len(list(folder.runs.glob("*.damaged"))) == (2 if both else 0)
+
+
+@pytest.mark.parametrize(
+    ("found", "message"),
+    [
+        ({"train_loss": 1.0}, "a callback's names must be its own; received 'train_loss'. Call it 'my_train_loss'"),
+        ({"seed": 1.0}, "received 'seed'"),
+        ({"light_x": 1.0}, "received 'light_x'"),
+        ({"mine": "a"}, "a callback must return a mapping of names to numbers"),
+        (3, "a callback must return a mapping of names to numbers; received 3"),
+    ],
+)
+def test_what_a_callback_may_return(tmp_path: Path, found: object, message: str) -> None:
+    with pytest.raises(rn.ConfigError) as caught:
+        train(tmp_path, TINY, callbacks=[lambda snapshot: found])
+    assert message in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"stack_size": -1}, "stack_size must be finite and at least 1; received -1"),
+        ({"stack_size": 0}, "stack_size must be finite and at least 1; received 0"),
+        ({"workers": -1}, "workers must be finite and at least 1; received -1"),
+        ({"workers": 1.5}, "workers must be an integer; received 1.5"),
+        ({"checkpoint_seconds": "a"}, "checkpoint_seconds must be a number; received 'a'"),
+        ({"checkpoint_seconds": float("nan")}, "checkpoint_seconds must be finite"),
+        ({"shards": 0}, "shards must be finite and at least 1; received 0"),
+        ({"shard": (3, 3)}, "shard must be (i, n) with 0 <= i < n; received (3, 3)"),
+        ({"shard": 3}, "shard must be (i, n)"),
+        ({"executor": 3}, "executor must have submit(function, *arguments); received 3"),
+        ({"executor": ThreadPoolExecutor(1), "shard": (0, 2)}, "an executor's workers must share a folder"),
+    ],
+)
+def test_bad_options_are_refused_in_the_house_form(tmp_path: Path, options: dict[str, object], message: str) -> None:
+    with pytest.raises(rn.ConfigError) as caught:
+        train(tmp_path, TINY, **options)
+    assert message in str(caught.value)
+
+
+def test_the_terminal_says_what_is_wrong_without_a_traceback(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = str(tmp_path / "x")
+    for options in (["--workers", "-1"], ["--stack-size", "-1"], ["--shard", "4", "4"]):
+        assert main(["train", out, "--p", "7", "--steps", "3", *options]) == 2
+        assert "received" in capsys.readouterr().err
+    train(tmp_path / "y", TINY)
+    (path,) = (tmp_path / "y" / "sweeps").iterdir()
+    path.write_text("{")
+    with pytest.warns(UserWarning, match="runs are known by their checkpoints"):
+        assert main(["list", str(tmp_path / "y")]) == 0
+    assert "finished" in capsys.readouterr().out
+
+
+# --- Stops and sharing -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGUSR1"])
+def test_a_batch_systems_signals_save_and_leave_as_control_c_does(tmp_path: Path, name: str) -> None:
+    code = "from realnet.__main__ import main\nsys.exit(main(['resume', sys.argv[1], '--device', 'cpu']))"
+    # Events are far apart: it is not the next of them that ends the wait.
+    run = replace(SLOW, steps=10**8, light_every=10**7, points_per_decade=1)
+    Folder(tmp_path).add([run])
+    child = start(code, tmp_path)
+    wait_for(lambda: list((tmp_path / "locks").glob("*.lease")) or child.poll() is not None)
+    time.sleep(1)
+    child.send_signal(getattr(signal, name))
+    _, err = child.communicate(timeout=60)
+    assert child.returncode == 128 + getattr(signal, name), err
+    assert "the same command goes on from the last checkpoint" in err
+    assert Folder(tmp_path).read(run).step > 0
+    assert [p.name for p in (tmp_path / "locks").iterdir()] == []
+
+
+def test_handlers_of_others_stay_and_ones_own_go(tmp_path: Path) -> None:
+    def theirs(signum: int, frame: object) -> None: ...
+
+    signal.signal(signal.SIGUSR1, theirs)
+    try:
+        seen = []
+        train(tmp_path, TINY, callbacks=[lambda s: seen.append(signal.getsignal(signal.SIGUSR1)) or {}])
+        assert set(seen) == {theirs}
+        assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+    finally:
+        signal.signal(signal.SIGUSR1, signal.SIG_DFL)
+
+
+def test_a_process_without_work_is_given_half_of_a_stack(tmp_path: Path) -> None:
+    runs = rn.grid(replace(SLOW, steps=20_000), seed=range(4))
+    code = """
+options = {"progress": False, "workers": 1, "stack_size": 4}
+rn.train(rn.grid(replace(SLOW, steps=20_000), seed=range(4)), "cpu", sys.argv[1], **options)
+"""
+    first = start(code, tmp_path)
+    try:
+        wait_for(lambda: len(list((tmp_path / "locks").glob("*.lease"))) == 4 or first.poll() is not None)
+        second = start(code, tmp_path)
+
+        def holders() -> set[str]:
+            found = set()
+            for path in (tmp_path / "locks").glob("*.lease"):
+                try:
+                    found.add(path.read_text())
+                except FileNotFoundError:
+                    continue
+            return found - {""}
+
+        wait_for(lambda: len(holders()) == 2 or first.poll() is not None)
+        assert len(holders()) == 2
+        assert Folder(tmp_path).read(runs[0]).step > 0  # handed over with what was done
+    finally:
+        for child in (first, second):
+            child.kill()
+            child.communicate()
+
+
+# --- Shards ------------------------------------------------------------------------------------------------------------
+
+
+def test_shards_are_every_run_once_and_keep_families_together() -> None:
+    children = [
+        replace(TINY, dataset_size=d, seed=s, start_from=replace(TINY, seed=s)) for s in range(6) for d in (5, 10)
+    ]
+    runs = [*children, *rn.grid(TINY, seed=range(6, 18))]
+    parts = cut(runs, 3)
+    assert sorted(r.name for part in parts for r in part) == sorted(r.name for r in runs)
+    for part in parts:
+        for run in part:
+            if run.start_from:
+                assert sum(r.start_from == run.start_from for r in part) == 2
+    loads = [sum(map(cost, part)) for part in parts]
+    assert max(loads) < 1.2 * min(loads)
+    assert cut(list(reversed(runs)), 3) != []
+    assert cut(runs, 100)[99] == []
+
+
+def test_a_family_larger_than_a_shard_is_dealt_out() -> None:
+    runs = [replace(TINY, dataset_size=d, start_from=TINY) for d in range(1, 17)]
+    assert all(2 <= len(part) <= 8 for part in cut(runs, 4))
+
+
+def test_shards_of_a_job_array_train_everything_once(tmp_path: Path) -> None:
+    runs = [*rn.grid(TINY, seed=range(4)), replace(TINY, dataset_size=9, start_from=TINY)]
+    for i in range(3):
+        status = train(tmp_path, *runs, shard=(i, 3), collect=False)
+        assert (status.status == "finished").all()
+        assert set(status.steps_done.values) <= {60}
+    assert not (tmp_path / "results.nc").exists()
+    assert len(Folder(tmp_path).configs()) == 5
+    assert (rn.load(tmp_path).status == "pending").sum() == 0
+
+
+# --- Executors ---------------------------------------------------------------------------------------------------------
+
+RUNS = rn.grid(replace(SLOW, steps=800), seed=range(3))
+
+
+@pytest.fixture(scope="module")
+def alone(tmp_path_factory: pytest.TempPathFactory) -> xr.Dataset:
+    return bare(train(tmp_path_factory.mktemp("alone"), *RUNS))
+
+
+def kill_a_trainer(out: Path, pids: object) -> threading.Thread:
+    """Kills, once something has been trained, a process that holds a run; says so in `killed`."""
+
+    def work() -> None:
+        wait_for(lambda: list((out / "locks").glob("*.lease")))
+        for path in (out / "locks").glob("*.lease"):
+            beat = out / "locks" / f"{path.read_text()}.beat"
+            pid = __import__("json").loads(beat.read_text())["pid"]
+            if pid != os.getpid():
+                os.kill(pid, signal.SIGKILL)
+                pids.append(pid)
+                return
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    return thread
+
+
+def in_shards(out: Path, executor: object) -> xr.Dataset:
+    return bare(train(out, *RUNS, executor=executor, shards=3, checkpoint_seconds=0.1))
+
+
+def test_a_process_pool_trains_a_sweep_and_says_when_it_is_broken(tmp_path: Path, alone: xr.Dataset) -> None:
+    killed: list[int] = []
+    with ProcessPoolExecutor(2) as pool:
+        killer = kill_a_trainer(tmp_path, killed)
+        with pytest.raises(ExecutorError, match=r"must keep its workers; shard .* the same call with a new executor"):
+            in_shards(tmp_path, pool)
+        killer.join()
+    assert killed
+    with ProcessPoolExecutor(2) as pool:
+        xr.testing.assert_identical(in_shards(tmp_path, pool), alone)
+
+
+@pytest.fixture
+def cluster() -> Iterator[object]:
+    distributed = pytest.importorskip("dask.distributed")
+    with (
+        distributed.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as local,
+        distributed.Client(local) as client,
+    ):
+        yield client
+
+
+def test_dask_trains_a_sweep_also_when_a_worker_is_killed(tmp_path: Path, alone: xr.Dataset, cluster: object) -> None:
+    killed: list[int] = []
+    killer = kill_a_trainer(tmp_path, killed)
+    xr.testing.assert_identical(in_shards(tmp_path, cluster), alone)
+    killer.join()
+    assert killed
+
+
+def test_submitit_trains_a_sweep_also_when_a_job_is_killed(tmp_path: Path, alone: xr.Dataset) -> None:
+    submitit = pytest.importorskip("submitit")
+    executor = submitit.LocalExecutor(folder=tmp_path / "log")
+    executor.update_parameters(timeout_min=5)
+    killed: list[int] = []
+    killer = kill_a_trainer(tmp_path / "runs", killed)
+    xr.testing.assert_identical(in_shards(tmp_path / "runs", executor), alone)
+    killer.join()
+    assert killed
+
+
+class AtOnce:
+    """An executor that works while it is asked."""
+
+    def __init__(self, deaths: int) -> None:
+        self.deaths = deaths
+
+    def submit(self, function: object, /, *arguments: object) -> Future[object]:
+        future: Future[object] = Future()
+        if self.deaths:
+            self.deaths -= 1
+            future.set_exception(EOFError("the worker is gone"))
+        else:
+            future.set_result(function(*arguments))
+        return future
+
+
+def test_a_shard_is_tried_three_times_and_the_trainings_own_errors_are_raised(tmp_path: Path) -> None:
+    train(tmp_path, TINY, executor=AtOnce(2))
+    with pytest.raises(ExecutorError, match=r"shard 0 of 1 ended 3 times in EOFError \(the worker is gone\)"):
+        train(tmp_path, replace(TINY, seed=5), executor=AtOnce(3))
+
+    def bad(snapshot: object) -> dict[str, float]:
+        return {"seed": 1.0}
+
+    with pytest.raises(rn.ConfigError, match="names must be its own"):
+        train(tmp_path, replace(TINY, seed=6), executor=AtOnce(0), callbacks=[bad])
+
+
+def test_stopping_the_one_who_submits_stops_the_workers(tmp_path: Path) -> None:
+    code = """
+pool = ProcessPoolExecutor(1)
+rn.train(replace(SLOW, steps=10**8), "cpu", sys.argv[1], executor=pool, progress=False)
+"""
+    child = start(code, tmp_path)
+    wait_for(lambda: list((tmp_path / "locks").glob("*.lease")) or child.poll() is not None)
+    time.sleep(0.5)
+    child.send_signal(signal.SIGTERM)
+    child.communicate(timeout=60)
+    wait_for(lambda: not list((tmp_path / "locks").glob("*.lease")), 30)
+    assert Folder(tmp_path).read(replace(SLOW, steps=10**8)).step > 0
