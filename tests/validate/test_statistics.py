@@ -21,6 +21,14 @@ def test_a_logistic_transition_is_found_exactly() -> None:
     assert width(size, share) == pytest.approx(0.2 * 2 * math.log(9), abs=1e-9)
 
 
+def test_a_width_starts_above_chance() -> None:
+    size = np.array([135, 150, 210, 290, 420])
+    share = 1 / 11 + (10 / 11) * expit((np.log(size) - math.log(230)) / 0.2)
+    low = 1 / 11 + 0.02
+    found = width(size, share, 1 / 11)
+    assert found == pytest.approx(crossing(size, share, 0.9, 1 / 11) - crossing(size, share, low, 1 / 11))
+
+
 def test_missing_sizes_and_those_that_do_not_span_it() -> None:
     assert crossing([100, 200, 400], [0.1, math.nan, 0.9]) == pytest.approx(math.log(200))
     assert math.isnan(crossing([100, 200], [0.1, 0.4]))

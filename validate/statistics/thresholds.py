@@ -46,5 +46,9 @@ def crossing(dataset_size: npt.ArrayLike, accuracy: npt.ArrayLike, level: float 
 
 
 def width(dataset_size: npt.ArrayLike, accuracy: npt.ArrayLike, chance: float = 0.0) -> float:
-    """How far apart in ln D one seed's accuracies pass 0.1 and 0.9; nan where the sizes do not span both."""
-    return crossing(dataset_size, accuracy, 0.9, chance) - crossing(dataset_size, accuracy, 0.1, chance)
+    """How far apart in ln D one seed's accuracies pass 0.1 and 0.9; nan where the sizes do not span both.
+
+    With few classes 0.1 is chance itself: the lower level is then just above chance.
+    """
+    low = max(0.1, chance + 2 * PLATEAU)
+    return crossing(dataset_size, accuracy, 0.9, chance) - crossing(dataset_size, accuracy, low, chance)
