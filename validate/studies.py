@@ -9,7 +9,7 @@ from typing import Any
 
 import pandas as pd
 
-from validate.measured import Results
+from validate.measured import MissingResult, Results
 from validate.predictions.shared import thresholds
 from validate.rivals import rival_rows
 from validate.statistics.intervals import over_seeds
@@ -20,7 +20,10 @@ Rows = list[dict[str, Any]]
 
 
 def _table(results: Results, name: str) -> pd.DataFrame | None:
-    return results.table(name) if name in results else None
+    try:
+        return results.table(name)
+    except MissingResult:
+        return None
 
 
 def ungrokking_curve(results: Results, setting: str = "p113") -> Rows:
