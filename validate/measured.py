@@ -21,7 +21,9 @@ import pandas as pd
 import xarray as xr
 
 import toymodel as tm
-from realnet.tasks.modular import table_size
+from realnet.config import from_dict
+from realnet.examples import task_of
+from realnet.tasks.modular import MODULAR, table_size
 
 __all__ = ["PROTOCOLS", "REST", "THRESHOLDS", "MissingResult", "Results", "Run", "crossing_time", "equivalent_logit"]
 
@@ -61,6 +63,16 @@ def crossing_time(step: Array, curve: Array, level: float, *, rising: bool) -> f
     return float(step[i] + share * (step[i + 1] - step[i]))
 
 
+@functools.lru_cache(maxsize=1024)
+def _table(config: str) -> tuple[int, int]:
+    """How many examples the task of a config has, and how many classes; a user's own task is made to be counted."""
+    fields = json.loads(config)
+    if fields["task"] in MODULAR:
+        return table_size(fields["task"], fields["p"]), int(fields["p"])
+    task = task_of(from_dict(fields))
+    return len(task.targets), task.outputs
+
+
 @dataclasses.dataclass(frozen=True, eq=False)
 class Run:
     """One measured run: its config as a mapping, and its curves.
@@ -90,7 +102,12 @@ class Run:
     @property
     def pairs(self) -> int:
         """All pairs of the task, N."""
-        return table_size(self.config["task"], self.config["p"])
+        return _table(json.dumps(self.config))[0]
+
+    @property
+    def classes(self) -> int:
+        """Classes of the task, q."""
+        return _table(json.dumps(self.config))[1]
 
     @property
     def test(self) -> Array:
@@ -146,14 +163,18 @@ class Run:
 
     def row(self) -> dict[str, Any]:
         """Everything a judge asks of a run that is one number; only `status` and what defines it if unfinished."""
-        names = ("task", "p", "dataset_size", "weight_decay", "seed", "steps", "d_model", "n_layers", "corrupted")
-        about = {name: self.config[name] for name in names} | {"protocol": self.protocol, "pairs": self.pairs}
+        names = ("task", "dataset_size", "weight_decay", "seed", "steps", "d_model", "n_layers", "corrupted")
+        about = {name: self.config[name] for name in names} | {
+            "protocol": self.protocol,
+            "pairs": self.pairs,
+            "p": self.classes,
+        }
         about["status"] = self.status
         if self.status != "finished" or len(self.step) < 10:
             return about
         test = self.test
         ends = {name: self.tenth(getattr(self, name)) for name in ("train", "unseen", "removed", "loss", "norm")}
-        logit = self.tenth(equivalent_logit(self.loss, self.config["p"]))
+        logit = self.tenth(equivalent_logit(self.loss, self.classes))
         end, motion = self.tenth(test), self.tenth(test) - self.tenth(test, 6)
         t_fit = crossing_time(self.step, self.train, THRESHOLDS.fit_accuracy, rising=True)
         step, gen, mem = self.circuits()

@@ -9,7 +9,8 @@ The file holds the fields of a run (`task`, `p`, `d_model`, ...; see `realnet`) 
     precision = 0.1         bisection ends when neighbouring sizes are this near in ln D
 
 Nets that have grokked are trained on with fewer pairs, at sizes found by bisection, until they rest; D_crit is where the
-accuracy outside the training set passes 1/2, for each seed.
+accuracy outside the training set is halfway between chance and 1, for each seed. A task and a network of your own are named
+as in `realnet` ("mine:parity", "mine:Net").
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ import pandas as pd
 
 from realnet import ConfigError, RunConfig
 from realnet.config import from_dict
+from realnet.examples import task_of
 from validate.experiments.design import Block, Experiment, Setting, runs_of
 from validate.measured import Results
 from validate.predictions.shared import moving, thresholds
@@ -55,7 +57,7 @@ class CriticalSize:
         for size, runs in self.table.groupby("dataset_size"):
             lines.append(f"{size:>8}  {runs.test.mean():.2f} ({runs.test.min():.2f} to {runs.test.max():.2f})")
         if math.isnan(i.value):
-            lines.append("No D_crit: the accuracies of fewer than two seeds pass 1/2 between these sizes.")
+            lines.append("No D_crit: fewer than two seeds go from chance to 1 between these sizes.")
             return "\n".join(lines)
         low, middle, high = (math.exp(x) for x in (i.low, i.value, i.high))
         lines.append(
@@ -90,10 +92,10 @@ def read(path: Path) -> tuple[RunConfig, Mapping[str, Any]]:
 
 
 def _next(table: pd.DataFrame, precision: float) -> int | None:
-    """The size to try next: the geometric middle between the sizes at which mean accuracy passes 1/2; None when near."""
-    mean = table.groupby("dataset_size").test.mean()
-    above = mean[mean >= 0.5].index.min()
-    below = mean[mean.index < above][mean < 0.5].index.max()
+    """The size to try next: the geometric middle between the sizes at which mean accuracy passes it; None when near."""
+    mean, level = table.groupby("dataset_size").test.mean(), (1 + 1 / table.p.iloc[0]) / 2
+    above = mean[mean >= level].index.min()
+    below = mean[mean.index < above][mean < level].index.max()
     if not (above > 0 and below > 0) or math.log(above / below) <= precision:
         return None
     middle = round(math.sqrt(above * below))
@@ -103,7 +105,7 @@ def _next(table: pd.DataFrame, precision: float) -> int | None:
 def critical_size(path: Path, out: Path, device: str = "auto", workers: int | None = None) -> CriticalSize:
     """D_crit of the net of `path`; what is trained is kept under `out`. Errors: ConfigError if its nets do not grok."""
     net, search = read(path)
-    pairs = net.table_size
+    pairs = len(task_of(net).targets)
     parent = (round(0.9 * pairs), int(search["parent_steps"]))
     results = out / f"own-{path.stem}"
     sizes = sorted({max(2, round(parent[0] * share)) for share in (1 / 27, 1 / 9, 1 / 3, 1.0)})
@@ -124,5 +126,5 @@ def critical_size(path: Path, out: Path, device: str = "auto", workers: int | No
         if new is None:
             break
         sizes = sorted({*sizes, new})
-    found = thresholds(table)
+    found = thresholds(table, (1 + 1 / table.p.iloc[0]) / 2)
     return CriticalSize(over_seeds(found.ln_size), moving(found[found.ln_size.notna()]), pairs, table)

@@ -26,10 +26,51 @@ def _beside(content: Mapping[str, Any], id: str, protocol: str, *names: str) -> 
     return "; ".join(f"{name} {interval_words(found[name])}" for name in names if name in found)
 
 
-def _rows(content: Mapping[str, Any], id: str, name: str) -> str:
-    column = next(p for p in content["predictions"] if p["id"] == id)["columns"]["coupled"]
+def _rows(content: Mapping[str, Any], id: str, name: str, protocol: str = "coupled") -> str:
+    column = next(p for p in content["predictions"] if p["id"] == id)["columns"][protocol]
     rows = column["tables"].get(name, [])
     return rows_table(rows) if rows else "Not measured.\n"
+
+
+def _found(content: Mapping[str, Any], id: str, which: int = 0) -> str:
+    column = next(p for p in content["predictions"] if p["id"] == id)["columns"]["coupled"]
+    return interval_words(column["findings"][which]) if column["findings"] else "not measured"
+
+
+NUMBERS = {
+    "meet": ("P8a",),
+    "decay": ("P3",),
+    "seeds": ("P10",),
+    "logits": ("P11", 0),
+    "norms": ("P11", 1),
+    "labels": ("P12", 1),
+    "ends": ("P13",),
+    "gap": ("P7", 0),
+    "kept": ("P7", 1),
+}
+"""Prediction and criterion of each number in the findings"""
+
+
+def findings(content: Mapping[str, Any]) -> str:
+    """The story in four findings, each with its numbers."""
+    refuted = ", ".join(
+        f"{p['id']} ({p['claim'].rstrip('.')})" for p in content["predictions"] if p["verdict"] == "refuted"
+    )
+    n = {name: _found(content, *where) for name, where in NUMBERS.items()}
+    return (
+        f"1. **Nets ungrok where the efficiencies of the two circuits meet**: ln of the ratio of the two sizes is "
+        f"{n['meet']}. "
+        f"Weight decay moves that size by {n['decay']} in ln D over a factor of 100, and seeds with a less efficient Gen "
+        f"lose it at larger D′, rank correlation {n['seeds']}.\n"
+        "2. **Four numbers from nets with one circuit, and one for how circuits share norm, give nets with both**: the rms "
+        f"error in ln of held-out logits is {n['logits']}, of norms {n['norms']}. The sharing is not universal: where Gen "
+        f"and Mem serve different labels norms nearly add as squares, as the paper assumes (ln of the ratio of the two μ "
+        f"{n['labels']}).\n"
+        "3. **From scratch there is a barrier.** Where nets that have grokked stay grokked, nets from scratch stay at "
+        f"chance: accuracies differ by {n['ends']} at the same pairs and penalty. They escape late and all the way; of the "
+        f"gap between the two thresholds, {n['gap']} in ln D, a share of {n['kept']} is left when training has tripled.\n"
+        f"4. **What is refuted**: {refuted or 'nothing'}.\n"
+    )
 
 
 def tables(content: Mapping[str, Any]) -> str:
@@ -45,6 +86,7 @@ def tables(content: Mapping[str, Any]) -> str:
     changed = [f"- **{p.id}** {p.changed}" for p in PREDICTIONS.values() if p.changed]
     curve = content["tables"].get("Ungrokking at the paper's size")
     parts = [
+        f"## Four findings\n\n{findings(content)}",
         f"## Verdicts\n\n{content['finished']} finished runs: {counts}. A verdict in brackets is of a protocol for which "
         f"nothing is claimed.\n\n{table(content)}",
         f"## What the theory gets wrong\n\n{wrong(content)}\n",
@@ -52,10 +94,13 @@ def tables(content: Mapping[str, Any]) -> str:
         f"Single circuits: {_beside(content, 'P11', 'coupled', 'κ', 'η_gen', 'β', 'D_crit')}. Sharing: "
         f"{_beside(content, 'P12', 'coupled', *SHARINGS)}."
         f"\n\n{_rows(content, 'P11', 'held out')}",
+        f"Outcomes after ungrokking, held out:\n\n{_rows(content, 'P11', 'outcomes')}",
         "Where accuracy passes 1/2 and where W_gen = W_mem are not the same place: "
         + _beside(content, "P8a", "coupled", "ln(D where accuracy is 1/2 / D where W_gen = W_mem)")
         + ". W_gen = W_mem is of mean logits; accuracy is lost pair by pair, and the logits of pairs vary.\n",
         f"## Escape from memorisation, coupled\n\n{_rows(content, 'P13', 'escapes')}",
+        f"Laws of the time to generalise, fitted on every other size and held against those between, AdamW:\n\n"
+        f"{_rows(content, 'P13', 'laws', 'AdamW')}",
         f"## D_crit by setting, coupled\n\n{_rows(content, 'P14', 'settings')}",
         f"## Ungrokking at p = 113, coupled\n\n{rows_table(curve) if curve else 'Not trained yet.'}",
         "## Claims by protocol\n\n" + "\n".join(claims) + "\n",

@@ -104,7 +104,7 @@ def rows_table(rows: Sequence[Mapping[str, Any]]) -> str:
     return "\n".join(lines) + "\n"
 
 
-SHOWN = {"P11": ("coupled", "held out"), "P13": ("coupled", "escapes"), "P14": ("coupled", "settings")}
+SHOWN = {"P11": ("held out", "outcomes"), "P13": ("escapes", "laws"), "P14": ("settings",)}
 """Tables of predictions that a reader wants in full"""
 
 
@@ -128,10 +128,10 @@ def markdown(content: Mapping[str, Any]) -> str:
             lines += [f"- {remark}" for remark in column["remarks"]]
             if lines:
                 parts.append(f"**{one['id']}, {protocol}**\n\n" + "\n".join(lines) + "\n")
-        protocol, name = SHOWN.get(one["id"], ("", ""))
-        rows = one["columns"].get(protocol, {}).get("tables", {}).get(name)
-        if rows:
-            parts.append(f"**{one['id']}, {name}**\n\n{rows_table(rows)}")
+        for protocol, column in one["columns"].items():
+            for name in SHOWN.get(one["id"], ()):
+                if column["tables"].get(name):
+                    parts.append(f"**{one['id']}, {protocol}: {name}**\n\n{rows_table(column['tables'][name])}")
     parts += [f"## {title}\n\n{rows_table(rows)}" for title, rows in content["tables"].items()]
     return "\n".join(parts)
 

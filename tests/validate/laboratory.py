@@ -22,7 +22,7 @@ SHARING = 6.5
 CLASSES = 43
 
 
-@dataclass
+@dataclass(eq=False)
 class Lab:
     """Stands for validate.measured.Results."""
 

@@ -112,12 +112,13 @@ def test_sharpness_looks_within_a_factor_of_two_only(lab: Lab) -> None:
     assert sharpness(nets, NUMBERS.critical) == pytest.approx(sharpness(nets[nets.dataset_size > 60], NUMBERS.critical))
 
 
-def test_corrupted_labels_tell_sharing() -> None:
+@pytest.mark.parametrize("sharing", [2.0, SHARING])
+def test_corrupted_labels_tell_sharing(sharing: float) -> None:
     import pandas as pd
 
     rows = []
     for share in (0.1, 0.3):
-        gen, mem, norm = corrupted_rest(NUMBERS, 800, share, 1e-4, CLASSES, SHARING)
+        gen, mem, norm = corrupted_rest(NUMBERS, 800, share, 1e-4, CLASSES, sharing)
         assert mem > gen > 5  # the wrong labels are fitted against Gen
         rows.append(row(800, 1e-4, 0, corrupted=share, norm=norm))
-    assert corrupted_sharing(NUMBERS, pd.DataFrame(rows), CLASSES) == pytest.approx(SHARING, rel=0.02)
+    assert corrupted_sharing(NUMBERS, pd.DataFrame(rows), CLASSES) == pytest.approx(sharing, rel=0.02)

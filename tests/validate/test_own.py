@@ -27,8 +27,8 @@ class Nets:
         rows = []
         for run in trained[-1].runs:
             middle = math.log(TRUTH) + 0.03 * (run.seed - 1)
-            test = 1 / (1 + math.exp(-(math.log(run.dataset_size) - middle) / 0.1))
-            rows.append(row(run.dataset_size, run.weight_decay, run.seed, p=run.p, test=test, start=Nets.start))
+            test = 1 / 23 + (22 / 23) / (1 + math.exp(-(math.log(run.dataset_size) - middle) / 0.1))
+            rows.append(row(run.dataset_size, run.weight_decay, run.seed, p=23, test=test, start=Nets.start))
         return pd.DataFrame(rows)
 
 

@@ -33,6 +33,8 @@ START = (4.0, 0.1, 0.3, 300.0)
 NAMES = ("κ", "η_gen", "β", "D_crit")
 WITHIN = math.log(2)
 """Sharpness is measured within a factor of two of D_crit, on both sides"""
+LEAST_SHARING = 0.7
+"""μ of corrupted labels is looked for from here: circuits that do not serve the same labels coexist below κ too"""
 MOST_SHARING = 100.0
 """μ beyond this is wholly shared norm for every purpose"""
 
@@ -158,12 +160,9 @@ def corrupted_sharing(numbers: Numbers, nets: pd.DataFrame, classes: int) -> flo
     cells = [tuple(row) for row in nets[["dataset_size", "corrupted", "weight_decay", "norm"]].to_numpy(float)]
 
     def error(x: float) -> float:
-        mu = numbers.kappa + math.exp(x)
-        return sum(
-            (math.log(corrupted_rest(numbers, int(d), c, a, classes, mu)[2] / norm)) ** 2 for d, c, a, norm in cells
-        )
+        forecasts = [corrupted_rest(numbers, int(d), c, a, classes, math.exp(x))[2] for d, c, a, _ in cells]
+        return sum(math.log(f / cell[3]) ** 2 for f, cell in zip(forecasts, cells, strict=True))
 
-    found = optimize.minimize_scalar(
-        error, bounds=(-3.0, math.log(MOST_SHARING - numbers.kappa)), method="bounded", options={"xatol": 1e-3}
-    )
-    return numbers.kappa + math.exp(float(found.x))
+    bounds = (math.log(LEAST_SHARING), math.log(MOST_SHARING))
+    found = optimize.minimize_scalar(error, bounds=bounds, method="bounded", options={"xatol": 1e-3})
+    return math.exp(float(found.x))

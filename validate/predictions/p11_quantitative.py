@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 from typing import Any
 
@@ -13,6 +14,7 @@ from validate.matching.fit import Matched, forecast, match, mixture_sharing, res
 from validate.measured import MissingResult, Results
 from validate.prediction import Criterion, Estimate, Measurement, Prediction
 from validate.predictions.shared import at_answer, mean
+from validate.statistics.thresholds import crossing
 
 __all__ = ["P11", "fitted"]
 
@@ -21,6 +23,7 @@ FITTED_DECAYS = (1e-5, 1e-3)
 MIXED = "ungrokking_coupled"
 
 
+@functools.cache  # P12 asks for it too, and a fit takes seconds
 def fitted(results: Results, setting: str = "base") -> tuple[Matched, float]:
     """κ, η_gen, β, D_crit from single circuits at α = 1e-5 and 1e-3 (all decays elsewhere), μ from the base's mixtures.
 
@@ -57,6 +60,26 @@ def _row(cells: str, found: Matched, nets: pd.DataFrame, present: tuple[int, int
     s, w = residuals(forecast(found.numbers, mean, found.classes, present, sharing), mean)
     return {"cells": cells, "n": len(mean), "seeds": int(nets.seed.nunique()), "rms_ln_logit": float(np.sqrt(np.mean(s**2))),
             "rms_ln_norm": float(np.sqrt(np.mean(w**2)))}  # fmt: skip
+
+
+def _outcomes(found: Matched, seen: pd.DataFrame, held: pd.DataFrame) -> list[dict[str, Any]]:
+    """How many held-out runs each forecaster calls right: does a net that has grokked keep 1/2 of its accuracy?
+
+    At rest (8.3) says D > D_crit and nothing else; the others are fitted to seeds that were seen.
+    """
+    truth = held.test >= 0.5
+    by_size = seen.groupby("dataset_size").test.mean()
+    measured = crossing(by_size.index.to_numpy(float), by_size.to_numpy(float))
+    forecasts = {
+        "D > D_crit of single circuits": held.dataset_size > found.numbers.critical,
+        "logistic in ln D, fitted to seen mixtures": np.log(held.dataset_size) > measured,
+        "persistence: what has grokked stays": pd.Series(True, held.index),
+        "majority of seen mixtures": pd.Series((seen.test >= 0.5).mean() >= 0.5, held.index),
+    }
+    return [
+        {"forecast": name, "right": float((says == truth).mean()), "runs": len(held)}
+        for name, says in forecasts.items()
+    ]
 
 
 def _measure(results: Results, protocol: str) -> Measurement:
@@ -99,7 +122,9 @@ def _measure(results: Results, protocol: str) -> Measurement:
         )
     estimates = {LOGIT: mean(logit, len(held), note=note), NORM: mean(norm, len(held), note=note)}
     beside = {name: Estimate(i, len(gen) + len(mem)) for name, i in found.intervals.items()}
-    return Measurement(estimates, beside, {"held out": [dict(row) for row in rows]})
+    return Measurement(
+        estimates, beside, {"held out": [dict(row) for row in rows], "outcomes": _outcomes(found, mixtures, held)}
+    )
 
 
 P11 = Prediction(

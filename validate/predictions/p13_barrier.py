@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pandas as pd
 
@@ -33,6 +35,37 @@ def _two_ends(results: Results, protocol: str) -> Estimate:
     up, down = (t[t.weight_decay.isin(both)].groupby("seed").test.mean() for t in (up, down))
     apart = (down - up).dropna()
     return mean(apart, len(up) + len(down), 0, f"{low} to {high} pairs; from scratch {up.mean():.2g}")
+
+
+CRITICAL = 256.0
+"""Where efficiencies meet in the small network (P8a), pairs"""
+LAWS: dict[str, Callable[[pd.DataFrame], pd.Series]] = {
+    "power of D": lambda t: np.log(t.dataset_size),
+    "exponential in D": lambda t: t.dataset_size / 500,
+    "nucleation, barrier ~ 1/ln(D/D_crit)": lambda t: 1 / np.log(t.dataset_size / CRITICAL),
+    "head start W_gen at the fit": lambda t: t.gen_at_fit,
+}
+"""What ln of the time to generalise could be linear in"""
+
+
+def _laws(every: pd.DataFrame) -> list[dict[str, object]]:
+    """Each law fitted on every other size and held against the sizes between, by log-likelihood a run; sizes left out."""
+    rows: list[dict[str, object]] = []
+    for decay, runs in every[every.gen_at_fit.notna()].groupby("weight_decay"):
+        sizes = sorted(set(runs.dataset_size))
+        inside = runs.dataset_size.isin(sizes[::2])
+        for name, x in LAWS.items():
+            try:
+                law = fit_escape(x(runs[inside]), runs[inside].t_half, runs[inside].steps)
+            except ValueError:
+                continue
+            out = runs[~inside]
+            score = law.score(x(out), out.t_half, out.steps) / max(len(out), 1)
+            expected = float(law.share(x(out), out.steps).sum())
+            rows.append({"weight_decay": decay, "law": name, "held_out_runs": len(out), "log_likelihood_a_run": score,
+                         "escapes_forecast": expected, "escapes": int(out.t_half.notna().sum()),
+                         "spread": law.spread})  # fmt: skip
+    return rows
 
 
 def _warning(table: pd.DataFrame) -> Estimate:
@@ -75,7 +108,7 @@ def _measure(results: Results, protocol: str) -> Measurement:
     return Measurement(
         {TWO: _two_ends(results, protocol), WARNING: _warning(new)},
         beside,
-        {"escapes": rows, "runs": records(table)},
+        {"escapes": rows, "laws": _laws(every), "runs": records(table)},
         tuple(remarks),
     )
 

@@ -26,12 +26,18 @@ def median_time(time: npt.ArrayLike, end: npt.ArrayLike) -> float:
 
 
 class EscapeLaw(NamedTuple):
-    """ln t = level + slope·x + spread·normal noise, and the log-likelihood of what it was fitted to."""
+    """ln t = level + slope·x + spread·normal noise."""
 
     level: float
     slope: float
     spread: float
-    loglikelihood: float
+
+    def score(self, x: npt.ArrayLike, time: npt.ArrayLike, end: npt.ArrayLike) -> float:
+        """Log-likelihood of runs (n,): of their ln times, or of not having escaped by `end` where the time is nan."""
+        at, t, e = (np.asarray(v, np.float64) for v in (x, time, end))
+        happened = np.isfinite(t)
+        z = (np.log(np.where(happened, t, e)) - self.level - self.slope * at) / self.spread
+        return float(np.where(happened, stats.norm.logpdf(z) - math.log(self.spread), stats.norm.logsf(z)).sum())
 
     def share(self, x: npt.ArrayLike, end: npt.ArrayLike) -> npt.NDArray[np.float64]:
         """Share of runs that escape by `end`."""
@@ -54,12 +60,10 @@ def fit_escape(x: npt.ArrayLike, time: npt.ArrayLike, end: npt.ArrayLike) -> Esc
         raise ValueError(
             f"a law of escape needs three escapes at two sizes or more; received {int(happened.sum())}. Train longer."
         )
-    y = np.log(np.where(happened, t, e))
 
     def loss(p: npt.NDArray[np.float64]) -> float:
-        z = (y - p[0] - p[1] * x) / math.exp(p[2])
-        return float(-np.where(happened, stats.norm.logpdf(z) - p[2], stats.norm.logsf(z)).sum())
+        return -EscapeLaw(p[0], p[1], math.exp(p[2])).score(x, t, e)
 
-    slope, level = np.polyfit(x[happened], y[happened], 1)
+    slope, level = np.polyfit(x[happened], np.log(t[happened]), 1)
     found = optimize.minimize(loss, (level, slope, 0.0), method="Nelder-Mead", options={"maxiter": 4000, "fatol": 1e-9})
-    return EscapeLaw(float(found.x[0]), float(found.x[1]), math.exp(found.x[2]), -float(found.fun))
+    return EscapeLaw(float(found.x[0]), float(found.x[1]), math.exp(found.x[2]))
