@@ -133,11 +133,16 @@ def test_beside_a_grown_circuit_zero_can_be_left_and_the_origin_cannot() -> None
     assert tm.simulate(shared, 1e8).gen_logit[-1] > 1.0
     for start in ([0.0, 0.0], [1e-9, 1e-9]):
         assert tm.simulate(NETWORK, 1e6, start=start).final_state.logit.max() <= 1e-100 * (start[0] > 0.0)
+    # Descent too is held, with a push at the origin of a penalty whose degree is below 1.
+    held = {"kappa": 2.5, "sharing": 3.0, "weight_decay": 0.1, "method": "descent", "steps": 200}
+    assert tm.simulate(NETWORK, start=[0.0, 0.0], **held).final_state.logit.max() == 0.0
     with pytest.raises(ValueError, match="kappa > norm_power a circuit needs a positive start"):
         tm.simulate(shared, mem_initial_logit=0.0)
     # κ > μ: zero beside a grown circuit is behind the wall, and the origin of κ < m is not.
     alone = tm.TwoCircuitModel(kappa=1.5, sharing=1.2)
     assert tm.simulate(alone).logits[-1].max() > 5.0
+    descended, flowed = tm.simulate(alone, 20.0, method="descent"), tm.simulate(alone, 20.0)
+    np.testing.assert_allclose(descended.logits[-1], flowed.logits[-1], rtol=0.02)
     assert tm.simulate(alone, start=[0.0, 3.0]).gen_logit[-1] == 0.0
     with pytest.raises(ValueError, match="kappa > sharing a circuit needs a positive start"):
         tm.simulate(alone, mem_initial_logit=1.0)

@@ -32,13 +32,10 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    if sys.argv[1:2] in (["-h"], ["--help"]):
-        print(
-            f"usage: python -m toymodel [explore ...]\n\n{__doc__}\nIn Python: import toymodel as tm; help(tm.simulate)."
-        )
-        sys.exit(0)
     if sys.argv[1:2] == ["explore"]:
         from toymodel.explore.serve import main as explore
 
         sys.exit(explore(sys.argv[2:]))
+    if sys.argv[1:]:
+        sys.exit(print(f"usage: python -m toymodel [explore ...]\n\n{__doc__}\nIn Python: help(toymodel.simulate)."))
     main()

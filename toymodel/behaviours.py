@@ -14,15 +14,9 @@ from .parameters import FloatArray, check, check_axis, real
 
 Bools = npt.NDArray[np.bool_]
 
-COMPREHENSION = "comprehension"
-GROKKING = "grokking"
-SEMI_GROKKING = "semi-grokking"
-SEMI_COMPREHENSION = "semi-comprehension"
-MEMORISATION = "memorisation"
-UNGROKKING = "ungrokking"
-CONFUSION = "confusion"
-UNFINISHED = "unfinished"
-FAILED = "failed"
+COMPREHENSION, GROKKING, MEMORISATION, UNGROKKING = "comprehension", "grokking", "memorisation", "ungrokking"
+SEMI_GROKKING, SEMI_COMPREHENSION = "semi-grokking", "semi-comprehension"
+CONFUSION, UNFINISHED, FAILED = "confusion", "unfinished", "failed"
 
 MEANINGS = {
     COMPREHENSION: "generalises, with t_gen <= 2 t_fit",

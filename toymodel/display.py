@@ -24,8 +24,7 @@ class Shown:
         width = max(len(name) for name, _ in rows)
         return "\n".join([type(self).__name__, *(f"  {name:<{width}}  {value}" for name, value in rows)])
 
-    def __repr__(self) -> str:
-        return str(self)
+    __repr__ = __str__
 
     def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
         # IPython's terminal shows the text also where `repr` is an expression that makes the object again.

@@ -12,7 +12,7 @@ from . import flow
 from .compilation import compiled as load
 from .kernel import points
 from .kernel.descent import MODULUS_2
-from .kernel.rows import COUNT, DONE, EXTINCT, N_COLUMNS, N_EVENTS, NOT_FINITE, ROOM, STATUS, TOO_MANY_STEPS, UNSTABLE
+from .kernel.rows import DONE, EXTINCT, N_COLUMNS, N_EVENTS, NOT_FINITE, ROOM, STATUS, TOO_MANY_STEPS, UNSTABLE
 from .losses import wrong_probability
 from .parameters import FloatArray
 from .problem import Problem
@@ -40,32 +40,19 @@ class Solution:
     samples: FloatArray  # (P, k, n) logits
     kept: FloatArray  # (P, k, n) invariants
 
-    @property
-    def status(self) -> npt.NDArray[np.int_]:
-        """(P,) keys of REASONS."""
-        return self.events[:, STATUS].astype(int)
-
-    @property
-    def count(self) -> npt.NDArray[np.int_]:
-        """(P,) steps taken."""
-        return self.events[:, COUNT].astype(int)
-
 
 def solve_flow(problem: Problem, t_end: FloatArray, rtol: float, times: FloatArray, compiled: bool) -> Solution:
     """Gradient flow of every point to t_end (P,), logits kept at times (k,)."""
     size, n = problem.logit.shape
     final, limits = np.zeros((size, n)), np.full((size, n), np.nan)
     events, samples = np.zeros((size, N_COLUMNS)), np.full((size, times.size * n), np.nan)
-    # Apart, so that a point's last bits do not depend on whether others in its grid share norm.
-    for coupled in (False, True):
-        which = np.flatnonzero(problem.coupled == coupled)
-        if which.size:
-            some = problem.take(which)
-            outputs = [x[which] for x in (samples, events, final, limits)]
-            inputs = [some.circuits(rtol), some.numbers(t_end[which]), problem.num_gen, coupled, rtol, times]
-            _call("flow_points", inputs, outputs, n, compiled)
-            for whole, part in zip((samples, events, final, limits), outputs, strict=True):
-                whole[which] = part
+
+    def call(which: npt.NDArray[np.int_], coupled: bool, outputs: list[Any]) -> None:
+        some = problem.take(which)
+        inputs = [some.circuits(rtol), some.numbers(t_end[which]), problem.num_gen, coupled, rtol, times]
+        _call("flow_points", inputs, outputs, n, compiled)
+
+    _apart(problem, [samples, events, final, limits], call)
     shape = (size, times.size, n)
     kept = np.broadcast_to(problem.signed_invariant[:, None, :], shape)
     return Solution(events, final, problem.signed_invariant, limits, samples.reshape(shape), kept)
@@ -82,29 +69,20 @@ def solve_descent(
 ) -> Solution:
     """Gradient descent of every point, steps (P,) of learning_rate (P,), state kept after marks (k,) steps."""
     size, n = problem.logit.shape
-    events, final, invariant = np.zeros((size, N_COLUMNS)), np.zeros((size, n)), np.zeros((size, n))
-    samples, kept = np.zeros((size, marks.size * n)), np.zeros((size, marks.size * n))
+    events = np.zeros((size, N_COLUMNS))
+    samples, kept = np.full((2, size, marks.size * n), np.nan)
     u, v = flow.subweights(problem.logit, problem.signed_invariant)
     # Two whole numbers from one, scattered so that neighbouring seeds have nothing in common.
     states = {float(s): np.random.SeedSequence(int(s)).generate_state(2) for s in np.unique(seed)}
     scattered = np.array([states[float(s)] for s in seed]) % (MODULUS_2 - 1) + 1.0
     numbers = problem.numbers(np.zeros(size), learning_rate, steps.astype(float), noise, *scattered.T)
-    for coupled in (False, True):
-        which = np.flatnonzero(problem.coupled == coupled)
-        if which.size:
-            outputs = [x[which] for x in (samples, kept, events, final, invariant)]
-            inputs = [
-                u[which],
-                v[which],
-                problem.circuits(RTOL)[which],
-                numbers[which],
-                problem.num_gen,
-                coupled,
-                marks,
-            ]
-            _call("descent_points", inputs, outputs, n, compiled, lanes=False)
-            for whole, part in zip((samples, kept, events, final, invariant), outputs, strict=True):
-                whole[which] = part
+
+    def call(which: npt.NDArray[np.int_], coupled: bool, outputs: list[Any]) -> None:
+        inputs = [x[which] for x in (problem.circuits(RTOL), numbers)]
+        _call("descent_points", [*inputs, problem.num_gen, coupled, marks], outputs, n, compiled, lanes=False)
+
+    _apart(problem, [u, v, samples, kept, events], call)
+    final, invariant = u * v, (v - u) * (v + u)
     # Descent and flow share their fixed points; the flow says to which one this state leads.
     limits = np.full((size, n), np.nan)
     done = np.flatnonzero(events[:, STATUS] == DONE)
@@ -118,10 +96,21 @@ def solve_descent(
     return Solution(events, final, invariant, limits, samples.reshape(shape), kept.reshape(shape))
 
 
+def _apart(problem: Problem, outputs: list[npt.NDArray[Any]], call: Any) -> None:
+    """Points that share norm and others apart, so that one's last bits do not depend on whether others in its grid share."""
+    for coupled in (False, True):
+        which = np.flatnonzero(problem.coupled == coupled)
+        if which.size:
+            parts = [x[which] for x in outputs]
+            call(which, coupled, parts)
+            for whole, part in zip(outputs, parts, strict=True):
+                whole[which] = part
+
+
 def follow_to_limit(problem: Problem, compiled: bool = False) -> FloatArray:
     """Logits (P, n) at which the flow from each point's start ends; nan where it could not be followed."""
     solution = solve_flow(problem, np.zeros(problem.size), RTOL, np.zeros(0), compiled)
-    return np.where((solution.status == DONE)[:, None], solution.limits, np.nan)
+    return np.where((solution.events[:, STATUS] == DONE)[:, None], solution.limits, np.nan)
 
 
 # Share of all logits below which a circuit's oscillation does no harm.

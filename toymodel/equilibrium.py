@@ -1,13 +1,7 @@
 """Equilibria of the flow and their stability: README 4, (5.2), (5.3) and 8.
 
-At an equilibrium every circuit off its wall has the push p(S), and every other one is pushed onto its wall.  All logits then
-follow from one number, so that each set of live circuits has its equilibria by one scalar equation (8.4).
-
-    κ < μ   present circuits share: the live ones are all of them
-    κ = μ   the least slope takes all; equal slopes share as the start decides (4.2)
-    κ > μ   every subset of circuits has an equilibrium or two; only pure states can be stable (4.3)
-
-For κ > m the origin is one more, and is stable (8.3).
+At an equilibrium every circuit off its wall has the push p(S), so that all logits follow from one number: each set of live
+circuits has its equilibria by one scalar equation (8.4).  Which sets there are, (4.1) to (4.3) and (8.3) say.
 """
 
 from collections.abc import Sequence

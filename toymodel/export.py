@@ -36,6 +36,9 @@ VARIABLES = {
     "t_cross": ("flow time", "since when the generalising circuits lead; nan: not at the end"),
     "t_lost": ("flow time", "since when the memorising circuits lead; nan: not at the end"),
     "behaviour": ("", "behaviour; see the attribute meanings"),
+    "from_scratch": ("examples", "least data set size at which Gen leads, from scratch"),
+    "ungrokking": ("examples", "least data set size at which a grokked network keeps its lead"),
+    "gap": ("1", "ln(from_scratch / ungrokking)"),
     "num_steps": ("1", "integration steps"),
 }
 
@@ -43,10 +46,8 @@ VARIABLES = {
 def attributes(name: str) -> dict[str, str]:
     """units and long_name of a variable or axis."""
     if name in VARIABLES:
-        unit, meaning = VARIABLES[name]
-        return {"units": unit, "long_name": meaning} | (
-            {"meanings": json.dumps(MEANINGS)} if name == "behaviour" else {}
-        )
+        meanings = {"meanings": json.dumps(MEANINGS)} if name == "behaviour" else {}
+        return dict(zip(("units", "long_name"), VARIABLES[name], strict=True)) | meanings
     row = TABLE.get(name) or next((row for key, row in TABLE.items() if name.endswith(f"_{key}")), None)
     return {"units": row.unit, "long_name": row.meaning} if row else {}
 

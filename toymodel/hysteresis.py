@@ -130,9 +130,6 @@ def size_thresholds(
         coords={"time": when},
         attrs=scratch.attrs | {"full_size": full.dataset_size},
     )
-    for name in ("from_scratch", "ungrokking"):
-        ds[name].attrs.update(units="examples", long_name=f"threshold in data set size, {name}")
-    ds["gap"].attrs.update(units="1", long_name="ln(from_scratch / ungrokking)")
     return describe(ds)
 
 

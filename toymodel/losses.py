@@ -18,8 +18,7 @@ Numbers = FloatArray | float
 def train_loss(total_logit: Numbers, num_classes: Numbers) -> FloatArray:
     """(2.1) L = ln(1 + (q-1) e^(-S)), with S the sum of all circuits' logits."""
     rivals = np.log(np.asarray(num_classes, float) - 1.0)
-    with np.errstate(invalid="ignore"):  # a failed run has nan logits, and then a nan loss
-        return np.asarray(np.logaddexp(0.0, rivals - np.asarray(total_logit, float)))
+    return np.asarray(np.logaddexp(0.0, rivals - np.asarray(total_logit, float)))
 
 
 @np.errstate(invalid="ignore")  # nan in, nan out
@@ -32,16 +31,14 @@ def test_loss(gen_logit: Numbers, mem_logit: Numbers, num_classes: Numbers) -> F
     gen, mem = np.asarray(gen_logit, float), np.asarray(mem_logit, float)
     with np.errstate(divide="ignore"):  # two classes leave no third one: ln 0
         others = np.log(np.asarray(num_classes, float) - 2.0)
-    with np.errstate(invalid="ignore"):
-        return np.asarray(np.logaddexp(0.0, np.logaddexp(mem, others) - gen))
+    return np.asarray(np.logaddexp(0.0, np.logaddexp(mem, others) - gen))
 
 
 @np.errstate(invalid="ignore")  # nan in, nan out
 def wrong_probability(total_logit: Numbers, num_classes: Numbers) -> FloatArray:
     """(2.4) p(S) = (q-1) / (e^S + q - 1) = -dL/dS, the probability not on the right label."""
     rivals = np.log(np.asarray(num_classes, float) - 1.0)
-    with np.errstate(invalid="ignore"):
-        return np.asarray(np.exp(-np.logaddexp(0.0, np.asarray(total_logit, float) - rivals)))
+    return np.asarray(np.exp(-np.logaddexp(0.0, np.asarray(total_logit, float) - rivals)))
 
 
 def penalty_factor(penalty: str | npt.NDArray[Any]) -> FloatArray:
@@ -54,11 +51,6 @@ def regularisation(
 ) -> FloatArray:
     """(2.3), (8.1) R = (α/2) ‖w‖^m ("half") or α ‖w‖^m ("full"), of the network's norm."""
     return np.asarray(penalty_factor(penalty) * weight_decay * np.asarray(norm, float) ** norm_power)
-
-
-def chance_loss(num_classes: Numbers) -> FloatArray:
-    """Loss of a network that knows nothing: ln q."""
-    return np.asarray(np.log(np.asarray(num_classes, float)))
 
 
 def accuracy(lead: Numbers, noise: Numbers, silent: npt.ArrayLike, num_classes: Numbers) -> FloatArray:

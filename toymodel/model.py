@@ -122,11 +122,8 @@ class TwoCircuitModel(Shown):
     @property
     def labels(self) -> tuple[str, ...]:
         """A name for each circuit: gen and mem, or gen1, gen2, ... where there are several."""
-
-        def names(stem: str, count: int) -> list[str]:
-            return [stem] if count == 1 else [f"{stem}{k + 1}" for k in range(count)]
-
-        return (*names("gen", self.num_gen), *names("mem", len(self.memorising)))
+        kinds = {"gen": len(self.generalising), "mem": len(self.memorising)}
+        return tuple(f"{kind}{k + 1}" if count > 1 else kind for kind, count in kinds.items() for k in range(count))
 
     @property
     def efficiencies(self) -> FloatArray:
@@ -250,16 +247,12 @@ class TwoCircuitModel(Shown):
         return rows
 
 
-HELP = "\n".join(
-    [
-        explain(CIRCUIT_PARAMETERS, "gen_"),
-        "    mem_...              the same of the memorising circuit; gen1_..., gen2_... where there are several",
-        explain(MODEL_PARAMETERS),
-        '    penalty              "half": (α/2) ‖w‖^m, "full": α ‖w‖^m',
-        explain(LAW_PARAMETERS),
-        "    law                  a PowerLaw or TabulatedLaw",
-    ]
-)
+HELP = f"""{explain(CIRCUIT_PARAMETERS, "gen_")}
+    mem_...              the same of the memorising circuit; gen1_..., gen2_... where there are several
+{explain(MODEL_PARAMETERS)}
+    penalty              "half": (α/2) ‖w‖^m, "full": α ‖w‖^m
+{explain(LAW_PARAMETERS)}
+    law                  a PowerLaw or TabulatedLaw"""
 
 
 def as_model(model: TwoCircuitModel | None, parameters: dict[str, Any] | None = None) -> TwoCircuitModel:

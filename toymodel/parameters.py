@@ -149,7 +149,6 @@ def check_axis(row: str, values: Any, name: str | None = None) -> FloatArray:
 ALIASES = {
     "wd": "weight_decay", "lr": "learning_rate", "alpha": "weight_decay", "lambda": "learning_rate", "mu": "sharing",
     "beta": "exponent", "sigma": "logit_spread", "epsilon": "logit_floor", "d_crit": "critical_size", "k": "kappa",
-    "steps_per_run": "steps", "n_classes": "num_classes", "p": "num_classes", "n": "dataset_size",
 } | {p.symbol.lower(): p.name for p in (*MODEL_PARAMETERS, *LAW_PARAMETERS, RUN_PARAMETERS[1])}  # fmt: skip
 
 

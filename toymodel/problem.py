@@ -131,7 +131,7 @@ class Problem:
     def performance(self, logits: FloatArray) -> FloatArray:
         """Test performance (P,) of logits (P, n): accuracy, or 1 - loss / ln q where inputs are all alike."""
         gen, mem = logits[:, : self.num_gen].sum(axis=1), logits[:, self.num_gen :].sum(axis=1)
-        score = 1.0 - losses.test_loss(gen, mem, self.num_classes) / losses.chance_loss(self.num_classes)
+        score = 1.0 - losses.test_loss(gen, mem, self.num_classes) / np.log(self.num_classes)
         accuracy = losses.test_accuracy(logits, self.num_gen, self.num_classes, self.logit_spread)
         return np.where(self.logit_spread > 0.0, accuracy, score)
 

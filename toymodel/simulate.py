@@ -13,7 +13,7 @@ from .compilation import available
 from .display import Rows, Shown, number
 from .engine import REASONS, RTOL, follow_to_limit, solve_descent, solve_flow, stable_rate
 from .export import describe, provenance
-from .kernel.rows import COUNT, DONE, GENERALISED, N_EVENTS
+from .kernel.rows import COUNT, DONE, GENERALISED, N_EVENTS, STATUS
 from .model import HELP, TwoCircuitModel, as_model
 from .parameters import FloatArray, check, unknown
 from .problem import Problem, event_times, pack
@@ -51,8 +51,7 @@ class Trajectory(Readings, Shown):
     logits (k, n)    W, nats; gen_logit and mem_logit (k,) add them up by kind
     norms (k, n)     P of each circuit; norm (k,) is the network's ‖w‖ (8.1), gen_norm and mem_norm (k,) are by kind
     train_loss, test_loss (k,), nats; train_accuracy, test_accuracy (k,); regularised_loss (k,) L + R
-    t_fit, t_gen, t_cross, t_lost   flow times since which the run fits, generalises, Gen leads, Mem leads; None if not so at
-                     the end
+    t_fit, t_gen, t_cross, t_lost   flow times of events, None if what they are about does not hold at the end
     behaviour        a word of the vocabulary (toymodel.BEHAVIOURS); `meaning` explains it
     final_state      logits and invariants at t_end, to go on from
     limit_logits (n,)   where the flow would end
@@ -132,11 +131,13 @@ class Trajectory(Readings, Shown):
             length: float | None = until - self.t_end
         else:
             length = t_end  # simulate refuses both
-        settings = {name: changes.pop(name, getattr(self, name)) for name in ("rtol", "criteria", "noise", "seed")}
+        method = method or self.method
+        kept = {"rtol": self.rtol, "criteria": self.criteria, "seed": self.seed + 1}  # other noise than before
+        settings: dict[str, Any] = kept | {"noise": self.noise if method == "descent" else 0.0} | changes
         more = simulate(
-            self.model, length, method or self.method, steps=steps, start=self.final_state,
+            self.model, length, method, steps=steps, start=self.final_state,
             learning_rate=self.learning_rate, times=None if times is None else np.asarray(times, float) - self.t_end,
-            **settings, **changes,
+            **settings,
         )  # fmt: skip
         return self._joined(more)
 
@@ -295,7 +296,7 @@ def simulate(
         compiled = (count * len(model.circuits) > COMPILE_FROM if compiled is None else compiled) and available()
         noisy = np.array([noise]), np.array([float(seed)])
         solution = solve_descent(problem, rate, np.array([count]), *noisy, marks, compiled)
-    status = int(solution.status[0])
+    status = int(solution.events[0, STATUS])
     behaviour = str(problem.behaviours(solution.events, solution.final, solution.limits)[0])
     return Trajectory(
         model=model, method=method, learning_rate=learning_rate, t_end=t_end, rtol=rtol, noise=noise, seed=seed,

@@ -12,7 +12,7 @@ from .behaviours import BEHAVIOURS, FAILED, Criteria, as_criteria
 from .compilation import available
 from .engine import LANES, RTOL, Solution, solve_descent, solve_flow
 from .export import describe, provenance
-from .kernel.rows import DONE
+from .kernel.rows import COUNT, DONE, STATUS
 from .model import HELP, PENALTIES, TwoCircuitModel, as_model
 from .parameters import RUN_AXES, TABLE, FloatArray, check, check_axis, unknown
 from .problem import Problem, event_times, pack
@@ -171,7 +171,7 @@ class _Result:
         self.samples = np.full((total, kept, n), np.nan)
 
     def store(self, where: slice, problem: Problem, solution: Solution) -> None:
-        done = solution.status == DONE
+        done = solution.events[:, STATUS] == DONE
         self.final[where] = np.where(done[:, None], solution.final, np.nan)
         self.samples[where] = solution.samples
         end = _Reading(np.where(done[:, None], solution.final, 0.0), problem)
@@ -182,7 +182,7 @@ class _Result:
             self.variables[name][where] = np.where(done, value, np.nan)
         behaviours = problem.behaviours(solution.events, solution.final, solution.limits)
         self.variables["behaviour"][where] = np.where(done, behaviours, FAILED)
-        self.variables["num_steps"][where] = solution.count
+        self.variables["num_steps"][where] = solution.events[:, COUNT]
 
 
 def _axes(axes: dict[str, Any]) -> dict[str, npt.NDArray[Any]]:

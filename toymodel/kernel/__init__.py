@@ -6,16 +6,6 @@ each other, so a point's result does not depend on its neighbours.
 The text is plain Python, so that `simulate` runs it as it stands, in one lane.  `sweep` imports the same folder once more
 under the name `toymodel.compiled`, where numba compiles every function and loops over lanes become vector instructions:
 one text, two speeds.
-
-    rows        names for the numbers of a point and the rows of `room`, the kernel's memory
-    elementary  exp and log over a vector
-    equations   logits, pushes, linear solve, event margins       README (2.2), (2.4), (3.6), (3.7), (8.2), (8.6)
-    wall        the wall at W = 0, or at a floor                  (3.9)
-    rodas       one Rosenbrock step                               (3.6), (3.7), (8.6)
-    lane        a lane's run: its start, its steps, its events    (3.2), (3.6)
-    limit       where the flow ends for κ < μ                     (8.4)
-    descent     gradient descent on the subweights                (3.3)
-    points      many points, by flow or by descent
 """
 
 from collections.abc import Callable

@@ -110,9 +110,4 @@ def descent(
                         events[rows.STATUS] = rows.EXTINCT
                 u[i] = u_new
                 v[i] = v_new
-    while marked < n_marks:
-        for i in range(n):
-            samples[marked * n + i] = math.nan
-            kept[marked * n + i] = math.nan
-        marked += 1
     events[rows.COUNT] = k

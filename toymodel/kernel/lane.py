@@ -33,9 +33,7 @@ def rest(k: int, n: int, lanes: int, room: Vector) -> None:
 
 
 @jit
-def load(
-    k: int, point: int, circuits: Vector, numbers: Vector, n: int, lanes: int, room: Vector
-) -> None:  # fmt: skip
+def load(k: int, point: int, circuits: Vector, numbers: Vector, n: int, lanes: int, room: Vector) -> None:
     """Puts a point, with its circuits (CIRCUIT, n) and numbers (N_NUMBERS,), into lane k."""
     for c in range(rows.N_NUMBERS):
         room[c][k] = numbers[c]

@@ -113,16 +113,13 @@ def flow_points(
 
 @jit
 def descent_points(
-    u: Vector, v: Vector, circuits: Vector, numbers: Vector, n_gen: int, coupled: bool, marks: Vector,
-    samples: Vector, kept: Vector, events: Vector, final: Vector, invariant: Vector, n: int, room: Vector,
+    circuits: Vector, numbers: Vector, n_gen: int, coupled: bool, marks: Vector,
+    u: Vector, v: Vector, samples: Vector, kept: Vector, events: Vector, n: int, room: Vector,
 ) -> None:  # fmt: skip
-    """All points by gradient descent.  u and v (points, n) are used up; final and invariant receive W and v² - u²."""
+    """All points by gradient descent, from u, v (points, n), which receive where each ends."""
     for point in range(len(numbers)):
         rest(0, n, 1, room)
         descent(
             u[point], v[point], circuits[point], numbers[point], n_gen, coupled, marks, samples[point], kept[point],
             events[point], n, room,
         )  # fmt: skip
-        for i in range(n):
-            final[point][i] = u[point][i] * v[point][i]
-            invariant[point][i] = (v[point][i] - u[point][i]) * (v[point][i] + u[point][i])
