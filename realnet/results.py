@@ -10,12 +10,13 @@ from __future__ import annotations
 
 import dataclasses
 import errno
+import importlib.util
 import json
 import math
 import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import xarray as xr
@@ -172,12 +173,16 @@ def _describe(ds: xr.Dataset, configs: list[RunConfig], found: list[Record]) -> 
 
 
 def write_netcdf(ds: xr.Dataset, path: Path) -> None:
-    """Save, compressed, under a temporary name first. Errors: StorageError."""
+    """Save, compressed, under a temporary name first; in netCDF 3 where the library netCDF4 is not installed.
+
+    Errors: StorageError.
+    """
     packed = {n: {"zlib": True, "complevel": 4} for n, v in ds.data_vars.items() if v.dtype.kind == "f"}
+    engine = _engine()
 
     def write(name: str) -> None:
         try:
-            ds.to_netcdf(name, engine="netcdf4", encoding=packed)
+            ds.to_netcdf(name, engine=engine, encoding=packed if engine == "netcdf4" else {})
         except RuntimeError as error:  # the netCDF library does not say why it cannot write
             full = shutil.disk_usage(path.parent).free < ds.nbytes
             raise OSError(errno.ENOSPC if full else errno.EIO, str(error)) from error
@@ -187,5 +192,9 @@ def write_netcdf(ds: xr.Dataset, path: Path) -> None:
 
 def read_netcdf(path: Path) -> xr.Dataset:
     """The data set that `write_netcdf` saved."""
-    with xr.open_dataset(path, engine="netcdf4") as ds:
+    with xr.open_dataset(path, engine=_engine()) as ds:
         return ds.load()
+
+
+def _engine() -> Literal["netcdf4", "scipy"]:
+    return "netcdf4" if importlib.util.find_spec("netCDF4") else "scipy"

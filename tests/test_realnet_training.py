@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 import xarray as xr
 
 import realnet as rn
 from realnet.__main__ import main
+from realnet.engine.ensemble import Stack
 from realnet.engine.plan import plan
 from realnet.examples import stage_data
 from realnet.records import Folder
@@ -117,6 +120,34 @@ def test_results_on_disk_equal_those_in_memory_and_carry_their_provenance(tmp_pa
     assert json.loads(ds.attrs["versions"])["torch"].startswith("2.")
     assert ds.attrs["device"] == "cpu"
     assert (ds.wall_time > 0).all()
+
+
+def test_the_estimate_is_measured_under_the_conditions_of_training(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where subnormal numbers slow a processor down, steps timed with them would say nothing about steps without."""
+    flushed, advance = [], Stack.advance
+
+    def watched(stack: Stack, steps: int) -> None:
+        flushed.append(bool(torch.tensor(1e-40) * 1.0 == 0))
+        advance(stack, steps)
+
+    monkeypatch.setattr(Stack, "advance", watched)
+    rn.train(replace(TINY, steps=10), "cpu", workers=1)
+    probes = 2
+    assert len(flushed) > probes
+    assert all(flushed)
+
+
+def test_results_are_written_where_netcdf4_is_not_installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    find = importlib.util.find_spec
+    monkeypatch.setattr(
+        importlib.util, "find_spec", lambda name, *rest: None if name == "netCDF4" else find(name, *rest)
+    )
+    ds = rn.train(replace(TINY, steps=10), "cpu", tmp_path, progress=False)
+    assert (tmp_path / "results.nc").read_bytes()[:3] == b"CDF"
+    saved = read_netcdf(tmp_path / "results.nc")
+    monkeypatch.undo()
+    xr.testing.assert_equal(saved, ds)
+    xr.testing.assert_equal(read_netcdf(tmp_path / "results.nc"), ds)
 
 
 def test_a_line_before_and_a_bar_while_training(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
