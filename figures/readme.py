@@ -15,6 +15,7 @@ A README has blocks between `<!-- begin: name -->` and `<!-- end: name -->`; eac
 import json
 import re
 import sys
+import textwrap
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -32,9 +33,7 @@ ROOT = HERE.parent
 FILES = ("README.md", "toymodel/README.md", "realnet/README.md", "figures/README.md")
 RESULTS = ROOT / "tests" / "benchmarks" / "results"
 GALLERY = HERE / "gallery"
-# Of the README's thumbnails and findings.
 THUMBNAILS = ("behaviours", "efficiency", "ungrokking", "quantitative", "escape", "phase_kappa_dataset_size")
-FINDINGS = ("P8a", "P11", "P3", "P13")
 
 
 def load(name: str) -> dict[str, Any]:
@@ -78,17 +77,34 @@ def _deciding(p: dict[str, Any]) -> dict[str, Any]:
 def hero() -> str:
     """The animation at the top."""
     about = json.loads((GALLERY / "hero.json").read_text(encoding="utf-8"))
-    return f"![{about['title']}](figures/gallery/hero.gif)\n\n*{about['caption']}*"
+    caption = textwrap.fill(f"*{about['caption']}*", 118)
+    return f"![A network groks, and so does the toy model](figures/gallery/hero.gif)\n\n{caption}"
 
 
 def findings() -> str:
-    """Predictions as they were judged, a line each."""
-    lines = []
-    for id in FINDINGS:
-        p = judged().prediction(id)
-        entry = _deciding(p)
-        lines.append(f"- **{p['claim']}** {p['verdict'].capitalize()} ({id}, {p['decides']}): {_finding(entry)}.")
-    return "\n".join(lines)
+    """The story in four findings: a sentence and its numbers each."""
+    found = judged()
+
+    def percent(name: str) -> str:
+        error = found.number("P11", name)
+        return f"{100 * error.value:.1f} % ({100 * error.low:.1f} to {100 * error.high:.1f}, n = {error.n})"
+
+    ratio = found.number("P8a", "ln(isologit D_crit / ungrokking D_crit)").exp()
+    shift = found.number("P3", "ln D_crit at the least weight decay less that at the largest")
+    logit, norm = (f"rms error of ln {name} on held-out mixtures" for name in ("logit", "norm"))
+    gap = found.number("P7", "gap ln(D_scratch / D_ungrokking) at the end").exp()
+    refuted = [p for p in found.predictions if p["verdict"] == "refuted"]
+    parts = [
+        "**The efficiencies cross where nets ungrok.** The size at which Mem-only and Gen-only nets need the same norm, "
+        f"over the size at which nets that have grokked lose it: {ratio}; it moves by {shift} in ln D with weight decay.",
+        "**The theory gives numbers once circuits share norm.** Four numbers of single circuits and μ give mixtures that "
+        f"were not fitted: logits to {percent(logit)}, norms to {percent(norm)}.",
+        "**From scratch there is a barrier.** Nets need more pairs than at ungrokking by a factor of "
+        f"{gap}, and stay memorising where those that have grokked stay grokked.",
+        "**Refuted:** " + ("; ".join(f"{p['claim'].rstrip('.')} ({p['id']})" for p in refuted) or "nothing") + ".",
+    ]
+    parts = [part.replace("n = ", "n\u00a0=\u00a0") for part in parts]  # not to be broken
+    return "\n".join(textwrap.fill(f"{k}. {part}", 118, subsequent_indent="   ") for k, part in enumerate(parts, 1))
 
 
 def verdicts() -> str:
@@ -97,7 +113,7 @@ def verdicts() -> str:
     rows = []
     for p in found.predictions:
         entry = _deciding(p)
-        value = f"{Number.of(entry)}" if entry else "not measured"
+        value = f"{entry['criterion']}: {Number.of(entry)}" if entry else "not measured"
         rows.append((f"**{p['id']}** {p['claim']}", f"{p['verdict']} ({p['decides']})", value))
     score = ", ".join(f"{n} {verdict}" for verdict, n in found.score().items())
     head = f"{score}; {found.data['finished']} of {found.data['runs']} runs finished. Intervals: 95 % over seeds."
@@ -122,22 +138,10 @@ def _captions() -> dict[str, dict[str, Any]]:
     return {name: found[name] for name in ORDER if name in found}
 
 
-def _anchor(title: str) -> str:
-    """The fragment that a heading gets on a page of Markdown."""
-    return re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-")
-
-
 def thumbnails() -> str:
     """Six pictures, three in a row, each a link to its place in the gallery."""
-    captions = _captions()
-    cells = [
-        f'<td width="33%"><a href="figures/README.md#{_anchor(captions[name]["title"])}">'
-        f'<img src="figures/gallery/{name}.png" alt="{captions[name]["title"]}"></a></td>'
-        for name in THUMBNAILS
-        if name in captions
-    ]
-    rows = ["<tr>\n" + "\n".join(cells[k : k + 3]) + "\n</tr>" for k in range(0, len(cells), 3)]
-    return "<table>\n" + "\n".join(rows) + "\n</table>"
+    cells = [f"[![{name}](figures/gallery/{name}.png)](figures/README.md#{name})" for name in THUMBNAILS]
+    return table(tuple(cells[:3]), [tuple(cells[3:])])
 
 
 def gallery() -> str:
@@ -145,7 +149,10 @@ def gallery() -> str:
     parts = []
     for name, about in _captions().items():
         source = f"\n\n<sub>{about['source']}</sub>" if about.get("source") else ""
-        parts.append(f"## {about['title']}\n\n![{about['title']}](gallery/{name}.png)\n\n{about['caption']}{source}")
+        parts.append(
+            f'<a id="{name}"></a>\n\n'
+            + f"## {about['title']}\n\n![{about['title']}](gallery/{name}.png)\n\n{about['caption']}{source}"
+        )
     return "\n\n".join(parts)
 
 

@@ -88,7 +88,7 @@ def test_a_validate_of_another_package_is_not_ours(elsewhere: Path, tmp_path: Pa
     "statement", ["tm.simulate().plot()", "tm.sweep(kappa=[1.2, 1.5], t_end=50.0)", "tm.steady_state()"]
 )
 def test_the_toy_model_needs_no_extra(statement: str) -> None:
-    extras = ("torch", "netCDF4", "sympy", "tyro", "safetensors", "threadpoolctl", "filelock", "doit")
+    extras = ("torch", "netCDF4", "sympy", "tyro", "safetensors", "threadpoolctl", "doit")
     code = f"import sys\nfor name in {extras}: sys.modules[name] = None\nimport toymodel as tm\n{statement}"
     done = run(sys.executable, "-c", code, cwd=ROOT, MPLBACKEND="agg")
     assert done.returncode == 0, done.stderr

@@ -1,5 +1,6 @@
 """READMEs say what their sources say, `readme --check` tells, and the README's example runs."""
 
+import doctest
 import json
 import re
 from pathlib import Path
@@ -70,16 +71,19 @@ def test_the_gallery_is_in_the_papers_order() -> None:
 
 def test_thumbnails_lead_to_headings_of_the_gallery() -> None:
     text = (readme.HERE / "README.md").read_text(encoding="utf-8")
-    anchors = {readme._anchor(title) for title in re.findall(r"^## (.*)$", text, re.MULTILINE)}
-    links = re.findall(r'href="figures/README.md#([^"]+)"', readme.thumbnails())
+    anchors = set(re.findall(r'<a id="(\w+)"></a>', text))
+    links = re.findall(r"\(figures/README.md#([^)]+)\)", readme.thumbnails())
     assert len(links) == 6
     assert set(links) <= anchors
 
 
-def test_readme_example_runs_and_ungroks() -> None:
-    blocks = re.findall(r"```python\n(.*?)```", (readme.ROOT / "README.md").read_text(encoding="utf-8"), re.DOTALL)
-    (example,) = [block for block in blocks if "import toymodel" in block]
-    names: dict[str, object] = {}
-    exec(example, names)
-    assert names["run"].behaviour == "grokking"  # type: ignore[attr-defined]
-    assert names["run"].continue_with(dataset_size=400).behaviour == "ungrokking"  # type: ignore[attr-defined]
+def test_the_front_page_is_short() -> None:
+    lines = (readme.ROOT / "README.md").read_text(encoding="utf-8").splitlines()
+    assert len(lines) <= 150
+    assert not [line for line in lines if len(line) > 120 and not line.startswith("|")]
+
+
+def test_the_front_pages_example_prints_what_it_says() -> None:
+    failed, tried = doctest.testfile(str(readme.ROOT / "README.md"), module_relative=False, encoding="utf-8")
+    assert tried >= 4
+    assert not failed

@@ -130,7 +130,7 @@ def charts(found: Answer) -> list[str]:
                 lines.append(Line(np.array([x.low, x.high]), end, COLOURS[kind], dash="1 4", width=1.5))
                 values.append(end)
         if quantity == "norm":
-            lines.append(Line(run.time, run.norm, "#666", "both", width=1.5))
+            lines.insert(0, Line(run.time, run.norm, "#999", "both", width=4.0))
             values.append(run.norm)
         if rest is not None:
             lines.append(Line(np.full(1, -1.0), np.zeros(1), "#666", "at rest", dash="1 4"))

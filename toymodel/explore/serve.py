@@ -65,7 +65,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         settings = uvicorn.Config(served, log_level="error", timeout_graceful_shutdown=1)
         with contextlib.suppress(KeyboardInterrupt):
             uvicorn.Server(settings).run(sockets=[listening])
-    return 0
+    # marimo's kernels, a thread for each page that was opened, would go on for ever; they have nothing to lose.
+    os._exit(0)
 
 
 def warm() -> None:
