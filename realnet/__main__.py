@@ -72,6 +72,7 @@ def train(
     device: str = "auto",
     stack_size: int | None = None,
     workers: int | None = None,
+    tf32: bool = False,
     checkpoint_seconds: float = 60.0,
     shard: tuple[int, int] | None = None,
 ) -> None:
@@ -89,6 +90,7 @@ def train(
         device: auto, cpu, cuda, ...
         stack_size: runs in a stack.
         workers: threads that each train a stack.
+        tf32: round float32 products to TF32 on a CUDA GPU.
         checkpoint_seconds: a kill loses at most about this much work.
         shard: i n: train part i of n alone, for job arrays.
     """
@@ -100,7 +102,8 @@ def train(
     axes = {"dataset_size": dataset_sizes, "weight_decay": weight_decays}
     axes |= {"learning_rate": learning_rates, "seed": seeds}
     runs = grid(RunConfig(**fields), **{name: values for name, values in axes.items() if values})
-    how: dict[str, Any] = {"stack_size": stack_size, "workers": workers, "checkpoint_seconds": checkpoint_seconds}
+    how: dict[str, Any] = {"stack_size": stack_size, "workers": workers, "tf32": tf32}
+    how["checkpoint_seconds"] = checkpoint_seconds
     train_runs(runs, device, out, **how, shard=shard, collect=shard is None)
     list_runs(out)
 

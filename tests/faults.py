@@ -9,9 +9,8 @@ and the end is that of an uninterrupted sweep. Fuzz: configs of random fields gi
 from __future__ import annotations
 
 import json
-import os
+import multiprocessing
 import random
-import signal
 import sys
 import tempfile
 import time
@@ -41,6 +40,9 @@ def train(out: Path) -> xr.Dataset:
 def kills(count: int, seed: int) -> dict[str, object]:
     """Kill `count` trainers; returns what was seen. A sweep that finishes is begun anew."""
     random.seed(seed)
+    # Not forked from here: autograd's threads do not survive that.
+    fresh = multiprocessing.get_context("forkserver")
+    fresh.set_forkserver_preload(["realnet.training"])
     with tempfile.TemporaryDirectory() as place:
         whole = train(Path(place) / "whole")
         killed = sweeps = finished = 0
@@ -48,13 +50,11 @@ def kills(count: int, seed: int) -> dict[str, object]:
             out, held = Path(place) / f"sweep{sweeps}", dict[str, bytes]()
             sweeps += 1
             while True:
-                child = os.fork()
-                if child == 0:
-                    train(out)
-                    os._exit(0)
-                time.sleep(random.uniform(0, 0.6))
-                os.kill(child, signal.SIGKILL)
-                ended = os.waitpid(child, 0)[1]
+                child = fresh.Process(target=train, args=(out,))
+                child.start()
+                time.sleep(random.uniform(0, 3.0))
+                child.kill()
+                child.join()
                 folder = Folder(out)
                 for run in RUNS:
                     record = folder.read(run, "curve", "state")
@@ -65,7 +65,7 @@ def kills(count: int, seed: int) -> dict[str, object]:
                     elif record is not None and record.done and record.tensors:
                         held[run.name] = record.tensors["weights"].tobytes()
                         finished += 1
-                if ended == 0:
+                if child.exitcode == 0:
                     break
                 killed += 1
             xr.testing.assert_identical(train(out), whole)

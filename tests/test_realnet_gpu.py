@@ -188,6 +188,21 @@ def test_the_record_of_a_run_says_whether_its_products_were_rounded() -> None:
         torch.backends.cuda.matmul.allow_tf32 = before
 
 
+def test_training_rounds_to_tf32_when_asked_and_leaves_the_setting_as_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen, advance, before = [], Stack.advance, torch.backends.cuda.matmul.allow_tf32
+
+    def watched(stack: Stack, steps: int) -> None:
+        seen.append(torch.backends.cuda.matmul.allow_tf32)
+        advance(stack, steps)
+
+    monkeypatch.setattr(Stack, "advance", watched)
+    for tf32 in (True, False):
+        rn.train(replace(NET, steps=5), "cpu", tf32=tf32, progress=False)
+        assert set(seen) == {tf32}
+        assert torch.backends.cuda.matmul.allow_tf32 == before
+        seen.clear()
+
+
 def test_a_measurement_waits_for_the_device_once(monkeypatch: pytest.MonkeyPatch) -> None:
     stack, waits = Stack([NET], CPU), []
     stack.gradient()

@@ -32,19 +32,19 @@ def _rows(content: Mapping[str, Any], id: str, name: str, protocol: str = "coupl
     return rows_table(rows) if rows else "Not measured.\n"
 
 
-def _found(content: Mapping[str, Any], id: str, which: int = 0) -> str:
+def _found(content: Mapping[str, Any], id: str, which: int) -> str:
     column = next(p for p in content["predictions"] if p["id"] == id)["columns"]["coupled"]
     return interval_words(column["findings"][which]) if column["findings"] else "not measured"
 
 
-NUMBERS = {
-    "meet": ("P8a",),
-    "decay": ("P3",),
-    "seeds": ("P10",),
+NUMBERS: dict[str, tuple[str, int]] = {
+    "meet": ("P8a", 0),
+    "decay": ("P3", 0),
+    "seeds": ("P10", 0),
     "logits": ("P11", 0),
     "norms": ("P11", 1),
     "labels": ("P12", 1),
-    "ends": ("P13",),
+    "ends": ("P13", 0),
     "gap": ("P7", 0),
     "kept": ("P7", 1),
 }

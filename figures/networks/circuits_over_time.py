@@ -17,7 +17,6 @@ from ..study import Run, Study
 from .lines import decay_name, middle, number_axis
 
 DATA = ("realnet/grokking.nc", "base/ungrokking_coupled.nc")
-ALSO = ("fresh/ungrokking_coupled.nc",)
 STYLES = ("-", ":", "--", "-.")
 NEAR = 2.0  # ν is the slope within this factor of the size of equal logits
 
@@ -49,7 +48,7 @@ def _real(run: Run, top: Axes, bottom: Axes, style: str) -> None:
 def draw(study: Study) -> tuple[Figure, dict[str, object]]:
     """A run that groks, the toy's, and what is left at rest."""
     runs = study.runs("realnet/grokking")
-    rest = study.table("base/ungrokking_coupled", "fresh/ungrokking_coupled")
+    rest = study.table("base/ungrokking_coupled")
     fig = plt.figure(figsize=(7.0, 2.9))
     grid = fig.add_gridspec(2, 3, width_ratios=(1.1, 0.9, 1.1), height_ratios=(1, 1.5))
     top, bottom, toy_top, toy_bottom = (fig.add_subplot(grid[k % 2, k // 2]) for k in range(4))

@@ -1,7 +1,7 @@
-"""One degree κ near 4.8, not the paper's 1.2, and a critical size that scales with the number of pairs (beyond the paper).
+"""Logits grow with norm far faster than the paper's κ; D_crit grows more slowly than the pairs (beyond the paper).
 
 Claim: logits grow with norm to a power far above 2, whichever way it is measured; the ungrokking threshold hardly
-depends on width and is a like share of the pairs at every modulus.
+depends on width, and is a smaller share of the pairs the larger the modulus.
 Source: toymodel/README.md (1), (8.5); P9, P11 and P14 of validate.
 """
 

@@ -1,8 +1,8 @@
-"""At rest the toy is quantitative: numbers of single circuits and one μ give mixtures (beyond the paper).
+"""At rest, single circuits and one μ give the logits of mixtures well, their norms less well (beyond the paper).
 
-Claim: κ, η_gen, β and D_crit, fitted to nets that have one circuit only, and a μ for how circuits share norm give
-nets with both to a few percent; with orthogonal norms, as the paper has them, mixtures would cost more than either
-circuit alone.
+Claim: κ, η_gen, β and D_crit, fitted to nets that have one circuit only, and a μ for how circuits share norm give the
+logits of nets with both to a percent and their norms to a few; with orthogonal norms, as the paper has them, mixtures
+would cost more than either circuit alone.
 Source: toymodel/README.md (8.1) to (8.4); P11 and P12 of validate.
 """
 

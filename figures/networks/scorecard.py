@@ -59,7 +59,7 @@ def _column(axes: Axes, text: Axes, top: float, height: float, column: dict[str,
         text.text(
             0.0,
             y,
-            short(found.value) if found.exists else "–",
+            short(round(found.value, 3)) if found.exists else "–",
             va="center",
             fontsize=6,
             color=VERDICTS[entry["verdict"]],

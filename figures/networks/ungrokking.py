@@ -10,12 +10,12 @@ from matplotlib.figure import Figure
 
 from ..palette import CRITICAL, GREY, decay_colours
 from ..study import Study
-from .lines import critical, decay_name, medians, number_axis
+from .lines import critical, decay_name, medians, middle, number_axis, thresholds
 
 DATA = ("verdicts.json", "base/ungrokking.nc", "base/ungrokking_coupled.nc")
-ALSO = ("fresh/ungrokking_coupled.nc", "p113/ungrokking_coupled.nc")
+ALSO = ("p113/ungrokking_coupled.nc",)
 PANELS = {
-    "coupled penalty": ("base/ungrokking_coupled", "fresh/ungrokking_coupled"),
+    "coupled penalty": ("base/ungrokking_coupled",),
     "AdamW": ("base/ungrokking",),
     "coupled, the paper's size": ("p113/ungrokking_coupled",),
 }
@@ -23,9 +23,8 @@ SEEN = 3  # seeds below which a weight decay is not shown
 
 CAPTION = """
 Accuracy outside the training set at the end, of nets that had grokked and went on with D′ pairs: median over seeds,
-band from least to greatest. D_crit, where efficiencies meet, is {isologit} pairs; nothing is fitted to ungrokking. Of
-the AdamW runs {moving} of {adamw} still move. Width of the coupled transition, 10 to 90 %, in ln D′: {width}. n = {n}
-runs.
+band from least to greatest. D_crit, where efficiencies meet, is {isologit} pairs. {moving} of {adamw} AdamW runs
+still move. Coupled width, 10 to 90 %, in ln D′: {width}. {large}n = {n} runs.
 """
 
 
@@ -46,15 +45,19 @@ def draw(study: Study) -> tuple[Figure, dict[str, object]]:
         axes.axhline(1.0 / table.p.iloc[0], color=GREY, ls=":", lw=0.8, zorder=0)
         axes.set(title=f"{title}, p = {table.p.iloc[0]}", xlabel="data set size D′ (pairs)", ylim=(-0.03, 1.04))
         number_axis(axes.xaxis, table.dataset_size, 6)
-        axes.legend(loc="upper left" if found.value > 400 else "lower right")
+        axes.legend(loc="upper left")
     row[0, 0].set_ylabel("accuracy outside D′")
     if found.exists:
-        row[0, 0].text(found.value / 1.06, 0.97, CRITICAL, ha="right", va="top", fontsize=7)
-    adamw = tables["AdamW"]
+        row[0, 0].text(found.value * 1.12, 0.03, CRITICAL, va="bottom", fontsize=7)
+    adamw, large = tables["AdamW"], tables["coupled, the paper's size"]
+    place = middle(thresholds(large).values()) if len(large) else []
     return fig, {
         "n": sum(map(len, there.values())),
         "isologit": str(found),
         "moving": int((~adamw.rests).sum()),
         "adamw": len(adamw),
+        "large": f"At p = {large.p.iloc[0]} one half is at {place[0]:.0f} ({place[1]:.0f} to {place[2]:.0f}). "
+        if len(place)
+        else "",
         "width": str(study.verdicts.number("P2", "10-90 % width of the transition in ln D′")),
     }

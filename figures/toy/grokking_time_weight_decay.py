@@ -3,7 +3,7 @@
 Claim: both times fall nearly as 1/α. The closed form (6.1) is near for grokking and far too short for ungrokking,
 where Mem starts from a seed so large that its own penalty cannot be left out; the adiabatic integral is near for
 both.
-Source: model.md (6.1) and (6.2); **beyond** the paper.
+Source: toymodel/README.md (6.1) and (6.2); **beyond** the paper.
 """
 
 import matplotlib.pyplot as plt

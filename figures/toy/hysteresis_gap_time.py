@@ -4,7 +4,7 @@ Claim: for κ < 2 the two thresholds meet at D_crit as training goes on, later a
 standing seed, they stay apart for ever. The ungrokking threshold is the stability limit of pure Gen. The threshold
 from scratch lies *below* that of pure Mem, because Gen grows while Mem is still learning, and that head start is
 above the floor.
-Source: model.md (4.3), (6.3); **beyond** the paper.
+Source: toymodel/README.md (4.3), (6.3); **beyond** the paper.
 """
 
 import matplotlib.pyplot as plt

@@ -3,7 +3,7 @@
 Claim: the ratio of efficiencies decides whether a run generalises, the ratio of learning speeds whether that comes
 late; the delay grows only as the logarithm of the speed ratio. Where Mem is so inefficient that alone it cannot fit,
 there is next to no delay at any speed, because fitting waits for Gen.
-Source: Varma et al. 2023, section 3 and figure 2; model.md 1, 4 and 6.1.
+Source: Varma et al. 2023, section 3 and figure 2; toymodel/README.md 1, 4 and 6.1.
 """
 
 import matplotlib.pyplot as plt

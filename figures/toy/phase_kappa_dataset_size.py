@@ -3,7 +3,7 @@
 Claim: for κ < 2 the border of generalising stays at D_crit and the band of semi-grokking around it narrows as κ rises
 (5.3); for κ > 2 the winner takes all and a run from scratch generalises only far above D_crit, because Mem gets there
 first.
-Source: model.md 4, 5 and 7; **beyond** the paper.
+Source: toymodel/README.md 4, 5 and 7; **beyond** the paper.
 """
 
 import matplotlib.pyplot as plt

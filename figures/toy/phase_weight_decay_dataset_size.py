@@ -2,7 +2,7 @@
 
 Claim: after any finite time the border of grokking bends to larger data sets where weight decay is small, because
 those runs are not finished; the border of the steady state is vertical, at D_crit for every weight decay.
-Source: model.md (5.2), prediction P3 of Varma et al. 2023 section 3.3; the bend is **beyond** the paper.
+Source: toymodel/README.md (5.2), prediction P3 of Varma et al. 2023 section 3.3; the bend is **beyond** the paper.
 """
 
 import matplotlib.pyplot as plt

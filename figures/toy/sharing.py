@@ -19,9 +19,9 @@ SHARING = {2.0: ("0.55", "-", 4.0), 4.0: ("k", "--", 1.2), 8.0: (BOTH, "-", 1.8)
 
 CAPTION = """
 Norm (left) and Gen's share of the logits (right) at rest against data set size, from equal starts, for κ = {kappa}
-and efficiencies measured on modular addition. Thin: each circuit alone. Where circuits compete (μ = 2 and 4, the same
-curve) the more efficient takes all. For μ = 8 > κ they share: at D_crit = {critical} the mixture's norm is
-{saved:.1%} below either circuit's alone, and ln(W_mem/W_gen) falls with sharpness ν = {nu}. n = {n} steady states.
+and measured efficiencies. Thin: each circuit alone. Where circuits compete (μ = 2 and 4, the same curve) the more
+efficient takes all. For μ = 8 > κ they share: at D_crit = {critical} the mixture's norm is {saved:.1%} below either
+circuit's alone, and ln(W_mem/W_gen) falls with sharpness ν = {nu}. n = {n} steady states.
 """
 
 

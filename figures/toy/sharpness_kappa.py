@@ -2,7 +2,7 @@
 
 Claim: for κ < 2, W_mem/W_gen = (D_crit/D)^ν with ν = 2βκ/(2-κ); steady states, long runs and the width of the
 transition in test accuracy (with a spread of logits over inputs) all give that ν.
-Source: model.md (5.3), (5.4); **beyond** the paper.
+Source: toymodel/README.md (5.3), (5.4); **beyond** the paper.
 """
 
 import matplotlib.pyplot as plt

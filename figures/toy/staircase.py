@@ -3,7 +3,7 @@
 Claim: one memorising circuit and three generalising ones, each more efficient and learned more slowly than the last,
 raise test accuracy in steps with long plateaus. The learning speeds that this takes differ by orders of magnitude,
 because the time of a step grows only with the logarithm of the speed.
-Source: model.md (6.1); Varma et al. 2023, section 5.3.
+Source: toymodel/README.md (6.1); Varma et al. 2023, section 5.3.
 """
 
 import matplotlib.pyplot as plt

@@ -3,7 +3,7 @@
 Claim: continued on D′ < D_crit a network that has grokked loses its generalisation, on D′ > D_crit it keeps it, and
 its end is that of the steady state, whatever the weight decay; just below D_crit the end is in between and comes
 late.
-Source: Varma et al. 2023, section 4 (P2, P3) and figure 4; model.md 5 and 6.2.
+Source: Varma et al. 2023, section 4 (P2, P3) and figure 4; toymodel/README.md 5 and 6.2.
 """
 
 import matplotlib.pyplot as plt

@@ -6,13 +6,14 @@ one records at a time, since freeing memory or waiting for the whole device woul
 
 from __future__ import annotations
 
+import contextlib
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import torch
 
-__all__ = ["Recorded", "empty_cache", "workers"]
+__all__ = ["Recorded", "empty_cache", "products", "workers"]
 
 WARM_UP = 3  # real calls before the recording, which let allocator and libraries settle
 _recording = threading.Lock()
@@ -67,3 +68,14 @@ def empty_cache(device: torch.device) -> None:
     if device.type == "cuda":
         with _recording, torch.cuda.device(device):
             torch.cuda.empty_cache()
+
+
+@contextlib.contextmanager
+def products(tf32: bool) -> Iterator[None]:
+    """Whether CUDA rounds float32 products to TF32, for this process and until the block ends."""
+    before = torch.backends.cuda.matmul.allow_tf32
+    torch.backends.cuda.matmul.allow_tf32 = tf32
+    try:
+        yield
+    finally:
+        torch.backends.cuda.matmul.allow_tf32 = before

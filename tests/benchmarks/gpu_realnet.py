@@ -86,7 +86,11 @@ def behaviour(config: rn.RunConfig, device: torch.device, tiny: bool) -> dict[st
     """Final accuracies of the same runs; judged by eye and by the largest difference."""
     sizes, seeds, steps = ([30, 60], 2, 20) if tiny else ([500, 700, 1000], 8, 4000)
     runs = rn.grid(replace(config, steps=steps), dataset_size=sizes, seed=range(seeds))
-    ds = rn.train(runs, device=str(device), progress=False).isel(step=-1).squeeze()
+    ds = (
+        rn.train(runs, device=str(device), progress=False, tf32=torch.backends.cuda.matmul.allow_tf32)
+        .isel(step=-1)
+        .squeeze()
+    )
     return {"dataset_size": sizes, "unseen_accuracy": ds.unseen_accuracy.values.tolist()}
 
 
