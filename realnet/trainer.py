@@ -22,7 +22,7 @@ from tqdm.auto import tqdm
 
 from realnet.config import RunConfig
 from realnet.engine.ensemble import Stack
-from realnet.engine.plan import memory, plan
+from realnet.engine.plan import measuring, memory, plan
 from realnet.engine.replay import empty_cache, workers
 from realnet.job import Job
 from realnet.metrics import Callback
@@ -190,7 +190,7 @@ class Trainer:
                 if not (memory_gone or any(x in str(error) for x in OUT_OF_MEMORY)):
                     raise
                 if len(together) == 1:
-                    need = memory(together[0]) / 2**20
+                    need = (memory(together[0]) + measuring(together[0])) / 2**20
                     raise MemoryError(
                         f"a single run must fit in memory; it needs about {need:.0f} MiB on {self.device}. "
                         "Choose a smaller net or data set, or another device."
@@ -216,6 +216,7 @@ class Trainer:
             seconds += timed[kind] * size * first.steps
         seconds *= total / max(1, sum(c.steps for c in configs)) / min(self.workers, len(stacks))
         held = sum(memory(c) for c in sorted(configs, key=memory)[-self.workers * len(stacks[0]) :])
+        held += min(self.workers, len(stacks)) * max(measuring(c) for c in configs)
         return (
             f"{len(configs)} runs, {total:,} run-steps in {len(stacks)} stacks, {held / 2**20:.0f} MiB, "
             f"about {_duration(seconds)} on {_describe(self.device)} with {self.workers} workers"

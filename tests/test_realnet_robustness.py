@@ -306,6 +306,29 @@ except MemoryError as error:
     assert "must fit in memory" in out, err[-2000:]
 
 
+def test_what_measuring_takes_is_known(tmp_path: Path) -> None:
+    code = """
+import torch
+from realnet import metrics
+from realnet.engine.ensemble import Stack
+from realnet.engine.plan import measuring
+def peak():
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+def measure(config):
+    stack = Stack([config], torch.device('cpu'))
+    stack.gradient()
+    before = peak()
+    views = (stack.layout.views(z[0]) for z in (stack.weights, stack.grads))
+    metrics.measure(metrics.Snapshot(config, 0, stack.data[0], stack.table_logits(0), *views))
+    return peak() - before
+measure(TINY)
+config = replace(TINY, p=200)
+print(measure(config) / measuring(config))
+"""
+    out, err = start(code, tmp_path).communicate(timeout=300)
+    assert 0.5 < float(out) < 1.1, err[-2000:]
+
+
 def test_two_processes_share_a_folder_and_every_run_comes_out_once(tmp_path: Path, uninterrupted: xr.Dataset) -> None:
     code = """
 from realnet.engine.ensemble import Stack

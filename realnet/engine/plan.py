@@ -15,9 +15,10 @@ import torch
 from realnet.config import RunConfig
 from realnet.engine.batch import padded
 from realnet.engine.general import saved_numbers
+from realnet.examples import task_of
 from realnet.nets.layout import layout
 
-__all__ = ["by_lookup", "choose_device", "cuts", "is_compiled", "memory", "plan"]
+__all__ = ["by_lookup", "choose_device", "cuts", "is_compiled", "measuring", "memory", "plan"]
 
 STEP_OPERATIONS = 1e10
 """Floating-point operations that a GPU could do in the time that a step takes however small it is (an estimate:
@@ -73,6 +74,16 @@ def memory(config: RunConfig) -> int:
     return numbers * (8 if config.dtype == "float64" else 4)
 
 
+def measuring(config: RunConfig) -> int:
+    """Bytes that a full measurement takes while it lasts: it sees every example, a run of a stack at a time.
+
+    Four tables of float64 at its height, by measurement: outputs, their copy in another order, that less its mean, and
+    what is computed of it.
+    """
+    task = task_of(config)
+    return 4 * 8 * len(task) * task.outputs
+
+
 def free_memory(device: torch.device) -> int:
     """Bytes that stacks may use on `device`."""
     if device.type == "cuda":
@@ -95,7 +106,7 @@ def plan(configs: Sequence[RunConfig], device: torch.device, stack_size: int | N
         if stack_size or device.type == "cpu":
             lengths = [stack_size or 1] * math.ceil(len(group) / (stack_size or 1))
         else:
-            free = free_memory(device)
+            free = free_memory(device) - measuring(group[0])
             most = {padded(_examples(c), device): max(1, free // memory(c)) for c in group}
             fixed = STEP_OPERATIONS / (6 * layout(group[0]).num_parameters)
             lengths = cuts([padded(_examples(c), device) for c in group], most, fixed)
