@@ -88,7 +88,8 @@ def read(path: Path) -> tuple[RunConfig, Mapping[str, Any]]:
             f"[search] needs seeds >= 2, steps >= 50, parent_steps >= 1 and 0 < precision < 1; received {search}. "
             "Choose others."
         )
-    return from_dict({"dataset_size": 1} | content), search
+    # A hundred measurements a run: its tenths, by which ends and rest are judged, must each hold some.
+    return from_dict({"dataset_size": 1, "light_every": max(1, int(search["steps"]) // 100)} | content), search
 
 
 def _next(table: pd.DataFrame, precision: float) -> int | None:

@@ -14,6 +14,7 @@ from ..study import Study
 from .lines import critical, number_axis
 
 DATA = ("verdicts.json",)
+LEAST = 1.0  # nats that the nets of a size must span for a line
 CIRCUITS = {"mem": ("P1b", "Mem-only networks"), "gen": ("P1a", "Gen-only networks")}
 
 CAPTION = """
@@ -28,11 +29,15 @@ def _circuit(axes: Axes, study: Study, id: str, colours: dict[float, str]) -> in
     nets, ends = study.verdicts.rows(id, "nets"), {}
     for size, own in nets.groupby("dataset_size"):
         axes.plot(own.logit, own.norm, "o", ms=2.6, mew=0, color=colours[size])
+        if np.ptp(own.logit) < LEAST:
+            continue
         slope, level = np.polyfit(np.log(own.logit), np.log(own.norm), 1)
         x = np.array([own.logit.min(), own.logit.max()])
         axes.plot(x, np.exp(level) * x**slope, color=colours[size], lw=0.9)
         ends[size] = (x[1], np.exp(level) * x[1] ** slope)
-    if np.log(max(y for _, y in ends.values()) / min(y for _, y in ends.values())) < 0.1:  # they lie on one another
+    if (
+        not ends or np.log(max(y for _, y in ends.values()) / min(y for _, y in ends.values())) < 0.1
+    ):  # they lie on one another
         axes.text(
             0.05,
             0.95,

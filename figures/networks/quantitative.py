@@ -31,7 +31,7 @@ WITHIN = 3.0
 
 CAPTION = """
 Nets mod {p} at rest, coupled, means over seeds, and the toy model with κ = {kappa}, η_gen = {eta}, β = {beta}, D_crit
-= {critical}, all from single circuits, and μ = {mu} from mixtures of one α. Left, centre: α = 10⁻⁴. Right: every
+= {critical}, all from single circuits, and μ = {mu} from mixtures of one α. Left, centre: α = {alpha}. Right: every
 mixture, shaded ±3 %; {held} held out miss ln logit by {logit} and ln norm by {norm}. n = {n} nets.
 """
 
@@ -60,13 +60,14 @@ def draw(study: Study) -> tuple[Figure, dict[str, object]]:
     tables = {kind: study.table(*names) for kind, (names, _, _) in KINDS.items()}
     tables["Mem-only"] = tables["Mem-only"][tables["Mem-only"].train >= 0.99]
     classes = int(tables["both"].p.iloc[0])
+    decay = min(sorted(set(tables["both"].weight_decay)), key=lambda d: abs(math.log(d / DECAY)))
     fig, (left, centre, right) = plt.subplots(1, 3, figsize=(7.0, 2.7))
     every = pd.concat(tables.values())
     grid = np.geomspace(every.dataset_size.min(), every.dataset_size.max(), 30)
     for kind, (_, colour, mark) in KINDS.items():
         model = _model(numbers, classes, kind)
-        curve = np.array([_rest(model, size, DECAY) for size in grid])
-        own = tables[kind][tables[kind].weight_decay == DECAY].groupby("dataset_size")[["logit", "norm"]].mean()
+        curve = np.array([_rest(model, size, decay) for size in grid])
+        own = tables[kind][tables[kind].weight_decay == decay].groupby("dataset_size")[["logit", "norm"]].mean()
         for k, (axes, column) in enumerate(((left, "logit"), (centre, "norm"))):
             axes.plot(grid, curve[:, k], color=colour, lw=1.1, zorder=1)
             axes.plot(own.index, own[column], mark, color=colour, ms=3.6, mec="w", mew=0.4, label=kind)
@@ -96,6 +97,7 @@ def draw(study: Study) -> tuple[Figure, dict[str, object]]:
         "eta": f"{numbers['η_gen']:.3g}",
         "beta": f"{numbers['β']:.3g}",
         "critical": f"{numbers['D_crit']:.0f}",
+        "alpha": f"{decay:g}",
         "mu": f"{numbers['μ']:.2g}",
         "held": f"{int(held.n.iloc[0])} cells" if len(held) else "none",
         "logit": str(verdicts.number("P11", "rms error of ln logit on held-out mixtures")),

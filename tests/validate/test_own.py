@@ -59,6 +59,7 @@ def test_bisection_finds_the_threshold(net: Path, tmp_path: Path) -> None:
     assert len(sizes) < 10
     run = trained[-1].runs[0]
     assert (run.task, run.p, run.optimizer, run.steps) == ("x^2+y^2", 23, "adam", 500)
+    assert run.light_every == 5  # ends and rest are judged by tenths of a run
 
 
 def test_nets_that_never_grokked_have_nothing_to_lose(
