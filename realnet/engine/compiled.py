@@ -24,14 +24,14 @@ import math
 import numpy as np
 
 from realnet.engine.buffers import ROWS, Array, Examples, Scratch, Weights
-from realnet.engine.jit import jit
+from realnet.engine.jit import inlined, jit
 from realnet.engine.products import product
 from realnet.engine.softmax import SPREAD, softmax_back
 
 __all__ = ["adam", "gradient", "logits"]
 
 
-@jit
+@inlined
 def _tables(w: Weights, s: Scratch) -> None:
     p, m, q = w.W_E.shape[0] - 1, w.W_in.shape[1], w.W_U.shape[1]
     heads, d, width = w.W_Q.shape
@@ -61,7 +61,7 @@ def _tables(w: Weights, s: Scratch) -> None:
     product(w.W_out, s.readers[:, m:], s.fold, 0)
 
 
-@jit
+@inlined
 def _attention(e: Examples, s: Scratch, p: int) -> None:
     """Attention paid to x and y; what is left goes to "=", whose score is 0."""
     for h in range(s.scores.shape[1]):
@@ -84,7 +84,7 @@ def _attention(e: Examples, s: Scratch, p: int) -> None:
                 s.attention[i, h, 1] = v / total
 
 
-@jit
+@inlined
 def _add_rows(out: Array, base: Array, x: Array, y: Array, attention: Array) -> None:
     """out [C] <- base + what the symbols' rows x, y [H, C] of the table add."""
     for j in range(out.shape[0]):
@@ -95,7 +95,7 @@ def _add_rows(out: Array, base: Array, x: Array, y: Array, attention: Array) -> 
             out[j] += u * a[j] + v * b[j]
 
 
-@jit
+@inlined
 def _add_rows_back(g: Array, x: Array, y: Array, dx: Array, dy: Array, attention: Array, d_attention: Array) -> None:
     for h in range(x.shape[0]):
         u, v, a, b, da, db = attention[h, 0], attention[h, 1], x[h], y[h], dx[h], dy[h]
@@ -110,7 +110,7 @@ def _add_rows_back(g: Array, x: Array, y: Array, dx: Array, dy: Array, attention
         d_attention[h, 1] = dv
 
 
-@jit
+@inlined
 def _block(e: Examples, s: Scratch, p: int, start: int, stop: int) -> None:
     """Activations of the neurons and logits of the examples start .. stop, into s.rows."""
     m, rows = s.fold.shape[0], stop - start
@@ -164,7 +164,7 @@ def gradient(w: Weights, e: Examples, s: Scratch, g: Weights) -> float:
     return loss / size
 
 
-@jit
+@inlined
 def _attention_back(e: Examples, s: Scratch, p: int) -> None:
     s.d_scores[:] = 0
     for i in range(e.x.shape[0]):
@@ -176,7 +176,7 @@ def _attention_back(e: Examples, s: Scratch, p: int) -> None:
             s.d_scores[b, h] += v * (dv - mean)
 
 
-@jit
+@inlined
 def _tables_back(w: Weights, s: Scratch, g: Weights) -> None:
     p, m, q = w.W_E.shape[0] - 1, w.W_in.shape[1], w.W_U.shape[1]
     heads, d, width = w.W_Q.shape

@@ -17,7 +17,7 @@ from typing import Any
 
 import numba
 
-__all__ = ["jit", "sources"]
+__all__ = ["inlined", "jit", "sources"]
 
 # Reassociation lets sums run in vector lanes; NaN and infinity keep their meaning: divergence is seen.
 FAST = {"reassoc", "contract", "nsz"}
@@ -46,6 +46,15 @@ def _folder(file: Path, chosen: str) -> str:
     if not chosen and not os.access(beside if beside.exists() else file.parent, os.W_OK):
         chosen = str(Path.home() / ".cache")
     return str(Path(chosen or beside) / f"{PACKAGE.name}-{digest}")
+
+
+def inlined(function: Callable[..., Any]) -> Any:
+    """`function` as a part of each compiled function that calls it, with no machine code of its own.
+
+    A symbol that several compiled functions carry is taken from whichever was loaded first, and each was optimised in
+    its own surroundings: sums would then round in another order in the process that compiles than in one that loads.
+    """
+    return numba.njit(inline="always", nogil=True, fastmath=FAST, error_model="numpy")(function)
 
 
 def jit(function: Callable[..., Any]) -> Any:

@@ -9,7 +9,7 @@ import numpy as np
 from numba import types
 from numba.extending import overload
 
-from realnet.engine.jit import jit
+from realnet.engine.jit import inlined
 
 __all__ = ["SPREAD", "softmax_back"]
 
@@ -53,7 +53,7 @@ def _exp_compiled(row: Any, power: Any) -> Any:
     return vectorised
 
 
-@jit
+@inlined
 def softmax_back(logits: np.ndarray, slope: np.ndarray, label: int, q: int, size: int, power: np.ndarray) -> float:
     """slope <- d(mean loss)/d(logits); returns this example's loss.
 
