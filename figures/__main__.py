@@ -1,6 +1,7 @@
 """Draws, lists, makes the page, writes the numbers of the READMEs: python -m figures {build,list,page,readme}."""
 
 import argparse
+import signal
 import sys
 from pathlib import Path
 
@@ -64,4 +65,6 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
+    if hasattr(signal, "SIGPIPE"):  # a reader such as `head` may leave early
+        signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     sys.exit(main())

@@ -15,7 +15,12 @@ import sys
 from pathlib import Path
 from typing import Annotated, Any
 
-import tyro
+try:
+    import tyro
+except ModuleNotFoundError as missing:
+    raise SystemExit(
+        f"python -m realnet needs {missing.name}, which is not installed. Install it: pip install '.[realnet]' in a clone"
+    ) from None
 
 from realnet.commands import run_command
 from realnet.config import ConfigError, Phase, RunConfig

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 from collections.abc import Callable, Mapping
@@ -21,6 +22,15 @@ def run_command(commands: Mapping[str, Callable[..., Any]], prog: str, args: lis
     """
     try:
         tyro.extras.subcommand_cli_from_dict(dict(commands), prog=prog, args=args)
+        sys.stdout.flush()
+    except BrokenPipeError:  # the reader has seen enough, as `head` does
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 128 + 13  # SIGPIPE's number, which not every system has
+    except ModuleNotFoundError as missing:
+        print(
+            f"error: {missing.name} is not installed. Install it: pip install '.[realnet]' in a clone", file=sys.stderr
+        )
+        return 2
     except (ConfigError, OSError, MemoryError, RuntimeError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2

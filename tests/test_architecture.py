@@ -3,6 +3,7 @@
 import ast
 import importlib
 import inspect
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -103,3 +104,15 @@ def test_every_public_function_of_a_module_has_a_docstring(path: Path) -> None:
     for node in ast.parse(path.read_text(encoding="utf-8")).body:
         if isinstance(node, ast.FunctionDef | ast.ClassDef) and not node.name.startswith("_"):
             assert ast.get_docstring(node), f"{module.__name__}.{node.name}"
+
+
+def test_no_file_cites_a_document_that_is_not_here() -> None:
+    tracked = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.split(
+        "\n"
+    )
+    here = {Path(name).name for name in tracked}
+    for name in tracked:
+        if name.endswith((".py", ".md", ".toml")):
+            cited = re.findall(r"[\w-]+\.md\b", (ROOT / name).read_text(encoding="utf-8"))
+            # verdicts.md and report.md are what a run writes.
+            assert {c for c in cited if c not in here} <= {"verdicts.md", "report.md"}, name

@@ -92,3 +92,24 @@ def test_the_toy_model_needs_no_extra(statement: str) -> None:
     code = f"import sys\nfor name in {extras}: sys.modules[name] = None\nimport toymodel as tm\n{statement}"
     done = run(sys.executable, "-c", code, cwd=ROOT, MPLBACKEND="agg")
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("room", ["realnet", "validate"])
+def test_a_missing_extra_is_named_with_its_remedy(room: str, tmp_path: Path) -> None:
+    (tmp_path / "tyro.py").write_text("raise ModuleNotFoundError('no tyro', name='tyro')\n")
+    done = run(sys.executable, "-m", room, "list", cwd=ROOT, PYTHONPATH=str(tmp_path))
+    assert done.returncode == 1
+    needs = f"python -m {room} needs tyro, which is not installed. Install it: pip install '.[realnet]' in a clone\n"
+    assert done.stderr == needs
+
+
+@pytest.mark.skipif(os.name == "nt", reason="pipes of POSIX")
+@pytest.mark.parametrize("command", ["validate list", "figures list", "toymodel --help", "realnet --help"])
+def test_a_reader_that_leaves_early_causes_no_traceback(command: str) -> None:
+    end, closed = os.pipe()
+    os.close(end)
+    arguments = [sys.executable, "-u", "-m", *command.split()]
+    done = subprocess.run(arguments, cwd=ROOT, stdout=closed, stderr=subprocess.PIPE, text=True, check=False)
+    os.close(closed)
+    assert "Traceback" not in done.stderr
+    assert "BrokenPipe" not in done.stderr

@@ -4,6 +4,7 @@
 """
 
 import collections
+import signal
 import sys
 import time
 from typing import Any
@@ -32,6 +33,8 @@ def main() -> None:
 
 
 if __name__ == "__main__":
+    if hasattr(signal, "SIGPIPE"):  # a reader such as `head` may leave early
+        signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     if sys.argv[1:2] == ["explore"]:
         from toymodel.explore.serve import main as explore
 

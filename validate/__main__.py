@@ -17,7 +17,12 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated, Literal
 
-import tyro
+try:
+    import tyro
+except ModuleNotFoundError as missing:
+    raise SystemExit(
+        f"python -m validate needs {missing.name}, which is not installed. Install it: pip install '.[realnet]' in a clone"
+    ) from None
 
 from realnet import ConfigError
 from realnet.commands import run_command

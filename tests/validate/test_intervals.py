@@ -1,4 +1,4 @@
-"""Intervals over seeds: coverage, and what is decided from them (experiments.md 4)."""
+"""Intervals over seeds: coverage, and what is decided from them."""
 
 import math
 
