@@ -313,7 +313,8 @@ from realnet import metrics
 from realnet.engine.ensemble import Stack
 from realnet.engine.plan import measuring
 def peak():
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    # Not ru_maxrss, which starts as that of the process before.
+    return int(open('/proc/self/status').read().split('VmHWM:')[1].split()[0]) * 1024
 def measure(config):
     stack = Stack([config], torch.device('cpu'))
     stack.gradient()

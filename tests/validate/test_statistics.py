@@ -22,10 +22,11 @@ def test_a_logistic_transition_is_found_exactly() -> None:
 
 
 def test_a_width_starts_above_chance() -> None:
-    size = np.array([135, 150, 210, 290, 420])
+    size = np.array([80, 110, 150, 210, 290, 420])
     share = 1 / 11 + (10 / 11) * expit((np.log(size) - math.log(230)) / 0.2)
     low = 1 / 11 + 0.02
     found = width(size, share, 1 / 11)
+    assert 0.5 < found < 2
     assert found == pytest.approx(crossing(size, share, 0.9, 1 / 11) - crossing(size, share, low, 1 / 11))
 
 
