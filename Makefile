@@ -46,7 +46,7 @@ explore: $(READY)
 
 # Finished runs are kept in runs/validate: stop it at any time, the same command goes on.
 data: $(READY)
-	$(BIN)/python -m realnet.reference_runs grokking
+	$(BIN)/python -m validate.reference_runs grokking
 	$(BIN)/python -m validate run --profile standard
 	$(BIN)/python -m validate keep runs/validate/standard figures/data/validate/standard
 	$(BIN)/python -m validate run --profile quick

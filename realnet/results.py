@@ -21,8 +21,9 @@ from typing import Any, Literal
 import numpy as np
 import xarray as xr
 
-from realnet.config import Phase, RunConfig
+from realnet.config import RunConfig
 from realnet.metrics import UNITS
+from realnet.phases import Phase
 from realnet.records import Record, write_atomically
 
 __all__ = ["dataset", "read_netcdf", "write_netcdf"]

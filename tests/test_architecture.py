@@ -39,6 +39,31 @@ def test_imports_point_one_way(room: str) -> None:
         assert not imports(path) & FORBIDDEN[room], path
 
 
+def needs(name: str, path: Path, modules: dict[str, Path]) -> set[str]:
+    """Modules of the project that a module imports, also inside its functions."""
+    package = name if path.name == "__init__.py" else name.rpartition(".")[0]
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            above = package.rsplit(".", node.level - 1)[0] if node.level else ""
+            stem = ".".join(filter(None, (above, node.module)))
+            found |= {stem, *(f"{stem}.{alias.name}" for alias in node.names)}
+    # A package's own parts may come to it as they like.
+    return {n for n in found & modules.keys() if n != name and not name.startswith(f"{n}.")}
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_imports_make_no_circle(room: str) -> None:
+    paths = (ROOT / room).rglob("*.py")
+    modules = {".".join(p.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): p for p in paths}
+    left = {name: needs(name, path, modules) for name, path in modules.items()}
+    while ground := {name for name, above in left.items() if not above & left.keys()}:
+        left = {name: above for name, above in left.items() if name not in ground}
+    assert not left
+
+
 def test_the_toy_model_is_there_to_be_checked() -> None:
     assert len(list((ROOT / "toymodel").rglob("*.py"))) > 20
     assert Path(tm.__file__).parent == ROOT / "toymodel"

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 import realnet as rn
 from realnet.config import from_dict, from_json
-from realnet.job import measured_steps
+from realnet.training.job import measured_steps
 
 PARENT = rn.RunConfig(p=11, dataset_size=60, steps=100)
 KNOWN = ("bd5820fb61bb7590", "9175e128d68bfa5a")
@@ -141,7 +141,7 @@ def test_importing_realnet_loads_neither_torch_nor_toymodel() -> None:
 
 
 def test_realnet_never_imports_toymodel() -> None:
-    code = "import sys, realnet.training, realnet.__main__; print('toymodel' in sys.modules)"
+    code = "import sys, realnet.training.train, realnet.__main__; print('toymodel' in sys.modules)"
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert found.strip() == "False"
 

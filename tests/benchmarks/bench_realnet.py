@@ -36,10 +36,10 @@ import realnet as rn
 from realnet.engine import buffers, compiled
 from realnet.engine.ensemble import Stack
 from realnet.engine.replay import workers
-from realnet.job import Job, measured_steps
 from realnet.nets.layout import trained
 from realnet.records import Folder, environment
 from realnet.tasks.modular import table
+from realnet.training.job import Job, measured_steps
 
 RESULTS = Path(__file__).parent / "results" / "realnet.json"
 CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
