@@ -68,7 +68,7 @@ def list_predictions() -> None:
 
 
 def run(
-    profile: Literal["quick", "standard", "paper"] = "quick",
+    profile: Literal["quick", "standard", "paper", "omnigrok-quick", "omnigrok", "omnigrok-paper"] = "quick",
     only: tuple[str, ...] = (),
     net: Path | None = None,
     out: Path = OUT,
