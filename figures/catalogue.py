@@ -28,6 +28,7 @@ ORDER = [
     "circuits_over_time",
     "quantitative",
     "sharing",
+    "large_start",
     "scorecard",
     "kappa_and_settings",
     "escape",
