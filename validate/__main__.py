@@ -41,7 +41,7 @@ STUDY = Path(__file__).parent.parent / "figures" / "data" / "validate" / "standa
 """The saved study, which every run is held against"""
 
 
-def _chosen(only: Sequence[str], experiments: Iterable[str]) -> list[Prediction]:
+def _chosen(only: Sequence[str], experiments: Iterable[str] = ()) -> list[Prediction]:
     """The predictions asked for of those that `experiments` are for, by id or its beginning (P1 for P1a and P1b).
 
     Errors: ConfigError.

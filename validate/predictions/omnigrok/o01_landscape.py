@@ -30,7 +30,7 @@ def shape(table: pd.DataFrame) -> pd.DataFrame:
         found.append({"seed": seed, "ends": float(np.log(min(test[0], test[-1]) / test.min())),
                       "rise": float((train[-1] - train.min()) / fall) if fall > 0 else math.nan,
                       "ln_norm": bottom(runs.start_norm, test)})  # fmt: skip
-    return pd.DataFrame(found)
+    return pd.DataFrame(found, columns=["seed", "ends", "rise", "ln_norm"])
 
 
 def _table(table: pd.DataFrame) -> list[dict[str, object]]:

@@ -59,9 +59,8 @@ def forecasts(free: pd.DataFrame, held: pd.DataFrame, level: float) -> pd.DataFr
     """
     shapes = shape(held)
     w_c = float(shapes.ln_norm.mean())
-    at_level = np.nanmean([
-        *(norm_at_level(r.start_norm.to_numpy(), r.test.to_numpy(), level) for _, r in held.groupby("seed")), math.nan,
-    ])  # fmt: skip
+    levels = [norm_at_level(r.start_norm.to_numpy(), r.test.to_numpy(), level) for _, r in held.groupby("seed")]
+    at_level = float(pd.Series(levels, dtype=float).mean())
     pace = free.learning_rate * free.weight_decay
     found = free[["seed", "weight_decay", "t_fit", "t_gen", "start_norm", "norm_at_gen"]].copy()
     start = np.log(free.start_norm)
