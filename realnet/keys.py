@@ -3,6 +3,7 @@
 Equal configs have equal keys, however they are spelled. A field at its default is left out, so that a field that a
 later version adds changes no key. Neither how often one measures nor how long one trains is part of it: a run asked for
 with more steps is the same run and goes on from where it stands. How long a *parent* trained does define its child.
+A run that is to keep its weights' history is another one: a history cannot be had of a run that went without.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ __all__ = ["canonical", "key", "physics"]
 
 # `nested` is a check on the data sets and not a choice of them; stages say what phases mean.
 NOT_PHYSICS = (
-    *("steps", "light_every", "points_per_decade", "weight_history"),
+    *("steps", "light_every", "points_per_decade"),
     *("nested", "phases", "start_from", "keep_optimizer"),
 )
 

@@ -52,7 +52,7 @@ def model(out: str | os.PathLike[str], run: RunConfig | str, step: int | None = 
     assert record is not None
     if step is None:
         return trained(run, torch.from_numpy(record.tensors["weights"]))
-    remedy = "Train with weight_history=True."
+    remedy = "Ask for a run with weight_history=True, which is another one."
     require("history" in record.tensors, f"run {run.name} must have kept its weights", "none", remedy)
     steps = record.curves["step"].tolist()
     require(step in steps, f"step must be one of {', '.join(map(str, steps))}", step, "Choose a measured step.")

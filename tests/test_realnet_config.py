@@ -172,6 +172,22 @@ def test_a_value_of_the_wrong_kind_is_refused_in_the_house_form(fields: dict[str
     assert message in str(caught.value)
 
 
+def test_a_config_of_before_a_field_was_renamed_is_the_same_run() -> None:
+    child = replace(PARENT, network="mlp", start_from=replace(PARENT, network="mlp"), dataset_size=30)
+    before = child.to_json().replace('"network":', '"architecture":')
+    assert before.count('"architecture":"mlp"') == 2
+    assert from_json(before) == child
+    assert from_json(before).key == child.key
+
+
+def test_how_one_measures_is_no_part_of_the_key_but_what_cannot_be_made_good_is() -> None:
+    same = replace(PARENT, light_every=7, points_per_decade=3, steps=2000)
+    assert same.key == PARENT.key
+    history = replace(PARENT, weight_history=True)
+    assert history.key != PARENT.key
+    assert replace(history, steps=2000).key == history.key
+
+
 def test_numbers_of_numpy_become_pythons_own() -> None:
     run = rn.RunConfig(p=np.int64(11), dataset_size=np.int32(60), weight_decay=np.float32(0.5), biases=np.bool_(True))
     plain = rn.RunConfig(p=11, dataset_size=60, weight_decay=0.5, biases=True)

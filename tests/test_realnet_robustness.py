@@ -320,7 +320,7 @@ def measure(config):
     stack.gradient()
     before = peak()
     views = (stack.layout.views(z[0]) for z in (stack.weights, stack.grads))
-    metrics.measure(metrics.Snapshot(config, 0, stack.data[0], stack.table_logits(0), *views))
+    metrics.measure([metrics.Snapshot(config, 0, stack.data[0], stack.table_logits(0), *views)])
     return peak() - before
 measure(TINY)
 config = replace(TINY, p=200)

@@ -112,20 +112,18 @@ class Trainer:
             if not left:
                 self.leases.wants(False)
                 return
+            at = {config: self._step(config) for config in left}
             by_step: dict[int, list[RunConfig]] = {}
-            for config in left:
-                by_step.setdefault(self._step(config), []).append(config)
+            for config, step in at.items():
+                by_step.setdefault(step, []).append(config)
             stacks = deque(s for g in by_step.values() for s in plan(g, self.device, self.how.stack_size))
             if self.leases.company():  # processes that share a folder begin at different places
                 stacks.rotate(int(self.leases.session[:8], 16) % len(stacks))
-            total = sum(len(group) * -step + sum(c.steps for c in group) for step, group in by_step.items())
             if not told:
                 # The wait has a name: a first use compiles for half a minute.
                 print("timing a few steps; the first time on a machine this compiles too", file=sys.stderr)
-                with workers(1, self.device) as pool:  # under the workers' conditions, or the estimate would not hold
-                    print(
-                        pool.submit(preflight, left, total, stacks, self.device, self.workers).result(), file=sys.stderr
-                    )
+                print(preflight(stacks, at, self.folder, self.device, self.workers), file=sys.stderr)
+            total = sum(config.steps - step for config, step in at.items())
             with tqdm(total=total, unit="run-step", disable=told, smoothing=0.05) as bar:
                 trained = self._work(stacks, bar, finished)
             if trained:
