@@ -256,17 +256,18 @@ class Results:
         flat = ds if ds.status.dims == ("run",) else ds.stack(run=list(ds.status.dims))
         states, keys = flat.status.values.astype(str), flat.key.values.astype(str)
         # As plain arrays: to take run after run out of the dataset took most of a report's time.
-        grids = {
-            grid: {
-                str(n): v.transpose("run", grid).values
-                for n, v in flat.data_vars.items()
-                if set(v.dims) == {"run", grid}
-            }
+        full, light = (
+            {str(n): v.transpose("run", grid).values for n, v in flat.data_vars.items() if set(v.dims) == {"run", grid}}
             for grid in ("step", "light_step")
-        }
-        steps = [flat[grid].values if grid in flat.dims else np.empty(0) for grid in grids]
+        )
         return tuple(
-            _run(configs[keys[i]], states[i], *steps, *({n: v[i] for n, v in grid.items()} for grid in grids.values()))
+            _run(
+                configs[keys[i]],
+                states[i],
+                flat,
+                {n: v[i] for n, v in full.items()},
+                {n: v[i] for n, v in light.items()},
+            )
             for i in range(len(states))
             if states[i] != "absent"
         )
@@ -294,18 +295,12 @@ class Results:
 
 
 def _run(
-    config: Mapping[str, Any],
-    status: str,
-    step: Array,
-    light_step: Array,
-    full: Mapping[str, Array],
-    light: Mapping[str, Array],
+    config: Mapping[str, Any], status: str, grids: xr.Dataset, full: Mapping[str, Array], light: Mapping[str, Array]
 ) -> Run:
     if "light_norm" not in light:  # nothing of the experiment has been trained yet
         return Run(config, status, np.empty(0), **{name: np.empty(0) for name in CURVES}, full=xr.Dataset())
-    there = np.isfinite(light["light_norm"])
+    there, measured = np.isfinite(light["light_norm"]), np.isfinite(full["norm"])
     nothing = np.full(there.sum(), np.nan)
     curves = {n: light[v][there].astype(float) if v in light else nothing for n, v in CURVES.items()}
-    measured = np.isfinite(full["norm"])
-    log = xr.Dataset({n: ("step", v[measured]) for n, v in full.items()}, {"step": step[measured]})
-    return Run(config, status, light_step[there].astype(float), **curves, full=log)
+    log = xr.Dataset({n: ("step", v[measured]) for n, v in full.items()}, {"step": grids.step.values[measured]})
+    return Run(config, status, grids.light_step.values[there].astype(float), **curves, full=log)
