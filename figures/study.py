@@ -19,6 +19,7 @@ import xarray as xr
 
 import toymodel as tm
 
+from .paths import Paths
 from .verdicts import Verdicts
 
 __all__ = ["REST", "Run", "Study", "crossing_time"]
@@ -137,14 +138,17 @@ class Study:
         return self._file(name).exists()
 
     def _file(self, name: str) -> Path:
-        from .paths import Paths
-
         return Paths(data=self.folder).saved(f"{name}.nc")
 
     @functools.cached_property
     def verdicts(self) -> Verdicts:
         """What was judged."""
         return Verdicts(self.folder / "verdicts.json")
+
+    @functools.cached_property
+    def rival(self) -> Verdicts:
+        """What was judged of the rival theory."""
+        return Verdicts(Paths(data=self.folder).saved("omnigrok/verdicts.json"))
 
     def dataset(self, name: str) -> xr.Dataset:
         """The runs of an experiment, setting/kind, in memory."""
@@ -178,7 +182,8 @@ class Study:
         A date is stated only where the runs have one.
         """
         data = list(self.read.values())
-        quoted = {"quoted": self.verdicts.quoted} if "verdicts" in self.__dict__ else {}
+        judged = [self.__dict__[name].quoted for name in ("verdicts", "rival") if name in self.__dict__]
+        quoted = {"quoted": {key: value for one in judged for key, value in one.items()}} if judged else {}
         status = np.concatenate([ds.status.values.ravel() for ds in data] or [np.empty(0, str)])
         status = status[status != "absent"]
 
