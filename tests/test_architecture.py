@@ -18,7 +18,7 @@ FORBIDDEN = {
     "toymodel": {"torch", "realnet", "validate", "figures"},
     "realnet": {"toymodel", "validate", "figures"},
     "validate": {"figures"},
-    "figures": {"torch", "realnet", "validate"},
+    "figures": {"torch", "realnet"},
 }
 
 

@@ -79,7 +79,7 @@ class Run:
 
     step (k,)                     even grid of optimizer steps, from 0
     train, unseen, removed (k,)   accuracies; nan where there are no such pairs
-    loss (k,)                     training cross-entropy, nats
+    loss, unseen_loss (k,)        cross-entropy on the training set, and on pairs never seen, nats
     norm (k,)                     parameter norm
     full                          the log-spaced measurements, an xarray.Dataset over `step`
     """
@@ -91,6 +91,7 @@ class Run:
     unseen: Array
     removed: Array
     loss: Array
+    unseen_loss: Array
     norm: Array
     full: xr.Dataset
 
@@ -193,13 +194,15 @@ class Run:
         }  # fmt: skip
 
 
-_CURVES = {
+CURVES = {
     "train": "light_train_accuracy",
     "unseen": "light_unseen_accuracy",
     "removed": "light_removed_accuracy",
     "loss": "light_train_loss",
+    "unseen_loss": "light_unseen_loss",
     "norm": "light_norm",
 }
+"""A run's curves, by what they are called in a saved file"""
 
 
 class Results:
@@ -227,13 +230,17 @@ class Results:
         found = dict.fromkeys(name.partition("/")[0] for name in self.names)
         return sorted(found, key=lambda name: (name != "base", name))
 
+    def file(self, name: str) -> Path:
+        """Where experiment `name` is saved."""
+        return self.folder / f"{name}.nc"
+
     def __contains__(self, name: str) -> bool:
-        return (self.folder / f"{name}.nc").exists()
+        return self.file(name).exists()
 
     @functools.cache  # noqa: B019  # one Results a report, and it lives as long
     def dataset(self, name: str) -> xr.Dataset:
         """Experiment `name`, in memory. Errors: MissingResult."""
-        path = self.folder / f"{name}.nc"
+        path = self.file(name)
         if not path.exists():
             raise MissingResult(
                 f"experiment {name!r} must be among the saved results; {str(self.folder)!r} has "
@@ -277,9 +284,9 @@ class Results:
 
 def _run(config: Mapping[str, Any], status: str, one: xr.Dataset) -> Run:
     if "light_step" not in one.dims or "light_norm" not in one:  # nothing of the experiment has been trained yet
-        return Run(config, status, np.empty(0), **{name: np.empty(0) for name in _CURVES}, full=xr.Dataset())
+        return Run(config, status, np.empty(0), **{name: np.empty(0) for name in CURVES}, full=xr.Dataset())
     there = np.flatnonzero(np.isfinite(one.light_norm.values))
     step, nothing = one.light_step.values[there].astype(float), np.full(len(there), np.nan)
-    curves = {n: one[v].values[there].astype(float) if v in one else nothing for n, v in _CURVES.items()}
+    curves = {n: one[v].values[there].astype(float) if v in one else nothing for n, v in CURVES.items()}
     full = one[[str(v) for v in one.data_vars if one[v].dims == ("step",)]].dropna("step", subset=["norm"])
     return Run(config, status, step, **curves, full=full.reset_coords(drop=True))

@@ -52,7 +52,7 @@ def draw(study: Study) -> tuple[Figure, dict[str, object]]:
     fig, (left, right) = plt.subplots(1, 2, figsize=(7.0, 2.8))
     tables = {}
     for protocol, names in KINDS.items():
-        table = study.table(*names)
+        table = study.tables(*names)
         if not len(table):
             continue
         table = table[table.weight_decay == DECAY[protocol]]

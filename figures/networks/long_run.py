@@ -25,7 +25,7 @@ the end it rose by {rise} nats over the last decade of steps. Dotted: chance; no
 
 def draw(study: Study) -> tuple[Figure, dict[str, object]]:
     """Accuracy and Gen's logit over log steps."""
-    runs, table = study.runs("long/scratch"), study.table("long/scratch")
+    runs, table = study.runs("long/scratch"), study.tables("long/scratch")
     colours = size_colours(table.dataset_size)
     fig, (left, right) = plt.subplots(1, 2, figsize=(7.0, 2.6))
     rises = []

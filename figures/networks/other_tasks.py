@@ -45,7 +45,7 @@ band from least to greatest; modulus {p}. Dotted: coupled penalty. Diamonds: med
 
 def draw(study: Study) -> tuple[Figure, dict[str, object]]:
     """A panel for each task, over the share of its pairs."""
-    tables = {task: study.table(f"{task}/ungrokking_coupled", f"{task}/ungrokking") for task in TASKS}
+    tables = {task: study.tables(f"{task}/ungrokking_coupled", f"{task}/ungrokking") for task in TASKS}
     there = {task: t[~t.coupled | (t.weight_decay == COUPLED)] for task, t in tables.items() if len(t)}
     columns = min(3, len(there))
     rows = -(-len(there) // columns)

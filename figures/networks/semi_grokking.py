@@ -30,7 +30,7 @@ had not yet left. Dotted: chance. n = {n} runs.
 def draw(study: Study) -> tuple[Figure, dict[str, object]]:
     """Ends on the left, curves near the threshold on the right."""
     runs = [run for run in study.runs("base/scratch") if run.config["weight_decay"] == DECAY]
-    table = study.table("base/scratch")
+    table = study.tables("base/scratch")
     table = table[table.weight_decay == DECAY]
     chance = 1.0 / table.p.iloc[0]
     fig, (left, right) = plt.subplots(1, 2, figsize=(7.0, 2.7), sharey=True)
@@ -40,7 +40,7 @@ def draw(study: Study) -> tuple[Figure, dict[str, object]]:
         left.plot(
             (table.dataset_size * shifts)[own], table.test[own], "o", ms=3.8, mfc=face, mec=COLOURS["test"], mew=0.9
         )
-    late = study.table("long/scratch")
+    late = study.tables("long/scratch")
     if len(late):
         left.plot(
             late.dataset_size * (1.0 + 0.005 * (late.seed - 1.5)), late.test, "s", ms=6, mfc="none", mec="k", mew=0.7

@@ -5,6 +5,8 @@ them and a small one does not.
 Source: Liu, Michaud & Tegmark 2022 (arXiv 2210.01117), figures 2, 3, 4, 7 and 10; O2 and O3 of validate.
 """
 
+from collections.abc import Sequence
+
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
@@ -13,7 +15,7 @@ from matplotlib.figure import Figure
 
 from ..networks.lines import number_axis
 from ..palette import COLOURS, GREY, VERDICTS, decay_colours
-from ..study import Run, Study
+from ..study import Run, Study, dense
 from ..verdicts import short
 from .tasks import RUNS, TASKS, published, remark, shown
 
@@ -42,7 +44,7 @@ time to generalise. Last: ln(t_gen/t_fit), large start (dots), small (squares), 
 """
 
 
-def _curves(axes: Axes, runs: list[Run], task: str) -> None:
+def _curves(axes: Axes, runs: Sequence[Run], task: str) -> None:
     """Accuracy of the runs from the largest start."""
     large = max(run.config["init_scale"] for run in runs)
     own = [run for run in runs if run.config["init_scale"] == large and run.config["weight_decay"] > 0]
@@ -50,7 +52,7 @@ def _curves(axes: Axes, runs: list[Run], task: str) -> None:
     for run in own:
         decay = run.config["weight_decay"]
         for which, colour, width in (("train", COLOURS["train"], 0.6), ("unseen", colours[decay], 0.8)):
-            step, value = run.dense(f"{which}_accuracy")
+            step, value = dense(run, which)
             axes.plot(decay * step, value, color=colour, lw=width, alpha=0.8)
     for decay, colour in colours.items():
         axes.plot([], [], color=colour, label=f"{decay:g}")

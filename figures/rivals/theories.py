@@ -39,7 +39,9 @@ def outcome(says: str, verdict: str) -> str:
 
 def draw(study: Study) -> tuple[Figure, dict[str, object]]:
     """Two columns of predictions, each with verdict and both theories."""
-    sources = [study.rival] if "verdicts.json" not in study else [study.verdicts, study.rival]
+    own = study.folder / "verdicts.json"
+    paper = study.verdicts if own.exists() else study.rival
+    sources = [study.rival] if paper.data == study.rival.data else [paper, study.rival]
     rows: dict[str, dict[str, Any]] = {}
     runs: dict[str, str] = {}
     for judged in sources:
