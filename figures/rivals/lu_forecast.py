@@ -23,14 +23,13 @@ LAWS = {
     "lu_time": ("o", "k", "LU"),
     "lu_at_level_time": ("s", "0.5", "LU, last norm that works"),
     "norm_law_time": ("^", "#0072B2", "norm law, 2 fitted"),
-    "toy_time": ("x", "#7B3294", "toy's 1/α, 1 fitted"),
+    "toy_time": ("x", "#7B3294", "toy's 1/γ, 1 fitted"),
 }
 
 CAPTION = """
-Forecast against measured steps to generalise, free runs from a large start, a mark for each seed and weight decay.
-Band: a factor {margin}. Rms of ln(forecast/measured), mean over seeds: {errors}. Truong reports 0.18 of the norm law
-on 26 runs. The toy knows 1/α (9.1) but not its unit, which is fitted to the other weight decays, as are the norm
-law's two constants. {remark}n = {n} runs.
+Forecast against measured steps, free runs from a large start, a mark for each seed and γ; band: a factor {margin}. Rms
+of ln(forecast/measured), mean over seeds, by {laws}: {errors}. Truong reports 0.18. The toy knows 1/γ (9.1), not its
+unit, fitted to the other γ as are the norm law's constants. {remark}n = {n} runs.
 """
 
 
@@ -75,12 +74,15 @@ def draw(study: Study) -> tuple[Figure, dict[str, object]]:
         axes.set_title(f"{TASKS[task]}: {entry['verdict']}")
     row[0, 0].set_ylabel("forecast steps")
     fig.legend(*row[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=len(LAWS))
-    words = [f"{TASKS[t]} " + ", ".join(f"{LAWS[n][2].partition(',')[0]} {short(round(e, 3))}" for n, e in own.items()
-             if np.isfinite(e)) for t, own in errors.items()]  # fmt: skip
+    words = [
+        f"{TASKS[t]} " + ", ".join(short(e) if np.isfinite(e) else "–" for e in own.values())
+        for t, own in errors.items()
+    ]
     return fig, {
         "n": sum(map(len, tables.values())),
         "margin": MARGIN,
         "errors": "; ".join(words),
+        "laws": ", ".join(("LU", "LU with the last norm that works", "norm law", "toy")),
         "remark": remark(there, missing),
         "rms": errors,
     }

@@ -8,6 +8,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.figure import Figure
 
+from ..networks.lines import number_axis
 from ..study import Study
 from ..verdicts import short
 from .tasks import TASKS, remark, shown
@@ -33,7 +34,7 @@ def draw(study: Study) -> tuple[Figure, dict[str, object]]:
     shares, ends = [], {}
     for axes, task in zip(row[0], there, strict=True):
         rows = tables[task]
-        steps = rows.steps if "steps" in rows else study.runs(f"omnigrok/{task}/scale")[0].config["steps"]
+        steps = max((run.config["steps"] for run in study.runs(f"omnigrok/{task}/scale")), default=np.nan)
         rows = rows.assign(bound=rows.t_gen.isna(), time=rows.t_gen.fillna(steps))
         low = rows.init_scale.min()
         scale = DEGREE[task] * np.log(rows.init_scale / low) - np.log(rows.temperature)
@@ -50,7 +51,8 @@ def draw(study: Study) -> tuple[Figure, dict[str, object]]:
             ends |= {f"{task} {'large' if large else 'small'} {alpha:g}": time for alpha, time in mean.items()}
         share = verdicts.number("O7", SHARE, task)
         shares.append(f"{TASKS[task]} {share}")
-        axes.set(xscale="log", yscale="log", xlabel="norm", title=f"{TASKS[task]}: {short(round(share.value, 3))}")
+        axes.set(yscale="log", xlabel="norm", title=f"{TASKS[task]}: {short(round(share.value, 3))}")
+        number_axis(axes.xaxis, rows.groupby("init_scale").start_norm.mean().round(1))
         axes.margins(x=0.15, y=0.15)
     row[0, 0].set_ylabel("steps to generalise")
     row[0, 0].legend(loc="best")
