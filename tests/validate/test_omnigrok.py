@@ -13,6 +13,7 @@ import xarray as xr
 import validate.__main__ as cli
 from realnet import RunConfig, grid
 from realnet.tasks.files import package_file
+from validate import readme
 from validate.experiments import PROFILES, Profile, Setting, experiments
 from validate.experiments.omnigrok import ADDITION, DIGITS, EDGE, MOLECULES, STAND_INS, TEACHER, TEXT, omnigrok
 from validate.measured import MissingResult, Run
@@ -53,7 +54,7 @@ def run(net: RunConfig, t_fit: float, t_gen: float, norm: float = 20.0, status: 
     curves = {f"{k}_accuracy": v for k, v in accuracy.items()} | {f"{k}_loss": v for k, v in loss.items()}
     full = xr.Dataset({k: ("step", v) for k, v in (curves | {"norm": norms}).items()}, {"step": step})
     nothing = np.full(len(step), math.nan)
-    return Run(config, status, step, accuracy["train"], accuracy["unseen"], nothing, loss["train"], norms, full)
+    return Run(config, status, step, *accuracy.values(), nothing, *loss.values(), norms, full)
 
 
 def landscape(name: str, seed: int, depth: float = 3.0, rise: float = 0.0, delay: float = 1.1) -> list[Run]:
@@ -325,6 +326,20 @@ def test_results_are_judged_by_their_own_theory() -> None:
     assert set(ALL) == set(OMNIGROK) | set(PREDICTIONS)
 
 
+def test_published_numbers_stand_beside_the_mean_found_at_the_same_norm() -> None:
+    rows = [{"dataset_size": 100, "init_scale": a, "test_loss": t} for a, t in ((1.0, 2e-4), (1.0, 4e-4), (10.0, 5.0))]
+    measured = {"findings": [{"value": -0.9}], "tables": {"landscape": rows}}
+    empty: dict[str, Any] = {"findings": [], "tables": {}}
+    columns = {"teacher": measured, "digits": empty, "text": empty, "addition": empty}
+    found = readme.targets({"predictions": [{"id": id, "columns": columns} for id in ("O1", "O2a")]})
+    here = {row["what"]: row["here"] for row in found}
+    assert here["teacher, norm held at α = 1: test loss"] == pytest.approx(3e-4)
+    assert here["teacher, norm held at α = 10: test loss"] == 5.0
+    assert here["teacher, norm held at α = 0.1: test loss"] is None
+    assert here["teacher: exponent of the time to generalise on γ"] == -0.9
+    assert here["digits: exponent of the time to generalise on γ"] is None
+
+
 def test_theories_speak_of_every_prediction_once_and_are_scored() -> None:
     for stances in THEORIES.values():
         said = [id for ids, _, _ in stances for id in ids.split()]
@@ -360,6 +375,10 @@ def test_a_profile_of_the_rival_is_trained_judged_and_reported(tmp_path: Path, m
     assert [row["setting"] for row in content["tables"]["Stand-ins"]] == ["teacher"]
     page = (tmp_path / "omnigrok-quick" / "verdicts.md").read_text(encoding="utf-8")
     assert "| prediction | number | rule | teacher | addition | digits | text | molecules | edge |" in page
+    text = "\n".join(readme.rival(content, {"predictions": [{"id": "P7", "claim": "Gap.", "verdict": "confirmed"}]}))
+    assert "10 of 10 runs finished" in text
+    assert "| teacher, norm held at α = 1: test loss | 7.8e−05 | not measured |" in text
+    assert "Omnigrok: P7 (confirmed); " in text
     assert cli.main(["report", str(tmp_path / "omnigrok-quick"), "--only", "O2"]) == 0
     assert cli.main(["report", str(tmp_path / "omnigrok-quick"), "--only", "P2"]) == 2
 
