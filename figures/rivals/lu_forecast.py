@@ -11,10 +11,11 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
+from ..networks.lines import number_axis
 from ..palette import GREY
 from ..study import Study
 from ..verdicts import short
-from .tasks import TASKS, remark, shown
+from .tasks import TASKS, remark, round_values, shown
 
 DATA = ("omnigrok/verdicts.json", "omnigrok/teacher/free.nc")
 MARGIN = 1.5
@@ -27,8 +28,8 @@ LAWS = {
 }
 
 CAPTION = """
-Forecast against measured steps, free runs from a large start, a mark for each seed and γ; band: a factor {margin}. Rms
-of ln(forecast/measured), mean over seeds, by {laws}: {errors}. Truong reports 0.18. The toy knows 1/γ (9.1), not its
+Forecast against measured steps, free runs from a large start, by seed and γ; band: a factor {margin}. Rms of
+ln(forecast/measured), mean over seeds, by {laws}: {errors}. Truong reports 0.18. The toy knows 1/γ (9.1), not its
 unit, fitted to the other γ as are the norm law's constants. {remark}n = {n} runs.
 """
 
@@ -70,7 +71,9 @@ def draw(study: Study) -> tuple[Figure, dict[str, object]]:
         ends = np.array([np.nanmin(values) / 1.5, np.nanmax(values) * 1.5])
         axes.plot(ends, ends, color=GREY, lw=0.8, zorder=0)
         axes.fill_between(ends, ends / MARGIN, ends * MARGIN, color="0.92", lw=0, zorder=-1)
-        axes.set(xscale="log", yscale="log", xlim=ends, ylim=ends, xlabel="measured steps")
+        for axis in (axes.xaxis, axes.yaxis):
+            number_axis(axis, round_values(ends))
+        axes.set(xlim=ends, ylim=ends, xlabel="measured steps")
         axes.set_title(f"{TASKS[task]}: {entry['verdict']}")
     row[0, 0].set_ylabel("forecast steps")
     fig.legend(*row[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=len(LAWS))
