@@ -54,8 +54,7 @@ def run(net: RunConfig, t_fit: float, t_gen: float, norm: float = 20.0, status: 
     curves = {f"{k}_accuracy": v for k, v in accuracy.items()} | {f"{k}_loss": v for k, v in loss.items()}
     full = xr.Dataset({k: ("step", v) for k, v in (curves | {"norm": norms}).items()}, {"step": step})
     nothing = np.full(len(step), math.nan)
-    return Run(config=config, status=status, step=step, train=accuracy["train"], unseen=accuracy["unseen"], removed=nothing,
-               loss=loss["train"], unseen_loss=loss["unseen"], norm=norms, full=full)  # fmt: skip
+    return Run(config, status, step, *accuracy.values(), nothing, *loss.values(), norms, full)
 
 
 def landscape(name: str, seed: int, depth: float = 3.0, rise: float = 0.0, delay: float = 1.1) -> list[Run]:
