@@ -38,6 +38,11 @@ ORDER = [
     "phase_weight_decay_dataset_size",
     "phase_kappa_dataset_size",
     "sharpness_kappa",
+    "landscapes",
+    "free_runs",
+    "lu_forecast",
+    "norm_or_scale",
+    "theories",
 ]
 
 

@@ -53,6 +53,11 @@ class Study(Results):
         """What was judged."""
         return Verdicts(self.folder / "verdicts.json")
 
+    @functools.cached_property
+    def rival(self) -> Verdicts:
+        """What was judged of the rival theory."""
+        return Verdicts(Paths(data=self.folder).saved("omnigrok/verdicts.json"))
+
     def dataset(self, name: str) -> xr.Dataset:
         """The runs of an experiment, setting/kind, in memory."""
         self.read[name] = super().dataset(name)
@@ -78,7 +83,8 @@ class Study(Results):
         A date is stated only where the runs have one.
         """
         data = list(self.read.values())
-        quoted = {"quoted": self.verdicts.quoted} if "verdicts" in self.__dict__ else {}
+        judged = [self.__dict__[name].quoted for name in ("verdicts", "rival") if name in self.__dict__]
+        quoted = {"quoted": {key: value for one in judged for key, value in one.items()}} if judged else {}
         status = np.concatenate([ds.status.values.ravel() for ds in data] or [np.empty(0, str)])
         status = status[status != "absent"]
 

@@ -17,7 +17,7 @@ from ..palette import BOTH, COLOURS, GREY
 from ..study import Study
 from .lines import number_axis
 
-DATA = ("verdicts.json",)
+DATA = ("verdicts.json", "base/memorising_coupled.nc")
 # Where κ comes from: label, prediction, its number, colour.
 WAYS = (
     ("Mem-only nets", "P9", "κ of Mem-only nets", COLOURS["mem"]),

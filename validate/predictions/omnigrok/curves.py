@@ -36,13 +36,12 @@ BASE: Mapping[str, Mapping[str, float]] = {
 """Setting: the size of its landscape, and α and γ of the runs that are to grok and of those that are not"""
 
 
-def _curve(run: Run, name: str, light: Array | None) -> tuple[Array, Array]:
+def _curve(run: Run, name: str, light: Array) -> tuple[Array, Array]:
     """Steps and values on both grids, log-spaced and even."""
     full = run.full[name].dropna("step")
     step, value = full.step.values.astype(float), full.values.astype(float)
-    if light is not None:
-        there = np.isfinite(light)
-        step, value = np.concatenate([step, run.step[there]]), np.concatenate([value, light[there]])
+    there = np.isfinite(light)
+    step, value = np.concatenate([step, run.step[there]]), np.concatenate([value, light[there]])
     step, first = np.unique(step, return_index=True)
     return step, value[first]
 
@@ -58,21 +57,17 @@ def _row(run: Run, setting: str) -> dict[str, float | str]:
     names = ("init_scale", "weight_decay", "dataset_size", "seed", "steps", "temperature", "learning_rate", "optimizer")
     row = {name: c[name] for name in (*names, "loss", "gradient_filter", "dtype", "fixed_norm", "corrupted")}
     row["softmax_dtype"] = dict(c["options"]).get("softmax_dtype", "")
-    train, test = (_curve(run, f"{split}_accuracy", light) for split, light in _accuracies(run))
-    losses = {split: _curve(run, f"{split}_loss", None) for split in ("train", "unseen")}
+    train, test = _curve(run, "train_accuracy", run.train), _curve(run, "unseen_accuracy", run.unseen)
+    train_loss, test_loss = _curve(run, "train_loss", run.loss), _curve(run, "unseen_loss", run.unseen_loss)
     norm = _curve(run, "norm", run.norm)
-    fit, gen = (train, test) if what == "accuracy" else (losses["train"], losses["unseen"])
+    fit, gen = (train, test) if what == "accuracy" else (train_loss, test_loss)
     rising = what == "accuracy"
     t_fit, t_gen = (crossing_time(*x, y, rising=rising) for x, y in ((fit, fitted), (gen, generalised)))
     row |= {"t_fit": t_fit, "t_gen": t_gen, "start_norm": norm[1][0], "norm": _end(*norm)}
     for moment, t in (("fit", t_fit), ("gen", t_gen)):
         row[f"norm_at_{moment}"] = float(np.interp(t, *norm)) if math.isfinite(t) else math.nan
-    return row | {"train_loss": _end(*losses["train"]), "test_loss": _end(*losses["unseen"]), "train": _end(*train),
+    return row | {"train_loss": _end(*train_loss), "test_loss": _end(*test_loss), "train": _end(*train),
                   "test": _end(*test)}  # fmt: skip
-
-
-def _accuracies(run: Run) -> tuple[tuple[str, Array], tuple[str, Array]]:
-    return ("train", run.train), ("unseen", run.unseen)
 
 
 def rows(results: Results, *names: str) -> pd.DataFrame:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
+
 from validate.measured import Results
 from validate.prediction import Criterion, Estimate, Measurement, Prediction
 from validate.predictions.omnigrok.curves import BASE, at, delays, landscape, rows
@@ -16,7 +18,7 @@ __all__ = ["O2A", "O2B", "O3", "O4"]
 GEN, FIT = "exponent of time to generalise on weight decay", "exponent of time to fit on weight decay"
 NEVER = "share of runs without decay that generalise"
 LARGE, SMALL = "ln(t_gen/t_fit) from a large start", "ln(t_gen/t_fit) from a small start"
-HELD, FREE = "ln(t_gen/t_fit), norm held at α = 0.8", "ln(t_gen/t_fit), norm free"
+HELD, FREE = "ln(t_gen/t_fit), norm held at the bottom of the U", "ln(t_gen/t_fit), norm free"
 DELAY = math.log(3)
 """A run groks if it takes three times as long to generalise as to fit"""
 COLUMNS = ["init_scale", "weight_decay", "dataset_size", "seed", "steps", "t_fit", "t_gen", "start_norm", "norm_at_fit",
@@ -115,9 +117,10 @@ def _held(results: Results, column: str) -> Measurement:
     held = at(landscape(results, column), "dataset_size", BASE[column]["size"])
     free = at(at(rows(results, f"{column}/free"), "init_scale", 1.0), "weight_decay", 1.0)
     estimates, beside = {}, {}
-    for name, runs in ((HELD, at(held, "init_scale", 0.8)), (FREE, free)):
+    best = float(np.log(held.test_loss).groupby(held.init_scale).mean().idxmin())
+    for name, runs, note in ((HELD, at(held, "init_scale", best), f"α = {best:g}"), (FREE, free, "")):
         value, bounds = delays(runs)
-        estimates[name] = mean(value, len(runs), bounds)
+        estimates[name] = mean(value, len(runs), bounds, note)
     for alpha, runs in held.groupby("init_scale"):
         value, bounds = delays(runs)
         beside[f"ln(t_gen/t_fit), norm held at α = {alpha:g}"] = mean(value, len(runs), bounds)
@@ -137,7 +140,7 @@ O4 = Prediction(
     "O4",
     "Holding the norm near the bottom of the U removes grokking from modular addition.",
     "Liu et al. 2022, section 5 and figure 7",
-    "per seed, ln of time to generalise over time to fit with the norm held at α = 0.8 (their figure) and free; t interval",
+    "per seed, ln(t_gen/t_fit) with the norm held where mean ln test loss is least, and with the norm free; t interval",
     {"addition": "figure 7"},
     {},
     ("addition/landscape", "addition/free", "addition-113/landscape", "addition-113/free"),
@@ -146,5 +149,7 @@ O4 = Prediction(
         Criterion(FREE, "1", low=DELAY, why="there is a delay to be removed", truth=3.0, spread=0.3, seeds=3),
     ),
     _held,
+    "Was asked at α = 0.8, as in their figure. At modulus 43 nets do not fit there (omnigrok-quick), and what they call "
+    "near the bottom is at another α; changed after those three norms were seen, before the other six were trained.",
     columns=("addition",),
 )
