@@ -8,7 +8,7 @@ A README has blocks between `<!-- begin: name -->` and `<!-- end: name -->`; eac
     wrong        every number that was refuted
     thumbnails   six pictures that lead into the gallery
     toy          what the model's defaults give
-    numbers      speed in five lines;  speed, networks: all of it
+    numbers      speed in a few lines;  speed, networks: all of it
     gallery      every picture with its caption, in the paper's order
 """
 
@@ -208,7 +208,7 @@ def demo() -> str:
 
 
 def numbers() -> str:
-    """Speed in five lines."""
+    """Speed in a few lines."""
     ratios = load("realnet")["ratio"]
     case = ratios["small, 2 threads"]
     rows = [
