@@ -2,7 +2,6 @@
 
 import subprocess
 import sys
-import time
 from typing import Any
 
 import numpy as np
@@ -10,7 +9,6 @@ from scipy.integrate import solve_ivp
 
 import toymodel as tm
 from tests.references import slopes
-from toymodel.compilation import compiled
 
 from .measure import in_turn, save, seconds, spread
 
@@ -41,22 +39,6 @@ def scipy_logits(
     return np.asarray(run.y[:2, -1] * run.y[2:, -1])
 
 
-def elementary(steps: float, n: int = 2) -> float:
-    """Microseconds that the exponentials and logarithms of a point alone take on one thread: a bound.
-
-    Eight evaluations a step, each with two exponentials and a logarithm for each of n circuits and one more exponential
-    (3.6); at the speed of the kernel's own functions in the first cache.
-    """
-    compiled()
-    functions = sys.modules["toymodel.compiled.elementary"]
-    x = np.linspace(0.5, 2.0, 2048)
-    costs = []
-    for function in (functions.exp_all, functions.log_all):
-        function(x.copy(), x.size)
-        costs.append(min(seconds(lambda f=function: f(x.copy(), x.size)) for _ in range(300)) / x.size)
-    return 1e6 * steps * 8 * ((2 * n + 1) * costs[0] + n * costs[1])
-
-
 def throughput() -> dict[str, Any]:
     """sweep against a loop over solve_ivp: ratio of points per second, pair by pair, and the errors of both."""
     rng = np.random.default_rng(0)
@@ -72,13 +54,6 @@ def throughput() -> dict[str, Any]:
     both = [(b / len(points)) / (a / total) for a, b in zip(ours, theirs, strict=True)]
     single, again = in_turn(lambda: tm.sweep(PAPER, **GRID, progress=False, threads=1), loop, 5)
     alone = [(b / len(points)) / (a / total) for a, b in zip(single, again, strict=True)]
-    steps = float(tm.sweep(PAPER, **GRID, progress=False).num_steps.mean())
-    # In processor time, so that what else the machine does plays no part.
-    shares = []
-    for _ in range(5):
-        start = time.process_time()
-        tm.sweep(PAPER, **GRID, progress=False, threads=1)
-        shares.append(elementary(steps) / (1e6 * (time.process_time() - start) / total))
 
     found = tm.sweep(PAPER, **GRID, progress=False).logit.values
     tight = tm.sweep(PAPER, **GRID, rtol=1e-12, progress=False).logit.values
@@ -93,11 +68,6 @@ def throughput() -> dict[str, Any]:
         "ratio_all_cores": spread(both),
         "ratio_one_thread": spread(alone),
         "microseconds_per_point": spread([1e6 * a / total for a in ours]),
-        "steps_per_point": steps,
-        "share_of_bound": {
-            "bound": "exponentials and logarithms alone, one thread",
-            **spread(shares),
-        },
         "baseline_microseconds_per_point": spread([1e6 * b / len(points) for b in theirs]),
         "logit_error": {
             "against": "sweep at rtol 1e-12, all points",
