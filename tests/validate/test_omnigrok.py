@@ -196,6 +196,9 @@ def test_the_lu_forecast(factor: float, verdict: str) -> None:
     assert values(found)[0] == pytest.approx(abs(math.log(factor)), abs=0.06)
     signed = found.measurement.beside["ln(LU forecast / time to generalise)"]
     assert signed.interval.value == pytest.approx(-math.log(factor), abs=0.06)
+    table = pd.DataFrame(found.measurement.tables["forecasts"])
+    fit = 140 + (math.log(20) - 1e-3 * 0.3 * 140 * table.weight_decay - math.log(10)) / (table.weight_decay * 3e-4)
+    assert table.lu_from_fit_time.to_numpy() == pytest.approx(fit.to_numpy(), rel=0.02)
     toy = found.measurement.beside["the two-circuit toy's time"]
     assert math.isnan(toy.interval.value)
     assert "the toy has no number" in toy.note
