@@ -95,20 +95,8 @@ def folder(tmp_path: Path) -> Path:
         ),
         prediction("O7", {"teacher": column([finding(norm_or_scale.SHARE, 0.9)], cells=cells())}),
     ]
-    says = {"O1": ("allows", "predicts"), "O2a": ("predicts", "predicts"), "O3": ("silent", "predicts"),
-            "O5": ("silent", "predicts"), "O7": ("predicts", "opposite")}  # fmt: skip
-    rows = [
-        {
-            "prediction": p["id"],
-            "claim": p["claim"],
-            "verdict": p["verdict"],
-            "decides": theories.BOTH * (p["id"] == "O7"),
-        }
-        | dict(zip(theories.THEORIES, says[p["id"]], strict=True))
-        for p in predictions
-    ]
     content = {"format": 2, "profile": "part", "runs": 12, "finished": 12, "experiments": [], "untrained": [],
-               "provenance": {}, "predictions": predictions, "tables": {theories.TABLE: rows}}  # fmt: skip
+               "provenance": {}, "predictions": predictions, "tables": {}}  # fmt: skip
     (tmp_path / "verdicts.json").write_text(json.dumps(content))
     for kind in ("strict", "scale"):
         saved(tmp_path / "teacher" / f"{kind}.nc")
