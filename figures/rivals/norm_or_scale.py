@@ -28,7 +28,8 @@ alike; if the scale did, they would be flat and apart. Share of the scale: {shar
 def draw(study: Study) -> tuple[Figure, dict[str, object]]:
     """A panel for each task."""
     verdicts = study.rival
-    tables = {task: rows for task in DEGREE if len(rows := verdicts.rows("O7", "cells", task))}
+    whole = (task for task in DEGREE if verdicts.number("O7", SHARE, task).exists)
+    tables = {task: verdicts.rows("O7", "cells", task) for task in whole}
     there, _ = shown(tables)
     fig, row = plt.subplots(1, len(there), figsize=(7.0, 2.6), squeeze=False)
     shares, ends = [], {}
