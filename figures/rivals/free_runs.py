@@ -1,4 +1,4 @@
-"""With the norm free: a large start delays, by a time near 1/γ, beside the curves that Omnigrok's authors published.
+"""With the norm free, a large start delays generalising by a time near 1/γ, as Omnigrok's authors published.
 
 Claim: where the published delays are found again, how they go with weight decay, and on which tasks a large start makes
 them and a small one does not.

@@ -1,4 +1,4 @@
-"""Omnigrok's forecast of when a net generalises, read off the landscape with no free number, against what it took.
+"""Omnigrok's forecast of when a net generalises is off by factors; 1/γ with one fitted unit is not.
 
 Claim: how far ln(w_0/w_c)/(γ × rate) is from the time that free runs take, beside a law of the norm and the toy's clock,
 which both have constants fitted to the other weight decays.
@@ -28,7 +28,7 @@ LAWS = {
 }
 
 CAPTION = """
-Forecast against measured steps, free runs from a large start, by seed and γ; band: a factor {margin}; on the axis: at
+Free runs from a large start, by seed and γ; band: a factor {margin}; on the axis: at
 once, as it starts below w_c. Rms of ln(forecast/measured) by LU, LU to the last norm that works, norm law, toy:
 {errors}. Truong reports 0.18. The toy's unit of time and the norm law's constants are fitted to the other γ.
 {remark}n = {n} runs.

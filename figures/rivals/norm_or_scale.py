@@ -1,4 +1,4 @@
-"""Is it the norm or the scale of the outputs that delays generalising? Two by two, norm × output temperature.
+"""At one norm the scale of the outputs decides when a net generalises: two by two, norm × output temperature.
 
 Claim: the share of ln t_gen that the scale of the outputs explains at one norm, and the norm at one scale.
 Source: Kumar et al. 2023 (arXiv 2310.06110); Truong 2606.18465; toymodel/README.md (9.4); O7 of validate.

@@ -1,4 +1,4 @@
-"""Theory against theory: what each says of every prediction, what came out, and which runs tell them apart.
+"""Theory against theory: where circuit efficiency and Omnigrok speak, what came out, which runs tell them apart.
 
 Claim: where the circuit-efficiency theory and Omnigrok are right, wrong or silent on the same runs, the rules fixed first.
 Source: validate/README.md; P1 to P14 and O1 to O10.
