@@ -83,7 +83,7 @@ def folder(tmp_path: Path) -> Path:
     """A judged part of the rival's runs: teacher and student alone."""
     o1 = [finding("ends", 3.0, region=(0.22, "inf")), finding("rise", 0.0, region=("-inf", 0.1))]
     o2 = [finding(free_runs.GEN, -0.9), finding(free_runs.FIT, 0.0)]
-    o3 = [finding(name, value) for name, value in zip(free_runs.DELAYS.values(), (3.4, 0.1), strict=True)]
+    o3 = [finding(name, value) for name, value in zip(free_runs.DELAYS, (3.4, 0.1), strict=True)]
     with_bottom = column(o1, landscape=landscape())
     with_bottom["beside"] = [finding(landscapes.BOTTOM, 1.4) | {"name": landscapes.BOTTOM}]
     predictions = [
