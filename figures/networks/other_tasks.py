@@ -75,7 +75,8 @@ def draw(study: Study) -> tuple[Figure, dict[str, object]]:
         axes.set(title=TASKS[task], ylim=(-0.03, 1.05))
         number_axis(axes.xaxis, ticks)
         if found:
-            sizes.append(f"{TASKS[task]} {min(found):.1f} to {max(found):.1f}")
+            ends = dict.fromkeys((f"{min(found):.1f}", f"{max(found):.1f}"))
+            sizes.append(f"{TASKS[task]} {' to '.join(ends)}")
     for axes in grid.ravel()[len(there) :]:
         axes.set_visible(False)
     for axes in grid[:, 0]:

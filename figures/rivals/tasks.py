@@ -3,11 +3,12 @@
 from collections.abc import Iterable
 
 import numpy as np
+import numpy.typing as npt
 from matplotlib.axes import Axes
 
 from ..palette import COLOURS
 
-__all__ = ["LANDSCAPE", "RUNS", "TASKS", "TIP", "remark", "shown"]
+__all__ = ["LANDSCAPE", "RUNS", "TASKS", "TIP", "published", "remark", "round_values", "shown"]
 
 TASKS = {
     "teacher": "teacher, student",
@@ -53,6 +54,14 @@ def remark(tasks: Iterable[str], missing: Iterable[str] = ()) -> str:
     words = [STAND_INS[task] for task in tasks if task in STAND_INS]
     absent = [TASKS[task] for task in missing]
     return (f"Stand-ins: {', '.join(words)}. " if words else "") + (f"Missing: {', '.join(absent)}. " if absent else "")
+
+
+def round_values(values: npt.ArrayLike) -> list[float]:
+    """Ticks for these on a log axis: powers of ten over a long range, else 1, 3, or 1, 2, 3, 5."""
+    low, high = np.nanmin(values), np.nanmax(values)
+    ratio = float(high / low)
+    digits = (1,) if ratio > 1000 else (1, 3) if ratio > 10 else (1, 2, 3, 5)
+    return [d * 10.0**k for k in range(-3, 8) for d in digits if low <= d * 10.0**k <= high]
 
 
 def published(axes: Axes, x: Iterable[float], y: Iterable[float], which: str) -> None:
