@@ -242,6 +242,14 @@ def test_norm_and_scale_are_told_apart(name: str, norm: float, scale: float, ver
     assert values(found)[0] == pytest.approx(scale**2 / (scale**2 + norm**2), abs=0.05)
 
 
+def test_norm_and_scale_that_delay_only_together() -> None:
+    cells = pd.DataFrame(
+        {"init_scale": [1.0, 1.0, 2.0, 2.0], "temperature": [1.0, 1 / 8, 8.0, 1.0], "seed": 0, "steps": 9e9}
+    )
+    found = parts(cells.assign(t_gen=[7.0, 7.0, 7.0, 7.0 * math.e**2]), 3).iloc[0]
+    assert found[["norm", "scale", "both", "share"]].tolist() == pytest.approx([1.0, 1.0, 1.0, 0.5])
+
+
 def test_a_seed_without_all_four_cells_has_no_share() -> None:
     table = pd.DataFrame(
         {"init_scale": [1.0, 2.0, 2.0], "temperature": [1.0, 1.0, 8.0], "seed": 0, "t_gen": 5.0, "steps": 9}
