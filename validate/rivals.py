@@ -98,7 +98,8 @@ def scorecard(predictions: Iterable[Mapping[str, Any]]) -> list[dict[str, str]]:
         firm = [name for name, says in ((EFFICIENCY, one), (LU, other)) if says in ("predicts", "opposite")]
         decides = "between both" if {one, other} == {"predicts", "opposite"} else " and ".join(firm) or "neither"
         absent = "columns" in p and p["columns"][p["decides"]]["verdict"] == ABSENT
-        rows.append({"prediction": p["id"], "claim": p["claim"], "verdict": ABSENT if absent else p["verdict"], EFFICIENCY: one,
+        verdict = ABSENT if absent else p["verdict"]
+        rows.append({"prediction": p["id"], "claim": p["claim"], "verdict": verdict, EFFICIENCY: one,
                      f"{EFFICIENCY}, reason": why, LU: other, f"{LU}, reason": because,
                      "decides": decides})  # fmt: skip
     return rows
