@@ -24,6 +24,7 @@ import numpy as np
 import xarray as xr
 
 import toymodel as tm
+from validate.rivals import score_rows, scorecard
 
 from .catalogue import ORDER
 from .paths import HERE, Paths
@@ -107,9 +108,25 @@ def findings() -> str:
         "**From scratch there is a barrier.** Nets need more pairs than at ungrokking by a factor of "
         f"{gap}, and stay memorising where those that have grokked stay grokked.",
         "**Refuted:** " + ("; ".join(f"{p['claim'].rstrip('.')} ({p['id']})" for p in refuted) or "nothing") + ".",
+        *_two_theories(found),
     ]
     parts = [part.replace("n = ", "n\u00a0=\u00a0") for part in parts]  # not to be broken
     return "\n".join(textwrap.fill(f"{k}. {part}", 118, subsequent_indent="   ") for k, part in enumerate(parts, 1))
+
+
+def _two_theories(found: Verdicts) -> list[str]:
+    """How both theories come off on all predictions, in a sentence; none where the rival's runs are not kept."""
+    file = Paths().saved("omnigrok/verdicts.json")
+    if not file.exists():
+        return []
+    rival = Verdicts(file)
+    first, second = score_rows(scorecard([*found.predictions, *rival.predictions]))
+    law = Number.of(rival.column("O5", "teacher")["findings"][0])
+    return [
+        "**Two theories, the same runs:** of what it says yes or no to, circuit efficiency is right on "
+        f"{first['right']} and wrong on {first['wrong']}, Omnigrok on {second['right']} and {second['wrong']}; the latter's "
+        f"forecast of when its own example generalises is off by a factor {law.exp()}."
+    ]
 
 
 def verdicts() -> str:

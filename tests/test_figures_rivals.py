@@ -83,7 +83,7 @@ def folder(tmp_path: Path) -> Path:
     """A judged part of the rival's runs: teacher and student alone."""
     o1 = [finding("ends", 3.0, region=(0.22, "inf")), finding("rise", 0.0, region=("-inf", 0.1))]
     o2 = [finding(free_runs.GEN, -0.9), finding(free_runs.FIT, 0.0)]
-    o3 = [finding(name, value) for name, value in zip(free_runs.DELAYS.values(), (3.4, 0.1), strict=True)]
+    o3 = [finding(name, value) for name, value in zip(free_runs.DELAYS, (3.4, 0.1), strict=True)]
     with_bottom = column(o1, landscape=landscape())
     with_bottom["beside"] = [finding(landscapes.BOTTOM, 1.4) | {"name": landscapes.BOTTOM}]
     predictions = [
@@ -95,20 +95,8 @@ def folder(tmp_path: Path) -> Path:
         ),
         prediction("O7", {"teacher": column([finding(norm_or_scale.SHARE, 0.9)], cells=cells())}),
     ]
-    says = {"O1": ("allows", "predicts"), "O2a": ("predicts", "predicts"), "O3": ("silent", "predicts"),
-            "O5": ("silent", "predicts"), "O7": ("predicts", "opposite")}  # fmt: skip
-    rows = [
-        {
-            "prediction": p["id"],
-            "claim": p["claim"],
-            "verdict": p["verdict"],
-            "decides": theories.BOTH * (p["id"] == "O7"),
-        }
-        | dict(zip(theories.THEORIES, says[p["id"]], strict=True))
-        for p in predictions
-    ]
     content = {"format": 2, "profile": "part", "runs": 12, "finished": 12, "experiments": [], "untrained": [],
-               "provenance": {}, "predictions": predictions, "tables": {theories.TABLE: rows}}  # fmt: skip
+               "provenance": {}, "predictions": predictions, "tables": {}}  # fmt: skip
     (tmp_path / "verdicts.json").write_text(json.dumps(content))
     for kind in ("strict", "scale"):
         saved(tmp_path / "teacher" / f"{kind}.nc")

@@ -1,4 +1,4 @@
-"""Is it the norm or the scale of the outputs that delays generalising? Two by two, norm × output temperature.
+"""At one norm the scale of the outputs decides when a net generalises: two by two, norm × output temperature.
 
 Claim: the share of ln t_gen that the scale of the outputs explains at one norm, and the norm at one scale.
 Source: Kumar et al. 2023 (arXiv 2310.06110); Truong 2606.18465; toymodel/README.md (9.4); O7 of validate.
@@ -28,7 +28,8 @@ alike; if the scale did, they would be flat and apart. Share of the scale: {shar
 def draw(study: Study) -> tuple[Figure, dict[str, object]]:
     """A panel for each task."""
     verdicts = study.rival
-    tables = {task: rows for task in DEGREE if len(rows := verdicts.rows("O7", "cells", task))}
+    whole = (task for task in DEGREE if verdicts.number("O7", SHARE, task).exists)
+    tables = {task: verdicts.rows("O7", "cells", task) for task in whole}
     there, _ = shown(tables)
     fig, row = plt.subplots(1, len(there), figsize=(7.0, 2.6), squeeze=False)
     shares, ends = [], {}

@@ -1,23 +1,22 @@
-"""Theory against theory: what each says of every prediction, what came out, and which runs tell them apart.
+"""Theory against theory: where circuit efficiency and Omnigrok speak, what came out, which runs tell them apart.
 
 Claim: where the circuit-efficiency theory and Omnigrok are right, wrong or silent on the same runs, the rules fixed first.
 Source: validate/README.md; P1 to P14 and O1 to O10.
 """
 
 import textwrap
-from typing import Any
 
 import matplotlib.pyplot as plt
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+
+from validate.rivals import THEORIES, scorecard
 
 from ..palette import VERDICTS
 from ..study import Study
 
 DATA = ("omnigrok/verdicts.json", "omnigrok/teacher/free.nc")
 ALSO = ("verdicts.json",)
-TABLE = "Theory against theory"
-THEORIES = ("circuit efficiency", "Omnigrok")
 FIRM = {"predicts": "confirmed", "opposite": "refuted"}
 LOOKS = {"right": ("o", "confirmed"), "wrong": ("X", "refuted"), "open": ("o", "inconclusive")}
 BOTH = "between both"
@@ -42,16 +41,14 @@ def draw(study: Study) -> tuple[Figure, dict[str, object]]:
     own = study.folder / "verdicts.json"
     paper = study.verdicts if own.exists() else study.rival
     sources = [study.rival] if paper.data == study.rival.data else [paper, study.rival]
-    rows: dict[str, dict[str, Any]] = {}
-    runs: dict[str, str] = {}
-    for judged in sources:
-        rows |= {row["prediction"]: row for row in judged.study(TABLE).to_dict("records")}
-        runs |= {p["id"]: ", ".join(p["experiments"]) for p in judged.predictions}
+    predictions = [p for judged in sources for p in judged.predictions]
+    rows = {row["prediction"]: row for row in scorecard(predictions)}
+    runs = {p["id"]: ", ".join(p["experiments"]) for p in predictions}
     halves = [[r for id, r in rows.items() if id.startswith(letter)] for letter in "PO"]
     halves = [half for half in halves if half]
-    words = {id: textwrap.wrap(row["claim"], 44) for id, row in rows.items()}
+    words = {id: textwrap.wrap(row["claim"], 54) for id, row in rows.items()}
     height = max(sum(1.6 + 0.8 * len(words[row["prediction"]]) for row in half) for half in halves)
-    fig, panels = plt.subplots(1, len(halves), figsize=(7.0, 0.9 + 0.115 * height), squeeze=False)
+    fig, panels = plt.subplots(1, len(halves), figsize=(3.5 * len(halves), 0.9 + 0.115 * height), squeeze=False)
     score = {theory: {"right": 0, "wrong": 0, "open": 0} for theory in THEORIES}
     apart = []
     for axes, half in zip(panels[0], halves, strict=True):
