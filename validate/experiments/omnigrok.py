@@ -148,7 +148,7 @@ def _teacher(quick: bool) -> Setting:
 
 
 def _addition(quick: bool) -> Setting:
-    held = (0.5, 0.8, 1.3) if quick else (0.3, 0.5, 0.65, 0.8, 1.0, 1.3, 2.0)
+    held = (0.5, 0.8, 1.3) if quick else (0.3, 0.5, 0.65, 0.8, 1.0, 1.3, 2.0, 3.0, 5.0)
     decays = {2.0: 3000, 1.0: 5000} if quick else {2.0: 3000, 1.0: 5000, 0.5: 10_000}
     kinds = {
         "free": tuple(_free(ADDITION, (1.0,), decays, 3)),
@@ -157,7 +157,7 @@ def _addition(quick: bool) -> Setting:
     if not quick:
         kinds["free"] += tuple(_free(ADDITION, (0.4,), {1.0: 5000}, 3))
         # Logits of this net grow about as α⁴.
-        cells = ((0.8, 1.0), (0.8, 1.6**-4), (1.28, 1.6**4), (1.28, 1.0))
+        cells = ((1.0, 1.0), (1.0, 1.3**-4), (1.3, 1.3**4), (1.3, 1.0))
         kinds["scale"] = tuple(_scaled(replace(ADDITION, fixed_norm=True), cells, 0.0, 4000, 3))
     return Setting("addition", "addition mod 43, transformer of width 64", ADDITION, kinds=kinds)
 
