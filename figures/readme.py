@@ -212,6 +212,7 @@ def _speeds() -> list[tuple[str, str]]:
         ("first `simulate()` after import, ms", between(toymodel["default_simulation"]["first_call_seconds"], 3, 1e3)),
         ("the ratio on one thread", between(t["ratio_one_thread"])),
         ("`sweep`, microseconds a point", between(t["microseconds_per_point"])),
+        ("share of that in exponentials and logarithms, one thread", between(load("toymodel_bound")["share"], 2)),
         ("its largest error in a final logit, nats", f"{t['logit_error']['quantile_1']:.1e} (LSODA's: "
          f"{t['logit_error_independent']['baseline_max']:.1e})"),
     ]  # fmt: skip

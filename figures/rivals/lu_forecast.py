@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from ..networks.lines import number_axis
 from ..palette import GREY
 from ..study import Study
-from ..verdicts import short
+from ..verdicts import NOT_MEASURED, short
 from .tasks import TASKS, remark, round_values, shown
 
 DATA = ("omnigrok/verdicts.json", "omnigrok/teacher/free.nc")
@@ -28,7 +28,7 @@ LAWS = {
 }
 
 CAPTION = """
-Free runs from a large start, by seed and γ; band: a factor {margin}; on the axis: at
+Free runs, large start, by seed and γ; band: a factor {margin}; on the axis: at
 once, as it starts below w_c. Rms of ln(forecast/measured) by LU, LU to the last norm that works, norm law, toy:
 {errors}. Truong reports 0.18. The toy's unit of time and the norm law's constants are fitted to the other γ.
 {remark}n = {n} runs.
@@ -80,7 +80,7 @@ def draw(study: Study) -> tuple[Figure, dict[str, object]]:
     row[0, 0].set_ylabel("forecast steps")
     fig.legend(*row[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=len(LAWS))
     words = [
-        f"{TASKS[t]} " + ", ".join(short(e) if np.isfinite(e) else "–" for e in own.values())
+        f"{TASKS[t]} " + ", ".join(short(e) if np.isfinite(e) else NOT_MEASURED for e in own.values())
         for t, own in errors.items()
     ]
     return fig, {
