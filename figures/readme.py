@@ -276,15 +276,46 @@ def networks() -> str:
             rate = f"{case['fraction_of_matmul_rate']['realnet']:.2f}"
             rows.append((name + "s" * (threads > 1), between(case["ratio"]), rate))
     head = ("case", "against the faster plain loop, per run-step", "of the matrix-product rate")
+    commit = ratios["paper, 2 threads"]["commit"][:7]
+    shared = load("realnet")["ratio, shared machine"]
+    now = " and ".join(
+        f"{between(shared[f'{size}, 1 threads']['ratio'])} (p = {shared[f'{size}, 1 threads']['config']['p']})"
+        for size in ("small", "paper")
+    )
     about = (
-        f"Both sides with the same threads; {env['processor']}, {env['cores']} cores, torch {env['versions']['torch']}."
+        f"Both sides with the same threads; {env['processor']}, {env['cores']} cores, torch {env['versions']['torch']}; "
+        f"on a quiet machine at commit {commit}. Later, at commit {shared['environment']['commit'][:7]}, on one that others "
+        f"used (load {shared['environment']['load_average']:.0f}), one thread by its processor's time: {now}."
     )
     return f"{table(head, rows)}\n\n{about}"
 
 
+def scale() -> str:
+    """What a folder of many runs costs."""
+    found = load("scale_realnet")
+    runs = found["runs"]
+    each = {
+        "config and key": (found["seconds to make the configs"] + found["seconds to make their keys"]) / runs,
+        "reading the list": found["seconds to read the list"] / runs,
+        "seeing that a run is finished": found["seconds a run to see that it is finished"],
+        "a claim": found["seconds a claim, given back"],
+        "reading its curves": found["seconds a run to read its curves"],
+        "writing it when finished": found["seconds a run to write it when finished, twice"],
+    }
+    start = 1e5 * sum(list(each.values())[:3])
+    collect = 1e5 * (each["reading the list"] + each["reading its curves"])
+    many = f"At 10⁵ runs{'' if runs >= 1e5 else ' (extrapolated)'}"
+    return (
+        f"What a folder of {runs} runs costs, in milliseconds of a processor for each: "
+        f"{', '.join(f'{name} {1000 * value:.2f}' for name, value in each.items())}.\n{many} a start that finds them all "
+        f"finished takes {start:.0f} s a process and collecting {collect:.0f} s. That would be\nfelt first, and `shard` and "
+        f"`collect=False` avoid both."
+    )
+
+
 BLOCKS: dict[str, Callable[[], str]] = {
     block.__name__: block
-    for block in (hero, findings, verdicts, wrong, thumbnails, toy, numbers, speed, networks, gallery)
+    for block in (hero, findings, verdicts, wrong, thumbnails, toy, numbers, speed, networks, scale, gallery)
 }
 
 
