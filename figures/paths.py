@@ -6,7 +6,7 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 SAVED = HERE / "data"
 """Results kept with the project"""
-RIVAL = "omnigrok-quick"
+RIVAL = "omnigrok"
 """Folder of the rival theory's study among them"""
 ANIMATED = ("hero",)
 """Figures that move: `draw(study, share)` of their time, in FRAMES steps"""

@@ -159,7 +159,7 @@ def test_a_run_that_never_generalises_counts_to_its_end(folder: Path) -> None:
 def test_a_theory_is_right_where_what_it_affirms_or_denies_came_out(folder: Path) -> None:
     assert theories.outcome("predicts", "confirmed") == theories.outcome("opposite", "refuted") == "right"
     assert theories.outcome("predicts", "refuted") == theories.outcome("opposite", "confirmed") == "wrong"
-    assert theories.outcome("opposite", "inconclusive") == "open"
+    assert theories.outcome("opposite", "inconclusive") == theories.outcome("predicts", "not measured") == "open"
     assert theories.outcome("allows", "confirmed") == "allows"
     fig, numbers = theories.draw(Study(folder))
     plt.close(fig)
