@@ -7,7 +7,7 @@ EXTRAS ?= realnet,explore,dev
 BIN    := .venv/bin
 READY  := .venv/.ready
 
-.PHONY: demo test figures explore data bench bench-gpu check-gpu lint format clean
+.PHONY: demo test figures explore data bench bench-gpu check-gpu lint compiled format clean
 .DEFAULT_GOAL := demo
 
 # The stamp is written last, so an interrupted installation is started again.
@@ -20,13 +20,19 @@ $(READY): pyproject.toml constraints.txt
 demo: $(READY)
 	$(BIN)/python -m validate run --profile quick
 
-test: $(READY) lint
+# Side by side: checking types and compiling take a minute each, on one core.
+test: $(READY)
+	@$(MAKE) --no-print-directory -j2 --output-sync lint compiled
 	$(BIN)/python -m pytest -n auto --dist worksteal
 
 lint: $(READY)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+# What all tests share, or each of their processes would compile it again.
+compiled: $(READY)
+	$(BIN)/python -m tests.compiled
 
 format: $(READY)
 	$(BIN)/ruff check --fix .
@@ -40,7 +46,7 @@ explore: $(READY)
 
 # Finished runs are kept in runs/validate: stop it at any time, the same command goes on.
 data: $(READY)
-	$(BIN)/python -m realnet.reference_runs grokking
+	$(BIN)/python -m validate.reference_runs grokking
 	$(BIN)/python -m validate run --profile standard
 	$(BIN)/python -m validate keep runs/validate/standard figures/data/validate/standard
 	$(BIN)/python -m validate run --profile quick

@@ -5,10 +5,10 @@
     python -m figures page DIR
     python -m figures readme [--check]
 
-A figure is a file in toy/ or networks/ with a function `draw() -> (Figure, numbers)` and a text `CAPTION` with those
+A figure is a file in a folder, such as toy/, with a function `draw() -> (Figure, numbers)` and a text `CAPTION` with those
 numbers in braces; the picture has the file's name.  Figures of networks name the saved results they need in DATA, and what
 they show where it is there in ALSO, and are given them: `draw(study)`.  Figures read the public functions of `toymodel` and
-saved results; they never train.
+saved results; they never train.  A saved result "omnigrok/..." is one of the rival theory's study.
 
     catalogue   which figures there are, in which order, what each is made from
     render      one figure to PNG, SVG, PDF and caption, whole or not at all

@@ -28,6 +28,7 @@ ORDER = [
     "circuits_over_time",
     "quantitative",
     "sharing",
+    "large_start",
     "scorecard",
     "kappa_and_settings",
     "escape",
@@ -37,6 +38,11 @@ ORDER = [
     "phase_weight_decay_dataset_size",
     "phase_kappa_dataset_size",
     "sharpness_kappa",
+    "landscapes",
+    "free_runs",
+    "lu_forecast",
+    "norm_or_scale",
+    "theories",
 ]
 
 
@@ -104,7 +110,7 @@ def chosen(paths: Paths, wanted: Iterable[str]) -> list[str]:
 
 
 def _imported(paths: Paths, file: Path) -> set[Path]:
-    """Files of this package that `file` imports: `from .x import y`, `from .. import x`, and the same in full."""
+    """Files of this package and of validate that `file` imports: `from .x import y`, `from .. import x`, or in full."""
     found: set[Path] = set()
     for node in ast.walk(_parse(file)):
         if not isinstance(node, ast.ImportFrom):
@@ -114,8 +120,8 @@ def _imported(paths: Paths, file: Path) -> set[Path]:
             # A figure of another source shares what the package has.
             up = file.parents[node.level - 1]
             homes = [up, HERE / up.relative_to(paths.source if up.is_relative_to(paths.source) else HERE)]
-        elif parts[0] == "figures":
-            homes, parts = [HERE], parts[1:]
+        elif parts[0] in ("figures", "validate"):
+            homes, parts = [HERE.parent / parts[0]], parts[1:]
         else:
             continue
         modules = ["/".join(parts)] if parts != [""] and parts else [alias.name for alias in node.names]

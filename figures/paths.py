@@ -14,7 +14,8 @@ ANIMATED = ("hero",)
 class Paths:
     """Folders of the figures.
 
-    data      saved runs that figures read, <setting>/<kind>.nc, and what was judged, verdicts.json
+    data      saved runs that figures read, <setting>/<kind>.nc, and what was judged, verdicts.json; the rival theory's,
+              omnigrok/..., are there too, or the project's own where `data` is
     gallery   pictures and captions
     build     vector pictures and the record of what was built
     source    one file a figure, the style, and what figures share
@@ -39,6 +40,9 @@ class Paths:
 
     def saved(self, name: str) -> Path:
         """A saved result: one of realnet's reference runs, or a file of the study that is shown."""
+        if name.startswith("omnigrok/"):
+            own = self.data == type(self)().data
+            return SAVED / "validate" / name if own else self.data / name.removeprefix("omnigrok/")
         return SAVED / name if name.startswith("realnet/") else self.data / name
 
     def targets(self, name: str) -> dict[str, Path]:

@@ -8,7 +8,7 @@ A README has blocks between `<!-- begin: name -->` and `<!-- end: name -->`; eac
     wrong        every number that was refuted
     thumbnails   six pictures that lead into the gallery
     toy          what the model's defaults give
-    numbers      speed in five lines;  speed, networks: all of it
+    numbers      speed in a few lines;  speed, networks: all of it
     gallery      every picture with its caption, in the paper's order
 """
 
@@ -20,7 +20,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import xarray as xr
+
 import toymodel as tm
+from validate.rivals import score_rows, scorecard
 
 from .catalogue import ORDER
 from .paths import HERE, Paths
@@ -33,6 +37,8 @@ ROOT = HERE.parent
 FILES = ("README.md", "toymodel/README.md", "realnet/README.md", "figures/README.md")
 RESULTS = ROOT / "tests" / "benchmarks" / "results"
 GALLERY = HERE / "gallery"
+LONG = 240
+"""Characters of a claim and its number that a row of the front page holds"""
 THUMBNAILS = ("behaviours", "efficiency", "ungrokking", "quantitative", "escape", "phase_kappa_dataset_size")
 
 
@@ -102,9 +108,25 @@ def findings() -> str:
         "**From scratch there is a barrier.** Nets need more pairs than at ungrokking by a factor of "
         f"{gap}, and stay memorising where those that have grokked stay grokked.",
         "**Refuted:** " + ("; ".join(f"{p['claim'].rstrip('.')} ({p['id']})" for p in refuted) or "nothing") + ".",
+        *_two_theories(found),
     ]
     parts = [part.replace("n = ", "n\u00a0=\u00a0") for part in parts]  # not to be broken
     return "\n".join(textwrap.fill(f"{k}. {part}", 118, subsequent_indent="   ") for k, part in enumerate(parts, 1))
+
+
+def _two_theories(found: Verdicts) -> list[str]:
+    """How both theories come off on all predictions, in a sentence; none where the rival's runs are not kept."""
+    file = Paths().saved("omnigrok/verdicts.json")
+    if not file.exists():
+        return []
+    rival = Verdicts(file)
+    first, second = score_rows(scorecard([*found.predictions, *rival.predictions]))
+    law = Number.of(rival.column("O5", "teacher")["findings"][0])
+    return [
+        "**Two theories, the same runs:** of what it says yes or no to, circuit efficiency is right on "
+        f"{first['right']} and wrong on {first['wrong']}, Omnigrok on {second['right']} and {second['wrong']}; the latter's "
+        f"forecast of when its own example generalises is off by a factor {law.exp()}."
+    ]
 
 
 def verdicts() -> str:
@@ -114,7 +136,9 @@ def verdicts() -> str:
     for p in found.predictions:
         entry = _deciding(p)
         value = f"{entry['criterion']}: {Number.of(entry)}" if entry else "not measured"
-        rows.append((f"**{p['id']}** {p['claim']}", f"{p['verdict']} ({p['decides']})", value))
+        # A claim of several parts is given by its first; validate/README.md has all of it.
+        claim = p["claim"] if len(p["claim"]) + len(value) < LONG else p["claim"].partition(":")[0] + "."
+        rows.append((f"**{p['id']}** {claim}", f"{p['verdict']} ({p['decides']})", value))
     score = ", ".join(f"{n} {verdict}" for verdict, n in found.score().items())
     head = f"{score}; {found.data['finished']} of {found.data['runs']} runs finished. Intervals: 95 % over seeds."
     return f"{head}\n\n{table(('claim', 'verdict', 'number'), rows)}"
@@ -193,11 +217,22 @@ def _speeds() -> list[tuple[str, str]]:
     ]  # fmt: skip
 
 
+def demo() -> str:
+    """Minutes that the saved quick runs were trained for, halved: two are trained at a time."""
+    files = sorted((Paths().data.parent / "quick").glob("*/*.nc"))
+    found = [xr.open_dataset(file, engine="netcdf4").wall_time.values for file in files]
+    return f"{sum(map(np.nansum, found)) / 120:.0f} ({sum(np.isfinite(w).sum() for w in found)} runs)"
+
+
 def numbers() -> str:
-    """Speed in five lines."""
+    """Speed in a few lines."""
     ratios = load("realnet")["ratio"]
     case = ratios["small, 2 threads"]
-    rows = [*_speeds()[:4], ("a run of `realnet` against the faster plain loop", f"**{between(case['ratio'])}**")]
+    rows = [
+        *_speeds()[:4],
+        ("`make demo`, minutes of training on two cores", demo()),
+        ("a run of `realnet` against the faster plain loop", f"**{between(case['ratio'])}**"),
+    ]
     p = load("toymodel")["provenance"]
     return f"{table(('measured', 'median (range)'), rows)}\n\n{p['processor']}, {p['cores']} cores. All of it: `make bench`."
 

@@ -118,13 +118,13 @@ def smaller(png: bytes) -> bytes:
     return buffer.getvalue()
 
 
-def _frames(module: ModuleType, study: Study) -> list[bytes]:
+def _frames(module: ModuleType, study: Study, number: int) -> list[bytes]:
     """The figure at equal steps of its time."""
     import matplotlib.pyplot as plt
 
     frames = []
-    for k in range(1, module.FRAMES + 1):
-        fig, _ = module.draw(study, k / module.FRAMES)
+    for k in range(1, number + 1):
+        fig, _ = module.draw(study, k / number)
         buffer = io.BytesIO()
         fig.savefig(buffer, format="png", dpi=110, metadata=METADATA["png"])
         plt.close(fig)
@@ -161,7 +161,7 @@ def render(paths: Paths, name: str) -> dict[str, str]:
         try:
             content = {kind: picture(fig, kind) for kind in METADATA}
             if "gif" in paths.targets(name):
-                content["gif"] = animation(_frames(module, study))
+                content["gif"] = animation(_frames(module, study, module.FRAMES))
         finally:
             plt.close(fig)
     content["json"] = caption(name, title(paths, name), module.CAPTION, numbers)

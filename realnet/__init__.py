@@ -12,15 +12,17 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from realnet.config import ConfigError, Phase, RunConfig
+from realnet.config import RunConfig
+from realnet.fields import ConfigError
+from realnet.phases import Phase
 from realnet.sweeps import grid
 from realnet.tasks.task import Group, Task
 
 if TYPE_CHECKING:
-    from realnet.loading import model
+    from realnet.loading import load, model
     from realnet.metrics import Callback, Snapshot
     from realnet.records import StorageError
-    from realnet.training import load, train
+    from realnet.training.train import train
 
 __all__ = [
     "Callback",
@@ -41,9 +43,9 @@ _LATER = {
     "Callback": "realnet.metrics",
     "Snapshot": "realnet.metrics",
     "StorageError": "realnet.records",
-    "load": "realnet.training",
+    "load": "realnet.loading",
     "model": "realnet.loading",
-    "train": "realnet.training",
+    "train": "realnet.training.train",
 }
 
 

@@ -23,7 +23,8 @@ except ModuleNotFoundError as missing:
     ) from None
 
 from realnet.commands import run_command
-from realnet.config import ConfigError, Phase, RunConfig
+from realnet.config import RunConfig
+from realnet.fields import ConfigError
 from realnet.sweeps import grid
 
 __all__ = ["main"]
@@ -42,18 +43,6 @@ class Options(RunConfig):
 
     def __post_init__(self) -> None:
         """Nothing yet: the RunConfig made from these is checked."""
-
-
-def _phase(text: str) -> Phase:
-    """A Phase from "steps=3000,dataset_size=500"."""
-    fields = dict(_option(part) for part in text.split(","))
-    known = [f.name for f in dataclasses.fields(Phase)]
-    for name in fields:
-        if name not in known:
-            raise ConfigError(f"a phase's keys are {', '.join(known)}; received {name!r}. Correct the spelling.")
-    if "steps" not in fields:
-        raise ConfigError(f"a phase needs its number of steps; received {text!r}. Write steps=3000,... .")
-    return Phase(**fields)
 
 
 def _option(text: str) -> tuple[str, Any]:
@@ -99,10 +88,10 @@ def train(
         checkpoint_seconds: a kill loses at most about this much work.
         shard: i n: train part i of n alone, for job arrays.
     """
-    from realnet.training import train as train_runs
+    from realnet.training.train import train as train_runs
 
     fields = {f.name: getattr(run, f.name) for f in dataclasses.fields(RunConfig)}
-    fields["phases"] = tuple(_phase(text) for text in phases)
+    fields["phases"] = [dict(map(_option, text.split(","))) for text in phases]
     fields["options"] = dict(_option(text) for text in options)
     axes = {"dataset_size": dataset_sizes, "weight_decay": weight_decays}
     axes |= {"learning_rate": learning_rates, "seed": seeds}
@@ -121,7 +110,7 @@ def resume(
 ) -> None:
     """Go on with every unfinished run in a folder, or with those of part i of n (--shard i n)."""
     from realnet.records import Folder
-    from realnet.training import train as train_runs
+    from realnet.training.train import train as train_runs
 
     runs = Folder(out, create=False).configs()
     train_runs(runs, device, out, workers=workers, shard=shard, collect=shard is None)

@@ -10,7 +10,7 @@ from typing import Any
 
 import tyro
 
-from realnet.config import ConfigError
+from realnet.fields import ConfigError
 
 __all__ = ["run_command"]
 

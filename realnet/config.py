@@ -1,4 +1,4 @@
-"""What a run is: RunConfig and Phase, frozen, validated and hashable.
+"""What a run is: RunConfig, frozen, validated and hashable.
 
 A run's key is a hash of its physics (`keys`), so a run is known by what it is and never by when it was started.
 Needs neither torch nor the data: `import realnet` and the command line's help stay quick.
@@ -9,16 +9,17 @@ from __future__ import annotations
 import dataclasses
 import functools
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from realnet import keys
-from realnet.fields import ConfigError, number, require, typed_fields
+from realnet.fields import known, number, pairs_of, require, typed_fields
+from realnet.phases import INHERITED, Phase, Stage, phases_of
 from realnet.registry import BUILT_IN, check_name, is_own, source
 from realnet.tasks.modular import MODULAR, is_prime, symbols, table_size
 
-__all__ = ["ConfigError", "Phase", "RunConfig", "Stage", "from_json"]
+__all__ = ["RunConfig", "from_dict", "from_json"]
 
 CHOICES = {
     "activation": ("relu", "gelu", "tanh"),
@@ -27,51 +28,6 @@ CHOICES = {
     "gradient_filter": tuple(BUILT_IN["gradient_filter"]),
     "dtype": ("float32", "float64"),
 }
-
-
-@dataclass(frozen=True)
-class Phase:
-    """A stretch of training under one data set, one labelling and one set of rates. None means: as before.
-
-    Errors: ConfigError if a value cannot be used in any run; the rest is checked by the RunConfig it joins.
-    """
-
-    steps: int
-    dataset_size: int | None = None
-    weight_decay: float | None = None
-    learning_rate: float | None = None
-    task: str | None = None
-    """new labels on the same pairs, such as "random" """
-    corrupted: float | None = None
-    """share of training labels replaced by a wrong one"""
-    keep_optimizer: bool = True
-    """go on with the moments and step count of before; False starts with empty ones"""
-    nested: bool = True
-    """the data set must be a subset of the one before; set to False to let it grow"""
-
-    def __post_init__(self) -> None:
-        typed_fields(self, "Phase.")
-        number("Phase.steps", self.steps, minimum=1)
-        if self.dataset_size is not None:
-            number("Phase.dataset_size", self.dataset_size, minimum=1)
-        if self.weight_decay is not None:
-            number("Phase.weight_decay", self.weight_decay, minimum=0.0)
-        if self.learning_rate is not None:
-            number("Phase.learning_rate", self.learning_rate, minimum=0.0, above=True)
-
-
-@dataclass(frozen=True)
-class Stage:
-    """A phase with nothing left to inherit, on global steps `start` < step <= `stop`."""
-
-    start: int
-    stop: int
-    dataset_size: int
-    weight_decay: float
-    learning_rate: float
-    task: str
-    corrupted: float
-    keep_optimizer: bool
 
 
 @dataclass(frozen=True)
@@ -152,12 +108,12 @@ class RunConfig:
         typed_fields(self)
         for kind in ("task", "network", "loss"):
             check_name(kind, getattr(self, kind))
-        for name, known in CHOICES.items():
+        for name, choices in CHOICES.items():
             value, remedy = getattr(self, name), f"Choose one of these for {name}."
-            require(value in known, f"{name} must be one of {', '.join(known)}", value, remedy)
+            require(value in choices, f"{name} must be one of {', '.join(choices)}", value, remedy)
         start = from_dict(self.start_from) if isinstance(self.start_from, Mapping) else self.start_from
-        fixed: dict[str, Any] = {"phases": (phases := _phases(self.phases)), "start_from": start}
-        fixed["options"] = _options(self.options)
+        fixed: dict[str, Any] = {"phases": (phases := phases_of(self.phases)), "start_from": start}
+        fixed["options"] = pairs_of(self.options)
         if self.task in MODULAR:
             fixed["p"] = p = self.p if self.p is not None else symbols(self.task, 113)
             number("p", p, minimum=2)
@@ -264,11 +220,11 @@ class RunConfig:
     @property
     def stages(self) -> tuple[Stage, ...]:
         """The phases with every inherited value filled in; one stage if there are none."""
-        now: dict[str, Any] = {n: getattr(self, n) for n in _INHERITED}
+        now: dict[str, Any] = {n: getattr(self, n) for n in INHERITED}
         stages: list[Stage] = []
         start = 0
         for phase in self.phases or (Phase(self.steps),):
-            now |= {n: v for n in _INHERITED if (v := getattr(phase, n)) is not None}
+            now |= {n: v for n in INHERITED if (v := getattr(phase, n)) is not None}
             # The first stage goes on from the parent's end as the others do from the one before.
             keep = phase.keep_optimizer if stages else self.keep_optimizer
             stages.append(Stage(start, start + phase.steps, **now, keep_optimizer=keep))
@@ -292,46 +248,12 @@ class RunConfig:
 
 _SHAPES = ("p", "d_model", "n_heads", "d_mlp", "n_layers", "network", "layer_norm", "biases", "options")
 _RENAMED = {"architecture": "network"}
-_INHERITED = ("dataset_size", "weight_decay", "learning_rate", "task", "corrupted")
-
-
-def _phases(phases: Any) -> tuple[Phase, ...]:
-    listed = isinstance(phases, Iterable) and not isinstance(phases, (str, Mapping))
-    made = tuple(Phase(**_known(Phase, x)) if isinstance(x, Mapping) else x for x in (phases if listed else ()))
-    ok = listed and all(isinstance(x, Phase) for x in made)
-    require(ok, "phases must be Phases in their order", phases, "Pass a list such as [Phase(3000)], or leave it out.")
-    return made
-
-
-def _options(options: Any) -> tuple[tuple[str, Any], ...]:
-    listed = isinstance(options, Iterable) and not isinstance(options, str)
-    pairs = list(options.items() if isinstance(options, Mapping) else options) if listed else [options]
-    ok = all(isinstance(x, (tuple, list)) and len(x) == 2 and isinstance(x[0], str) for x in pairs)
-    require(ok, "options must be a dict of names and values", options, "Pass options={'width': 32}, say.")
-    return tuple(sorted((name, _plain(name, value)) for name, value in pairs))
-
-
-def _plain(name: str, value: Any) -> Any:
-    if isinstance(value, (list, tuple)):
-        return tuple(_plain(name, x) for x in value)
-    value = value.item() if hasattr(value, "item") else value
-    simple = value is None or isinstance(value, (bool, int, float, str))
-    require(simple, f"option {name} must be a number, a text or a list of these", value, "JSON must be able to say it.")
-    return value
-
-
-def _known(kind: type, fields: Mapping[str, Any]) -> Mapping[str, Any]:
-    known = [f.name for f in dataclasses.fields(kind)]
-    unknown = sorted(set(map(str, fields)) - set(known))
-    require(not unknown, f"a {kind.__name__}'s keys are {', '.join(known)}", unknown, "Correct the spelling.")
-    require(kind is RunConfig or "steps" in fields, "a Phase must say its steps", fields, "Add steps=3000, say.")
-    return fields
 
 
 def from_dict(fields: Mapping[str, Any]) -> RunConfig:
     """A RunConfig from a mapping. Errors: ConfigError for an unknown key."""
     renamed = {_RENAMED.get(name, name): value for name, value in fields.items()}
-    return RunConfig(**_known(RunConfig, renamed))
+    return RunConfig(**known(RunConfig, renamed))
 
 
 def from_json(text: str) -> RunConfig:

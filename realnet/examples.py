@@ -17,7 +17,7 @@ from realnet.tasks.task import Task, order, trained_labels
 __all__ = ["StageData", "stage_data", "task_of"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class StageData:
     """Examples in one stage of a run, each sorted; labels and truth are [n] or [n, k]."""
 

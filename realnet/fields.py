@@ -8,10 +8,10 @@ from __future__ import annotations
 import dataclasses
 import numbers
 import operator
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-__all__ = ["ConfigError", "number", "require", "typed_fields", "whole"]
+__all__ = ["ConfigError", "known", "number", "pairs_of", "require", "typed_fields", "whole"]
 
 
 class ConfigError(ValueError):
@@ -102,3 +102,31 @@ def whole(name: str, value: Any, *, minimum: int) -> None:
     integer = isinstance(value, numbers.Integral) and not isinstance(value, bool)
     require(integer, f"{name} must be an integer", value, "Pass an integer.")
     number(name, value, minimum=minimum)
+
+
+def known(kind: type, fields: Mapping[str, Any]) -> Mapping[str, Any]:
+    """`fields`, if a dataclass can be made of them. Errors: ConfigError for an unknown or a missing one."""
+    names = [f.name for f in dataclasses.fields(kind)]
+    unknown = sorted(set(map(str, fields)) - set(names))
+    require(not unknown, f"a {kind.__name__}'s keys are {', '.join(names)}", unknown, "Correct the spelling.")
+    missing = [f.name for f in dataclasses.fields(kind) if f.default is dataclasses.MISSING and f.name not in fields]
+    require(not missing, f"a {kind.__name__} must say its {', '.join(missing)}", fields, "Add steps=3000, say.")
+    return fields
+
+
+def pairs_of(options: Any) -> tuple[tuple[str, Any], ...]:
+    """Sorted names and values from a mapping or pairs. Errors: ConfigError for what JSON cannot say."""
+    listed = isinstance(options, Iterable) and not isinstance(options, str)
+    pairs = list(options.items() if isinstance(options, Mapping) else options) if listed else [options]
+    ok = all(isinstance(x, (tuple, list)) and len(x) == 2 and isinstance(x[0], str) for x in pairs)
+    require(ok, "options must be a dict of names and values", options, "Pass options={'width': 32}, say.")
+    return tuple(sorted((name, _plain(name, value)) for name, value in pairs))
+
+
+def _plain(name: str, value: Any) -> Any:
+    if isinstance(value, (list, tuple)):
+        return tuple(_plain(name, x) for x in value)
+    value = value.item() if hasattr(value, "item") else value
+    simple = value is None or isinstance(value, (bool, int, float, str))
+    require(simple, f"option {name} must be a number, a text or a list of these", value, "JSON must be able to say it.")
+    return value

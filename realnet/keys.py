@@ -3,6 +3,7 @@
 Equal configs have equal keys, however they are spelled. A field at its default is left out, so that a field that a
 later version adds changes no key. Neither how often one measures nor how long one trains is part of it: a run asked for
 with more steps is the same run and goes on from where it stands. How long a *parent* trained does define its child.
+A run that is to keep its weights' history is another one: a history cannot be had of a run that went without.
 """
 
 from __future__ import annotations
@@ -11,35 +12,33 @@ import dataclasses
 import hashlib
 import itertools
 import json
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from realnet.config import RunConfig
+from realnet.phases import INHERITED
 
 __all__ = ["canonical", "key", "physics"]
 
 # `nested` is a check on the data sets and not a choice of them; stages say what phases mean.
 NOT_PHYSICS = (
-    *("steps", "light_every", "points_per_decade", "weight_history"),
+    *("steps", "light_every", "points_per_decade"),
     *("nested", "phases", "start_from", "keep_optimizer"),
 )
-OF_A_STAGE = ("dataset_size", "weight_decay", "learning_rate", "task", "corrupted")
 
 
-def physics(config: RunConfig) -> dict[str, Any]:
-    """What defines the run: fields that are not at their defaults, later stages, the parent and its length."""
+def physics(config: Any) -> dict[str, Any]:
+    """What defines a RunConfig's run: fields that are not at their defaults, later stages, the parent and its length."""
     stages = config.stages
     said: dict[str, Any] = {}
     for field in dataclasses.fields(config):
         if field.name not in NOT_PHYSICS:
-            value = getattr(stages[0] if field.name in OF_A_STAGE else config, field.name)
+            value = getattr(stages[0] if field.name in INHERITED else config, field.name)
             if value != field.default:
                 said[field.name] = value
     if config.split_seed == config.seed:
         said.pop("data_seed", None)
     later = []
     for before, stage in itertools.pairwise(stages):
-        changed = {n: getattr(stage, n) for n in OF_A_STAGE if getattr(stage, n) != getattr(before, n)}
+        changed = {n: getattr(stage, n) for n in INHERITED if getattr(stage, n) != getattr(before, n)}
         if not stage.keep_optimizer:
             changed["keep_optimizer"] = False
         if changed:
@@ -59,6 +58,6 @@ def canonical(content: Any) -> str:
     return json.dumps(content, sort_keys=True, separators=(",", ":"), allow_nan=False)
 
 
-def key(config: RunConfig) -> str:
+def key(config: Any) -> str:
     """Sixteen hexadecimal digits that name the run's physics and no other's."""
     return hashlib.sha256(canonical(physics(config)).encode()).hexdigest()[:16]

@@ -1,18 +1,31 @@
-"""A trained network, taken from a folder: a plain module for torch, with weights that TransformerLens knows by name."""
+"""What a folder holds: all runs as one data set, and a trained network, a plain module for torch."""
 
 from __future__ import annotations
 
 import os
 
 import torch
+import xarray as xr
 from torch import nn
 
 from realnet.config import RunConfig
 from realnet.fields import require
 from realnet.nets.layout import trained
 from realnet.records import Folder
+from realnet.results import dataset
 
-__all__ = ["model"]
+__all__ = ["load", "model"]
+
+
+def load(out: str | os.PathLike[str]) -> xr.Dataset:
+    """The runs in folder `out` as one data set, also while they are being trained.
+
+    Errors: FileNotFoundError if `out` is not an experiment's folder. Warns about damaged checkpoints.
+    """
+    folder = Folder(out, create=False)
+    configs = folder.configs()
+    require(bool(configs), "a folder to load must have runs", str(out), "Train into it first.")
+    return dataset(configs, folder.read_all(configs, "curve"))
 
 
 def model(out: str | os.PathLike[str], run: RunConfig | str, step: int | None = None) -> nn.Module:
@@ -39,7 +52,7 @@ def model(out: str | os.PathLike[str], run: RunConfig | str, step: int | None = 
     assert record is not None
     if step is None:
         return trained(run, torch.from_numpy(record.tensors["weights"]))
-    remedy = "Train with weight_history=True."
+    remedy = "Ask for a run with weight_history=True, which is another one."
     require("history" in record.tensors, f"run {run.name} must have kept its weights", "none", remedy)
     steps = record.curves["step"].tolist()
     require(step in steps, f"step must be one of {', '.join(map(str, steps))}", step, "Choose a measured step.")

@@ -18,7 +18,11 @@ from torch.nn import functional as F
 from realnet.config import RunConfig
 from realnet.registry import arguments, find
 
-__all__ = ["cross_entropy", "evaluate", "loss_of", "mse", "softmax", "stablemax"]
+__all__ = ["OF_LABELS", "UNITS", "cross_entropy", "evaluate", "loss_of", "mse", "softmax", "stablemax"]
+
+UNITS = {"cross_entropy": "nats", "softmax": "nats", "stablemax": "nats", "mse": "target^2"}
+OF_LABELS = tuple(name for name, unit in UNITS.items() if unit == "nats")
+"""Losses that are ln of a probability, and so need labels"""
 
 Loss = Callable[..., Any]
 

@@ -7,9 +7,10 @@ not have (removed examples before any are removed, circuits where the labels for
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import torch
@@ -31,14 +32,13 @@ __all__ = [
     "trigonometric",
 ]
 
-SPLITS = ("train", "unseen", "removed")
+SPLITS, GROUP = ("train", "unseen", "removed"), ("rows", "exponents", "classes")
 UNITS = {
-    "loss": "nats", "accuracy": "1", "logit": "nats", "margin": "nats", "norm": "norm",
-    "gradient_norm": "nats/norm",
-    "effective_weight_decay": "nats/norm^2", "homogeneity": "1", "gen_logit": "nats", "mem_logit": "nats",
+    "loss": "loss", "accuracy": "1", "logit": "nats", "margin": "output", "norm": "norm", "gradient_norm": "loss/norm",
+    "effective_weight_decay": "loss/norm^2", "homogeneity": "1", "gen_logit": "output", "mem_logit": "output",
     "gen_share": "1", "frequency_share": "1", "embedding_share": "1", "key_frequency_share": "1",
 }  # fmt: skip
-"""Unit of each measured name, by its ending"""
+"""Unit of each measured name, by its ending: "loss" stands for the unit of the loss, "output" for nats or the target's"""
 KEY_FREQUENCIES = 5
 
 
@@ -107,8 +107,7 @@ def trigonometric(logits: Tensor, group: Group) -> tuple[Tensor, Tensor, Tensor,
     [rows, n] by u, the projection's share of their squared norm, and its parts by frequency k = 1 .. n // 2
     (Nanda et al. 2023, arXiv 2301.05217; Varma et al. 2023, A.3).
     """
-    columns = (group.rows, group.exponents, group.classes)
-    rows, label, order = (torch.from_numpy(z).to(logits.device) for z in columns)
+    rows, label, order = (_on(logits.device, group, k, lambda k=k: getattr(group, k)) for k in GROUP)  # type: ignore[misc]
     n = len(order)
     scores = logits.double()[rows][:, order]
     scores = scores - scores.mean(1, keepdim=True)
@@ -125,50 +124,77 @@ def trigonometric(logits: Tensor, group: Group) -> tuple[Tensor, Tensor, Tensor,
 
 def embedding_spectrum(embedding: Tensor, group: Group) -> Tensor:
     """[n // 2] share of the embedding's power at each frequency over the symbols, in the group's order."""
-    order = torch.from_numpy(group.classes).to(embedding.device)
+    order = _on(embedding.device, group, "classes", lambda: group.classes)
     power = (torch.fft.rfft(embedding[order].double(), dim=0).abs()[1:] ** 2).sum(1)
     power[: (len(order) - 1) // 2] *= 2
     return power / power.sum()
 
 
-def _numbers(parts: Mapping[str, Tensor]) -> dict[str, float | np.ndarray]:
-    """Numbers, and arrays, of tensors on any device, which is waited for once."""
-    everything = torch.cat([x.double().reshape(-1) for x in parts.values()]).cpu().numpy()
-    pieces = np.split(everything, np.cumsum([x.numel() for x in parts.values()])[:-1])
-    return {k: x.copy() if parts[k].dim() else float(x[0]) for k, x in zip(parts, pieces, strict=True)}
+def measure(shots: Iterable[Snapshot], full: bool = True) -> list[dict[str, float | np.ndarray]]:
+    """What is measured of each run: numbers, or arrays [n_frequencies]; without `full` splits, norm and "finite" alone.
+
+    The device is waited for once, and the outputs of one run at a time are held where `shots` makes them one by one.
+    """
+    runs = [(s.config, s.logits.shape[1], _quantities(s) if full else _light(s)) for s in shots]
+    return [
+        _derived(config, q, found) if full else found | {"norm": math.sqrt(found.pop("squared"))}
+        for (config, q, _), found in zip(runs, _numbers([x for *_, x in runs]), strict=True)
+    ]
 
 
-def _split_means(config: RunConfig, outputs: Tensor, data: StageData) -> dict[str, Tensor]:
-    # Training examples are judged by the labels they were given, all others by the true ones.
-    target = data.truth.copy()
-    target[data.train] = data.labels[data.train]
-    known = torch.from_numpy(target).to(outputs.device)
-    by_example = examples(outputs, known, loss_of(config), task_of(config).tolerance)
-    found = {}
+def _numbers(runs: Sequence[Mapping[str, Tensor]]) -> list[dict[str, Any]]:
+    if not runs:
+        return []
+    columns = [x.double().reshape(-1) for parts in runs for x in parts.values()]
+    everything = torch.cat(columns).cpu().numpy()
+    pieces = iter(np.split(everything, np.cumsum([x.numel() for x in columns])[:-1]))
+    return [{k: next(pieces).copy() if x.dim() else float(next(pieces)[0]) for k, x in parts.items()} for parts in runs]
+
+
+_kept: WeakKeyDictionary[StageData | Group, dict[tuple[str, torch.device], Tensor]] = WeakKeyDictionary()
+
+
+def _on(device: torch.device, owner: StageData | Group, name: str, make: Callable[[], np.ndarray]) -> Tensor:
+    """An array that belongs to `owner`, on `device`; taken there once, since a copy waits for the device."""
+    kept = _kept.setdefault(owner, {})
+    if (name, device) not in kept:
+        kept[name, device] = torch.from_numpy(make()).to(device)
+    return kept[name, device]
+
+
+def _light(shot: Snapshot) -> dict[str, Tensor]:
+    data, device = shot.data, shot.logits.device
+
+    def judged_by() -> np.ndarray:
+        # Training examples are judged by the labels they were given, all others by the true ones.
+        target = data.truth.copy()
+        target[data.train] = data.labels[data.train]
+        return target
+
+    target = _on(device, data, "target", judged_by)
+    by_example = examples(shot.logits, target, loss_of(shot.config), task_of(shot.config).tolerance)
+    found = {"finite": shot.logits.isfinite().all(), "squared": _dot(shot.weights, shot.weights)}
     for split in SPLITS:
-        rows = torch.from_numpy(getattr(data, split)).to(outputs.device)
+        rows = _on(device, data, split, lambda split=split: getattr(data, split))  # type: ignore[misc]
         for name, values in zip(("loss", "accuracy", "margin"), by_example, strict=True):
             found[f"{split}_{name}"] = values[rows].mean()
     return found
 
 
-def splits(config: RunConfig, outputs: Tensor, data: StageData) -> dict[str, float | np.ndarray]:
-    """Loss, accuracy and margin on each split."""
-    return _numbers(_split_means(config, outputs, data))
+def _dot(a: Mapping[str, Tensor], b: Mapping[str, Tensor]) -> Tensor:
+    return torch.stack([(a[k].double() * b[k].double()).sum() for k in a]).sum()
 
 
-def measure(snapshot: Snapshot) -> dict[str, float | np.ndarray]:
-    """Everything; values are numbers, or arrays [n_frequencies]."""
-    q = snapshot.logits.shape[1]
-    weights = [w.double() for w in snapshot.weights.values()]
-    slopes = [snapshot.gradients[k].double() for k in snapshot.weights]
-    parts = _split_means(snapshot.config, snapshot.logits, snapshot.data) | _circuits(snapshot)
-    pairs = {"squared": (weights, weights), "slope": (slopes, slopes), "dot": (weights, slopes)}
-    parts |= {k: torch.stack([(a * b).sum() for a, b in zip(*pair, strict=True)]).sum() for k, pair in pairs.items()}
+def _quantities(shot: Snapshot) -> dict[str, Tensor]:
+    slopes = {"slope": _dot(shot.gradients, shot.gradients), "dot": _dot(shot.weights, shot.gradients)}
+    return _light(shot) | _circuits(shot) | slopes
+
+
+def _derived(config: RunConfig, q: int, numbers: Mapping[str, Any]) -> dict[str, Any]:
     missing = dict.fromkeys(("gen_logit", "mem_logit", "gen_share", "key_frequency_share"), math.nan)
-    found: dict[str, Any] = missing | _numbers(parts)
-    squared, slope, dot = (found.pop(name) for name in pairs)
-    logits = snapshot.config.loss in ("cross_entropy", "softmax")  # an equivalent logit is one of a cross-entropy
+    found: dict[str, Any] = missing | dict(numbers)
+    squared, slope, dot = (found.pop(name) for name in ("squared", "slope", "dot"))
+    logits = config.loss in ("cross_entropy", "softmax")  # an equivalent logit is one of a cross-entropy
     for split in SPLITS:
         found[f"{split}_logit"] = equivalent_logit(found[f"{split}_loss"], q) if logits else math.nan
     found |= {"norm": math.sqrt(squared), "gradient_norm": math.sqrt(slope)}
@@ -177,17 +203,17 @@ def measure(snapshot: Snapshot) -> dict[str, float | np.ndarray]:
     return found
 
 
-def _circuits(snapshot: Snapshot) -> dict[str, Tensor]:
+def _circuits(shot: Snapshot) -> dict[str, Tensor]:
     # Circuits are those of the task's own labels, also while a phase trains on others.
-    group = task_of(snapshot.config).group
+    group, data = task_of(shot.config).group, shot.data
     if group is None:
         return {}
-    gen, by_offset, share, frequencies = trigonometric(snapshot.logits, group)
-    inside = torch.from_numpy(np.flatnonzero(np.isin(group.rows, snapshot.data.train))).to(by_offset.device)
+    gen, by_offset, share, frequencies = trigonometric(shot.logits, group)
+    inside = _on(by_offset.device, data, "inside", lambda: np.flatnonzero(np.isin(group.rows, data.train)))
     residual = (by_offset[inside, 0] - gen[0]).mean()
     found = {"gen_logit": gen[0], "mem_logit": residual, "gen_share": share, "frequency_share": frequencies}
-    if "embed.W_E" in snapshot.weights:
-        spectrum = embedding_spectrum(snapshot.weights["embed.W_E"], group)
+    if "embed.W_E" in shot.weights:
+        spectrum = embedding_spectrum(shot.weights["embed.W_E"], group)
         found["embedding_share"] = spectrum
         found["key_frequency_share"] = spectrum.topk(min(KEY_FREQUENCIES, len(spectrum))).values.sum()
     return found

@@ -21,8 +21,10 @@ from typing import Any, Literal
 import numpy as np
 import xarray as xr
 
-from realnet.config import Phase, RunConfig
+from realnet import losses
+from realnet.config import RunConfig
 from realnet.metrics import UNITS
+from realnet.phases import Phase
 from realnet.records import Record, write_atomically
 
 __all__ = ["dataset", "read_netcdf", "write_netcdf"]
@@ -153,10 +155,13 @@ def dataset(configs: Sequence[RunConfig], records: Mapping[RunConfig, Record]) -
 
 
 def _describe(ds: xr.Dataset, configs: list[RunConfig], found: list[Record]) -> xr.Dataset:
+    units_of = {losses.UNITS.get(c.loss, "loss") for c in configs}  # of one's own nobody knows
+    loss = units_of.pop() if len(units_of) == 1 else "loss"
+    output = {"nats": "nats", "target^2": "target"}.get(loss, "output")
     for name in ds.data_vars:
         ending = _unit(str(name))
         if ending:
-            ds[name].attrs["units"] = UNITS[ending]
+            ds[name].attrs["units"] = UNITS[ending].replace("loss", loss).replace("output", output)
     ds["wall_time"].attrs["units"] = "s"
     ds["steps_done"].attrs["units"] = "optimizer steps"
     units = {"dataset_size": "pairs", "weight_decay": "1", "seed": "1"}

@@ -7,8 +7,9 @@ import itertools
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from realnet.config import Phase, RunConfig
+from realnet.config import RunConfig
 from realnet.fields import require
+from realnet.phases import Phase
 
 __all__ = ["grid"]
 

@@ -1,9 +1,14 @@
-"""What every test shares: hypothesis settings.  Profile "ci" (the default) repeats itself; "search" looks further:
+"""What every test shares: one thread, and hypothesis settings.
 
-python -m pytest --hypothesis-profile=search
+Profile "ci" (the default) repeats itself; "search" looks further: python -m pytest --hypothesis-profile=search
 """
 
+import os
+
 from hypothesis import HealthCheck, Phase, settings
+
+# Nets as small as the tests' take ten times as long on two threads as on one where the threads meet other processes.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 QUIET = [HealthCheck.too_slow, HealthCheck.filter_too_much, HealthCheck.data_too_large]
 # A failure in CI is reported as drawn: shrinking takes minutes, and "search" does it.

@@ -42,7 +42,7 @@ def kills(count: int, seed: int) -> dict[str, object]:
     random.seed(seed)
     # Not forked from here: autograd's threads do not survive that.
     fresh = multiprocessing.get_context("forkserver")
-    fresh.set_forkserver_preload(["realnet.training"])
+    fresh.set_forkserver_preload(["realnet.training.train"])
     with tempfile.TemporaryDirectory() as place:
         whole = train(Path(place) / "whole")
         killed = sweeps = finished = 0

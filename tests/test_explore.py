@@ -1,5 +1,6 @@
 """The explorer without a browser: its sliders, what it shows of a model, its charts, saved runs, its command."""
 
+import functools
 import os
 import re
 import signal
@@ -42,6 +43,9 @@ def test_the_sliders_begin_at_the_papers_model() -> None:
     assert START["t_end"] == 1000.0
 
 
+at_start = functools.cache(lambda: answer.answer(START))
+
+
 @pytest.mark.parametrize("slider", settings.SLIDERS.values(), ids=lambda s: s.name)
 def test_every_position_of_a_slider_is_a_legal_value(slider: settings.Slider) -> None:
     assert slider.default in slider.steps
@@ -51,11 +55,14 @@ def test_every_position_of_a_slider_is_a_legal_value(slider: settings.Slider) ->
         settings.model({**START, slider.name: value})
 
 
+at_start = functools.cache(lambda: answer.answer(START))
+
+
 @pytest.mark.parametrize("slider", settings.SLIDERS.values(), ids=lambda s: s.name)
 def test_every_slider_stands_in_one_group_and_changes_the_answer(slider: settings.Slider) -> None:
     assert sum(slider.name in names for names in settings.GROUPS.values()) == 1
     moved = {**START, slider.name: slider.nearest(1.3 * slider.default or 0.5)}
-    before, after = answer.answer(START).run, answer.answer(moved).run
+    before, after = at_start().run, answer.answer(moved).run
     assert before.time[-1] != after.time[-1] or not np.allclose(before.logits, after.logits, rtol=1e-6)
 
 

@@ -115,8 +115,13 @@ def _near(ours: object, theirs: object) -> bool:
 
 
 @pytest.mark.parametrize("name", DRAWN)
-def test_every_figure_builds_and_the_gallery_is_what_it_draws(name: str, tmp_path: Path) -> None:
+def test_every_figure_builds_and_the_gallery_is_what_it_draws(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     paths = Paths(gallery=tmp_path / "gallery", build=tmp_path / "build")
+    # Of what moves, three frames.
+    animate = rendering._frames
+    monkeypatch.setattr(rendering, "_frames", lambda module, study, _: animate(module, study, 3))
     render(paths, name)
     written = contents(paths, name)
     assert written["png"].startswith(b"\x89PNG")
@@ -137,7 +142,7 @@ def test_every_figure_builds_and_the_gallery_is_what_it_draws(name: str, tmp_pat
     assert np.abs(pixels - gallery).mean() < 4.0, f"the gallery's {name} is another picture: make figures"
 
 
-@pytest.mark.parametrize("name", ["staircase", "three_ingredients"])
+@pytest.mark.parametrize("name", ["staircase", "semi_grokking"])
 def test_rebuilding_gives_the_same_bytes(name: str, tmp_path: Path) -> None:
     first, second = (Paths(gallery=tmp_path / k / "gallery", build=tmp_path / k / "build") for k in "ab")
     render(first, name)
@@ -262,12 +267,12 @@ def test_an_unknown_name_is_refused_with_the_nearest_one(capsys: pytest.CaptureF
         chosen(Paths(), ["nothing like it"])
 
 
-def test_figures_need_no_torch_and_no_sibling_but_toymodel() -> None:
+def test_figures_need_no_torch() -> None:
     code = (
         "import sys, figures.tasks, figures.catalogue as c, figures.render as r\n"
         "p = figures.paths.Paths()\n"
         "[r.load(p, name) for name in c.names(p)]\n"
-        "bad = {'torch', 'realnet', 'validate'} & set(sys.modules); sys.exit(str(bad) if bad else 0)"
+        "sys.exit('torch' in sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=Paths().source.parent)
     assert done.returncode == 0, done.stderr

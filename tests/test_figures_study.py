@@ -8,7 +8,7 @@ import pytest
 import xarray as xr
 
 from figures.paths import SAVED
-from figures.study import Study, crossing_time
+from figures.study import Study, dense
 
 QUICK = SAVED / "validate" / "quick"
 
@@ -29,19 +29,19 @@ def test_runs_come_by_seed_then_size_then_weight_decay(study: Study) -> None:
 
 def test_a_dense_curve_has_every_measurement_once_and_no_step_0(study: Study) -> None:
     run = study.runs("base/scratch")[0]
-    step, values = run.dense("train_accuracy")
+    step, values = dense(run, "train")
     assert step[0] == 1.0
     assert np.all(np.diff(step) > 0)
     assert np.isfinite(values).all()
     assert set(run.step[1:]) <= set(step)
-    assert values[step == run.step[3]] == pytest.approx(run.curves["train_accuracy"][3])
+    assert values[step == run.step[3]] == pytest.approx(run.train[3])
 
 
 def test_test_accuracy_pools_never_seen_and_removed_pairs(study: Study) -> None:
     run = study.runs("base/ungrokking")[0]
     size, parent = run.config["dataset_size"], run.config["start_from"]["dataset_size"]
     never, removed = run.pairs - parent, parent - size
-    right = never * run.curves["unseen_accuracy"] + removed * run.curves["removed_accuracy"]
+    right = never * run.unseen + removed * run.removed
     np.testing.assert_allclose(run.test, right / (never + removed), rtol=1e-6)
 
 
@@ -53,14 +53,6 @@ def test_circuits_add_up_to_the_right_logit_of_training_pairs(study: Study) -> N
     # Over all pairs: Gen everywhere, Mem on the training pairs only.
     np.testing.assert_allclose(gen + share * mem, raw.gen_logit + 0 * step, rtol=1e-3, atol=1e-3)
     np.testing.assert_allclose(gen + mem, raw.gen_logit + raw.mem_logit, rtol=1e-3, atol=1e-3)
-
-
-def test_a_crossing_is_for_good_and_between_measurements() -> None:
-    step, curve = np.array([0.0, 10.0, 20.0, 30.0]), np.array([0.0, 0.6, 0.4, 0.8])
-    assert crossing_time(step, curve, 0.5, rising=True) == pytest.approx(22.5)
-    assert np.isnan(crossing_time(step, curve, 0.9, rising=True))
-    assert crossing_time(step, 1 - curve, 0.5, rising=False) == pytest.approx(22.5)
-    assert crossing_time(step, 1 + curve, 0.5, rising=True) == 0.0
 
 
 def _saved(folder: Path, name: str, status: list[str], **attributes: str) -> None:
@@ -91,8 +83,8 @@ def test_the_source_counts_runs_and_names_every_commit_and_day(tmp_path: Path) -
 
 def test_nothing_read_is_nothing_said(tmp_path: Path) -> None:
     assert Study(tmp_path).about() == {}
-    assert Study(tmp_path).runs("base/none") == []
-    assert Study(tmp_path).table("base/none").empty
+    assert Study(tmp_path).runs("base/none") == ()
+    assert Study(tmp_path).tables("base/none").empty
 
 
 def test_verdicts_of_another_format_are_refused_with_the_command(tmp_path: Path) -> None:

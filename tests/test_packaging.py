@@ -64,7 +64,7 @@ def test_what_was_installed_simulates_sweeps_and_answers_for_help(elsewhere: Pat
         "print(tm.__file__)\n"
         "print(tm.simulate().behaviour, tm.sweep(kappa=[1.2, 1.5], t_end=2000).behaviour.values)"
     )
-    done = run(elsewhere, "-c", code, cwd=tmp_path, NUMBA_CACHE_DIR=str(tmp_path))
+    done = run(elsewhere, "-c", code, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     where, said = done.stdout.split("\n", 1)
     assert not Path(where).is_relative_to(ROOT)

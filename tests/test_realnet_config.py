@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 import realnet as rn
 from realnet.config import from_dict, from_json
-from realnet.job import measured_steps
+from realnet.training.job import measured_steps
 
 PARENT = rn.RunConfig(p=11, dataset_size=60, steps=100)
 KNOWN = ("bd5820fb61bb7590", "9175e128d68bfa5a")
@@ -141,7 +141,7 @@ def test_importing_realnet_loads_neither_torch_nor_toymodel() -> None:
 
 
 def test_realnet_never_imports_toymodel() -> None:
-    code = "import sys, realnet.training, realnet.__main__; print('toymodel' in sys.modules)"
+    code = "import sys, realnet.training.train, realnet.__main__; print('toymodel' in sys.modules)"
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert found.strip() == "False"
 
@@ -170,6 +170,22 @@ def test_a_value_of_the_wrong_kind_is_refused_in_the_house_form(fields: dict[str
     with pytest.raises(rn.ConfigError) as caught:
         rn.RunConfig(**fields)
     assert message in str(caught.value)
+
+
+def test_a_config_of_before_a_field_was_renamed_is_the_same_run() -> None:
+    child = replace(PARENT, network="mlp", start_from=replace(PARENT, network="mlp"), dataset_size=30)
+    before = child.to_json().replace('"network":', '"architecture":')
+    assert before.count('"architecture":"mlp"') == 2
+    assert from_json(before) == child
+    assert from_json(before).key == child.key
+
+
+def test_how_one_measures_is_no_part_of_the_key_but_what_cannot_be_made_good_is() -> None:
+    same = replace(PARENT, light_every=7, points_per_decade=3, steps=2000)
+    assert same.key == PARENT.key
+    history = replace(PARENT, weight_history=True)
+    assert history.key != PARENT.key
+    assert replace(history, steps=2000).key == history.key
 
 
 def test_numbers_of_numpy_become_pythons_own() -> None:

@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 
 import realnet as rn
-from realnet.checks import check
 from realnet.examples import stage_data, task_of
 from realnet.tasks import images, molecules, text
 from realnet.tasks.files import package_file
 from realnet.tasks.teacher import teacher
+from realnet.training.checks import check
 
 
 def needs(package: str) -> pytest.MarkDecorator:

@@ -12,15 +12,17 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
 import realnet as rn
-from realnet import metrics
 from realnet.engine import batch, plan, replay, stacked
 from realnet.engine.ensemble import Stack
+from realnet.records import Folder
+from realnet.training.job import Job
 from tests.benchmarks import check_gpu, gpu_realnet
 
 CPU, GPU = torch.device("cpu"), torch.device("cuda:1")
@@ -203,14 +205,23 @@ def test_training_rounds_to_tf32_when_asked_and_leaves_the_setting_as_it_was(mon
         seen.clear()
 
 
-def test_a_measurement_waits_for_the_device_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    stack, waits = Stack([NET], CPU), []
-    stack.gradient()
-    views = (stack.layout.views(z[0]) for z in (stack.weights, stack.grads))
-    snapshot = metrics.Snapshot(NET, 0, stack.data[0], stack.table_logits(0), *views)
-    for name in ("item", "cpu", "tolist", "numpy", "__float__", "__bool__"):
+@pytest.mark.parametrize("full", [True, False])
+def test_a_stacks_measurement_waits_for_the_device_once(
+    full: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runs, waits = [NET, replace(NET, seed=1), replace(NET, seed=2, dataset_size=40)], []
+    job = Job(runs, dict.fromkeys(runs), Folder(tmp_path), CPU, (), 60.0, {})
+    job.measure(full, True)  # what outputs are judged by is taken to the device once
+    for name in ("item", "cpu", "to", "tolist", "numpy", "__float__", "__bool__", "nonzero"):
         real = getattr(torch.Tensor, name)
-        monkeypatch.setattr(torch.Tensor, name, lambda x, f=real, n=name: waits.append(n) or f(x))
-    assert metrics.measure(snapshot)["frequency_share"].shape == (NET.p // 2,)
+        monkeypatch.setattr(torch.Tensor, name, lambda x, *a, f=real, n=name, **k: waits.append(n) or f(x, *a, **k))
+    job.measure(full, True)
     # What comes after "cpu" is on the host.
     assert waits == ["cpu", "numpy"]
+    monkeypatch.undo()
+    for i, (run, curves) in enumerate(zip(runs, job.curves, strict=True)):
+        alone = Job([run], {run: None}, Folder(tmp_path), CPU, (), 60.0, {})
+        assert alone.stack.engine == "compiled"
+        alone.measure(full, True)
+        for name, curve in alone.curves[0].items():
+            np.testing.assert_allclose(curves[name][1], curve[0], rtol=1e-7, atol=1e-9, err_msg=f"{i} {name}")

@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,7 +18,7 @@ import realnet as rn
 from realnet import metrics
 from realnet.engine.ensemble import Stack
 from realnet.losses import mse
-from realnet.metrics import Snapshot, equivalent_logit, measure, trigonometric
+from realnet.metrics import Snapshot, equivalent_logit, trigonometric
 from realnet.tasks.modular import discrete_log, modular, table
 from realnet.tasks.task import trained_labels
 
@@ -29,6 +30,10 @@ def snapshot(stack: Stack) -> Snapshot:
     stack.gradient()
     views = (stack.layout.views(z[0]) for z in (stack.weights, stack.grads))
     return Snapshot(stack.configs[0], stack.step, stack.data[0], stack.table_logits(0), *views)
+
+
+def measured(shot: Snapshot) -> Any:
+    return metrics.measure([shot])[0]
 
 
 @given(s=st.floats(-5, 600), q=st.integers(2, 10**6))
@@ -47,30 +52,30 @@ def test_equivalent_logit_is_zero_at_chance_and_infinite_without_loss() -> None:
 def test_homogeneity_equals_the_finite_difference_under_scaling(network: str) -> None:
     stack = Stack([replace(TINY, network=network)], CPU)
     stack.advance(60)
-    measured = measure(snapshot(stack))["homogeneity"]
+    found = measured(snapshot(stack))["homogeneity"]
     logits, step = [], 1e-5
     for sign in (-1, 1):
         scaled = Stack([replace(TINY, network=network)], CPU)
         scaled.weights.copy_(stack.weights * (1 + sign * step))
         logits.append(equivalent_logit(scaled.gradient().item(), 11))
     difference = (math.log(logits[1]) - math.log(logits[0])) / (math.log1p(step) - math.log1p(-step))
-    assert measured == pytest.approx(difference, rel=1e-5)
+    assert found == pytest.approx(difference, rel=1e-5)
 
 
 def test_homogeneity_of_a_large_margin_bias_free_mlp_is_its_depth() -> None:
     """The logits of embedding, hidden layer and unembedding scale with the cube of the weights."""
     stack = Stack([replace(TINY, network="mlp", dataset_size=1, learning_rate=1e-2, weight_decay=0.0)], CPU)
     stack.advance(400)
-    assert measure(snapshot(stack))["homogeneity"] == pytest.approx(3.0, rel=0.15)
+    assert measured(snapshot(stack))["homogeneity"] == pytest.approx(3.0, rel=0.15)
     # With one example s = margin less a constant of order ln q, so the local degree nears 3 as s grows.
     stack.weights *= 2
-    assert measure(snapshot(stack))["homogeneity"] == pytest.approx(3.0, rel=0.02)
+    assert measured(snapshot(stack))["homogeneity"] == pytest.approx(3.0, rel=0.02)
 
 
 def test_effective_weight_decay_is_the_slope_along_the_norm() -> None:
     stack = Stack([TINY], CPU)
     stack.advance(30)
-    found = measure(snapshot(stack))
+    found = measured(snapshot(stack))
     losses = []
     for factor in (1 - 1e-6, 1 + 1e-6):
         other = Stack([TINY], CPU)
@@ -136,7 +141,7 @@ def test_memorising_net_has_almost_nothing_in_the_subspace_and_its_logit_is_all_
 def test_tasks_without_a_cyclic_group_have_no_trigonometry() -> None:
     assert modular("x^3+xy", 11, 0).group is None
     stack = Stack([replace(TINY, task="random")], CPU)
-    found = measure(snapshot(stack))
+    found = measured(snapshot(stack))
     assert math.isnan(found["gen_share"])
     assert "frequency_share" not in found
 
@@ -145,7 +150,7 @@ def test_circuit_logits_add_up_to_the_centred_right_logit() -> None:
     stack = Stack([TINY], CPU)
     stack.advance(60)
     shot = snapshot(stack)
-    found = measure(shot)
+    found = measured(shot)
     centred = shot.logits - shot.logits.mean(1, keepdim=True)
     rows = torch.from_numpy(shot.data.train)
     right = centred[rows, torch.from_numpy(shot.data.truth[shot.data.train])].mean().item()
@@ -158,7 +163,7 @@ def test_losses_accuracies_and_margins_are_those_of_their_split() -> None:
     stack.advance(5)
     stack.enter_stage(1)
     shot = snapshot(stack)
-    found, data = measure(shot), stack.data[0]
+    found, data = measured(shot), stack.data[0]
     made = modular("add", 11, 0)
     noisy, truth = trained_labels(made, 0, 0.3), made.targets
     for split, rows, label in (
@@ -235,13 +240,13 @@ def test_key_frequencies_are_the_five_strongest() -> None:
     stack = Stack([config], CPU)
     stack.layout.views(stack.weights[0])["embed.W_E"].zero_()
     stack.layout.views(stack.weights[0])["embed.W_E"][:31] = waves(31, dict.fromkeys((1, 3, 4, 7, 9, 12, 15, 2), 1.0))
-    assert measure(snapshot(stack))["key_frequency_share"] == pytest.approx(5 / 8)
+    assert measured(snapshot(stack))["key_frequency_share"] == pytest.approx(5 / 8)
 
 
 @pytest.mark.parametrize("loss", ["mse", "stablemax"])
 def test_only_a_cross_entropy_has_an_equivalent_logit(loss: str) -> None:
     stack = Stack([replace(TINY, loss=loss)], CPU)
-    found = measure(snapshot(stack))
+    found = measured(snapshot(stack))
     assert math.isnan(found["train_logit"])
     assert math.isnan(found["homogeneity"])
     assert found["train_loss"] == pytest.approx(stack.gradient().item())

@@ -11,10 +11,10 @@ import pytest
 import torch
 
 import realnet as rn
-from realnet.checks import check
 from realnet.config import from_json
 from realnet.engine.ensemble import Stack
 from realnet.examples import stage_data, task_of
+from realnet.training.checks import check
 
 CPU = torch.device("cpu")
 SOURCE = """

@@ -113,6 +113,7 @@ def test_a_checkpoint_of_another_version_is_said_to_be_one(tmp_path: Path, chang
     with pytest.raises(OtherVersion, match=r"whole one of two-circuits 0\.1\.0, commit abc.*another folder") as caught:
         rn.train(RUN, "cpu", tmp_path, progress=False)
     assert why in str(caught.value)
+    assert "spelling" not in str(caught.value)
     assert folder.file(RUN).read_bytes() == before
     folder.spare(RUN).unlink()
     with pytest.warns(UserWarning, match=r"whole one of two-circuits 0\.1\.0"):
@@ -222,6 +223,21 @@ def test_units_follow_the_longest_ending() -> None:
     assert ds.train_gradient_norm.attrs["units"] == "nats/norm"
     assert ds.norm.attrs["units"] == "norm"
     assert ds.light_train_loss.attrs["units"] == "nats"
+
+
+def test_units_are_those_of_the_loss() -> None:
+    squared, own = replace(RUN, loss="mse"), replace(RUN, loss="mine:hinge", source="0123")
+    one = record(RUN, 10)
+    one.curves |= {name: np.zeros(2) for name in ("train_loss", "train_gradient_norm", "train_margin", "train_logit")}
+    for runs, units in (
+        ([squared], ["target^2", "target^2/norm", "target", "nats"]),
+        ([own], ["loss", "loss/norm", "output", "nats"]),
+        ([RUN, squared], ["loss", "loss/norm", "output", "nats"]),
+        ([RUN, replace(RUN, loss="stablemax")], ["nats", "nats/norm", "nats", "nats"]),
+    ):
+        ds = dataset(runs, dict.fromkeys(runs, one))
+        names = ("train_loss", "train_gradient_norm", "train_margin", "train_logit")
+        assert [ds[name].attrs["units"] for name in names] == units
 
 
 # --- Leases -----------------------------------------------------------------------------------------------------------

@@ -270,7 +270,7 @@ def test_a_diverging_run_is_marked_and_the_others_go_on(tmp_path: Path, stack_si
 def test_out_of_memory_halves_the_stack_and_goes_on(tmp_path: Path) -> None:
     """A real limit on the address space, in a process of its own: 48 runs do not fit in a stack, fewer do."""
     code = """
-import torch, realnet.training as t
+import torch
 from realnet.engine.ensemble import Stack
 base = rn.RunConfig(p=43, d_model=64, d_mlp=256, dataset_size=1500, steps=2, light_every=2, activation='gelu')
 Stack([base], torch.device('cpu')).advance(1)  # libraries take their room before the limit is set
@@ -320,7 +320,7 @@ def measure(config):
     stack.gradient()
     before = peak()
     views = (stack.layout.views(z[0]) for z in (stack.weights, stack.grads))
-    metrics.measure(metrics.Snapshot(config, 0, stack.data[0], stack.table_logits(0), *views))
+    metrics.measure([metrics.Snapshot(config, 0, stack.data[0], stack.table_logits(0), *views)])
     return peak() - before
 measure(TINY)
 config = replace(TINY, p=200)

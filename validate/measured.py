@@ -79,7 +79,7 @@ class Run:
 
     step (k,)                     even grid of optimizer steps, from 0
     train, unseen, removed (k,)   accuracies; nan where there are no such pairs
-    loss (k,)                     training cross-entropy, nats
+    loss, unseen_loss (k,)        cross-entropy on the training set, and on pairs never seen, nats
     norm (k,)                     parameter norm
     full                          the log-spaced measurements, an xarray.Dataset over `step`
     """
@@ -91,6 +91,7 @@ class Run:
     unseen: Array
     removed: Array
     loss: Array
+    unseen_loss: Array
     norm: Array
     full: xr.Dataset
 
@@ -139,11 +140,10 @@ class Run:
         """Mean of a full measurement over the last tenth, its last value if none lies there; nan if never measured."""
         if name not in self.full:
             return math.nan
-        values = self.full[name].dropna("step")
-        if not len(values):
-            return math.nan
-        late = values.sel(step=slice(0.9 * self.step[-1], None))
-        return float(late.mean() if len(late) else values[-1])
+        values = self.full[name].values
+        there = np.isfinite(values)
+        late = values[there & (self.full.step.values >= 0.9 * self.step[-1])]
+        return float(late.mean()) if late.size else float(values[there][-1]) if there.any() else math.nan
 
     def circuits(self) -> tuple[Array, Array, Array]:
         """Steps of full measurements, W_gen and W_mem on them (k,), nats.
@@ -203,13 +203,15 @@ class Run:
         }  # fmt: skip
 
 
-_CURVES = {
+CURVES = {
     "train": "light_train_accuracy",
     "unseen": "light_unseen_accuracy",
     "removed": "light_removed_accuracy",
     "loss": "light_train_loss",
+    "unseen_loss": "light_unseen_loss",
     "norm": "light_norm",
 }
+"""A run's curves, by what they are called in a saved file"""
 
 
 class Results:
@@ -237,13 +239,17 @@ class Results:
         found = dict.fromkeys(name.partition("/")[0] for name in self.names)
         return sorted(found, key=lambda name: (name != "base", name))
 
+    def file(self, name: str) -> Path:
+        """Where experiment `name` is saved."""
+        return self.folder / f"{name}.nc"
+
     def __contains__(self, name: str) -> bool:
-        return (self.folder / f"{name}.nc").exists()
+        return self.file(name).exists()
 
     @functools.cache  # noqa: B019  # one Results a report, and it lives as long
     def dataset(self, name: str) -> xr.Dataset:
         """Experiment `name`, in memory. Errors: MissingResult."""
-        path = self.folder / f"{name}.nc"
+        path = self.file(name)
         if not path.exists():
             raise MissingResult(
                 f"experiment {name!r} must be among the saved results; {str(self.folder)!r} has "
@@ -259,8 +265,21 @@ class Results:
         configs = json.loads(ds.attrs["configs"])
         flat = ds if ds.status.dims == ("run",) else ds.stack(run=list(ds.status.dims))
         states, keys = flat.status.values.astype(str), flat.key.values.astype(str)
+        # As plain arrays: to take run after run out of the dataset took most of a report's time.
+        full, light = (
+            {str(n): v.transpose("run", grid).values for n, v in flat.data_vars.items() if set(v.dims) == {"run", grid}}
+            for grid in ("step", "light_step")
+        )
         return tuple(
-            _run(configs[keys[i]], states[i], flat.isel(run=i)) for i in range(len(states)) if states[i] != "absent"
+            _run(
+                configs[keys[i]],
+                states[i],
+                flat,
+                {n: v[i] for n, v in full.items()},
+                {n: v[i] for n, v in light.items()},
+            )
+            for i in range(len(states))
+            if states[i] != "absent"
         )
 
     @functools.cache  # noqa: B019
@@ -285,11 +304,13 @@ class Results:
         return pd.concat([t.assign(experiment=n) for t, n in zip(tables, there, strict=True)], ignore_index=True)
 
 
-def _run(config: Mapping[str, Any], status: str, one: xr.Dataset) -> Run:
-    if "light_step" not in one.dims or "light_norm" not in one:  # nothing of the experiment has been trained yet
-        return Run(config, status, np.empty(0), **{name: np.empty(0) for name in _CURVES}, full=xr.Dataset())
-    there = np.flatnonzero(np.isfinite(one.light_norm.values))
-    step, nothing = one.light_step.values[there].astype(float), np.full(len(there), np.nan)
-    curves = {n: one[v].values[there].astype(float) if v in one else nothing for n, v in _CURVES.items()}
-    full = one[[str(v) for v in one.data_vars if one[v].dims == ("step",)]].dropna("step", subset=["norm"])
-    return Run(config, status, step, **curves, full=full.reset_coords(drop=True))
+def _run(
+    config: Mapping[str, Any], status: str, grids: xr.Dataset, full: Mapping[str, Array], light: Mapping[str, Array]
+) -> Run:
+    if "light_norm" not in light:  # nothing of the experiment has been trained yet
+        return Run(config, status, np.empty(0), **{name: np.empty(0) for name in CURVES}, full=xr.Dataset())
+    there, measured = np.isfinite(light["light_norm"]), np.isfinite(full["norm"])
+    nothing = np.full(there.sum(), np.nan)
+    curves = {n: light[v][there].astype(float) if v in light else nothing for n, v in CURVES.items()}
+    log = xr.Dataset({n: ("step", v[measured]) for n, v in full.items()}, {"step": grids.step.values[measured]})
+    return Run(config, status, grids.light_step.values[there].astype(float), **curves, full=log)

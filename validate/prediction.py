@@ -99,6 +99,7 @@ class Prediction:
     claimed     protocol: why the theory claims it there. The first one's column is the prediction's verdict
     unclaimed   protocol: why not; its number is shown where it was measured
     changed     the rule's old form and why it was changed; "" if it was not
+    columns     what it is measured under: the two protocols, or the tasks that a rival theory is tried on
     """
 
     id: str
@@ -111,12 +112,13 @@ class Prediction:
     criteria: tuple[Criterion, ...]
     measure: Callable[[Results, str], Measurement]
     changed: str = ""
+    columns: tuple[str, ...] = PROTOCOLS
 
     def __post_init__(self) -> None:
-        if set(self.claimed) | set(self.unclaimed) != set(PROTOCOLS) or set(self.claimed) & set(self.unclaimed):
+        if set(self.claimed) | set(self.unclaimed) != set(self.columns) or set(self.claimed) & set(self.unclaimed):
             raise ValueError(
-                f"a prediction must say of each of {', '.join(PROTOCOLS)} whether it is claimed there; {self.id} has "
-                f"{sorted(self.claimed)} and {sorted(self.unclaimed)}. Put every protocol into one of the two."
+                f"a prediction must say of each of {', '.join(self.columns)} whether it is claimed there; {self.id} has "
+                f"{sorted(self.claimed)} and {sorted(self.unclaimed)}. Put every one into one of the two."
             )
 
     @property
@@ -178,5 +180,5 @@ def _column(prediction: Prediction, results: Results, protocol: str) -> Column:
 
 
 def judge(prediction: Prediction, results: Results) -> Verdict:
-    """Measure and decide under both protocols; what is not there to be measured is said."""
-    return Verdict(prediction, {p: _column(prediction, results, p) for p in PROTOCOLS})
+    """Measure and decide in every column; what is not there to be measured is said."""
+    return Verdict(prediction, {name: _column(prediction, results, name) for name in prediction.columns})

@@ -12,7 +12,8 @@ from validate.measured import PROTOCOLS
 from validate.predictions import PREDICTIONS
 from validate.predictions.p08_critical_size import BALANCES
 from validate.report import interval_words, number_words, rows_table, table, wrong
-from validate.verdicts import load, score
+from validate.rivals import THEORIES, score_rows, scorecard
+from validate.verdicts import load, number, score
 
 __all__ = ["main", "tables"]
 
@@ -155,8 +156,64 @@ def findings(content: Mapping[str, Any]) -> str:
     )
 
 
-def tables(content: Mapping[str, Any]) -> str:
-    """Everything between the markers."""
+def targets(content: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Numbers that Omnigrok's figures or notebooks show, beside those found here; null where it was not trained."""
+
+    def near(id: str, column: str, name: str, value: str, **where: float) -> float | None:
+        found = next(p for p in content["predictions"] if p["id"] == id)["columns"][column]["tables"].get(name, [])
+        rows = [r for r in found if all(abs(number(r[k]) - v) <= 0.02 * abs(v) for k, v in where.items())]
+        return sum(number(r[value]) for r in rows) / len(rows) if rows else None
+
+    rows = []
+    for alpha, loss in ((0.1, 0.0164), (0.251, 0.0023), (0.631, 8.6e-5), (1.0, 7.8e-5), (2.51, 0.041), (10.0, 9.6)):
+        here = near("O1", "teacher", "landscape", "test_loss", init_scale=alpha, dataset_size=100)
+        rows.append({"what": f"teacher, norm held at α = {alpha:g}: test loss", "published": loss, "here": here})
+    for alpha, error in ((0.1, 0.82), (1.0, 0.18), (10.0, 0.85)):
+        here = near("O1", "digits", "landscape", "test", init_scale=alpha, dataset_size=300)
+        what = (
+            f"digits, norm held at α = {alpha:g}: test error (theirs: 268 digits, least over training; here: 300, end)"
+        )
+        rows.append({"what": what, "published": error, "here": None if here is None else 1 - here})
+    for alpha, error in ((0.1, 0.30), (10.0, 0.42)):
+        here = near("O1", "text", "landscape", "test", init_scale=alpha)
+        what = f"text, norm held at α = {alpha:g}: test error (theirs: LSTM)"
+        rows.append({"what": what, "published": error, "here": None if here is None else 1 - here})
+    exponent = next(p for p in content["predictions"] if p["id"] == "O2a")["columns"]
+    for column in ("teacher", "digits", "addition"):
+        found = exponent[column]["findings"]
+        here = number(found[0]["value"]) if found else None
+        rows.append({"what": f"{column}: exponent of the time to generalise on γ", "published": -1.0, "here": here})
+    return rows
+
+
+def rival(content: Mapping[str, Any], study: Mapping[str, Any]) -> list[str]:
+    """The rival theory's verdicts on its own tasks, and both theories on all predictions."""
+    counts = ", ".join(f"{n} {verdict}" for verdict, n in score(content).items())
+    left = ", ".join(content["untrained"])
+    card = scorecard([*study["predictions"], *content["predictions"]])
+    names = list(THEORIES)
+    short = [{"prediction": f"**{r['prediction']}** {r['claim']}", "verdict": f"**{r['verdict']}**",
+              **{n: f"{r[n]}: {r[f'{n}, reason']}" for n in names}, "decides": r["decides"]} for r in card]  # fmt: skip
+    both = "; ".join(f"{r['prediction']} ({r['verdict']})" for r in card if r["decides"] == "between both")
+    alone = {n: "; ".join(f"{r['prediction']} ({r['verdict']})" for r in card if r["decides"] == n) for n in names}
+    found = [
+        {**r, "here": number_words(r["here"]), "published": number_words(r["published"])} for r in targets(content)
+    ]
+    return [
+        f"## Omnigrok: the rival theory\n\n{content['finished']} of {content['runs']} runs finished: {counts}. "
+        f"{f'Not trained: {left}. ' if left else ''}Columns are tasks; the first one claimed decides.\n\n{table(content)}",
+        f"What stands in for what:\n\n{rows_table(content['tables'].get('Stand-ins', []))}",
+        f"What these runs refute:\n\n{wrong(content)}\n",
+        f"Their published numbers beside those found here:\n\n{rows_table(found)}",
+        f"## Theory against theory\n\nWhat each theory says of each prediction, with our reason (`rivals.py`). "
+        f"Runs that decide between both, one saying what the other denies: {both or 'none'}. "
+        f"Runs on which one alone stakes something: {'; '.join(f'{n}: {ids}' for n, ids in alone.items())}.\n\n"
+        f"{rows_table(score_rows(card))}\n{rows_table(short)}",
+    ]
+
+
+def tables(content: Mapping[str, Any], other: Mapping[str, Any] | None = None) -> str:
+    """Everything between the markers. other: the verdicts of the rival theory's runs."""
     counts = ", ".join(f"{n} {verdict}" for verdict, n in score(content).items())
     power = ["| rule | region | power as planned | seeds planned | power as run | seeds |", "| --- |" + " --- |" * 5]
     for p in content["predictions"]:
@@ -196,7 +253,7 @@ def tables(content: Mapping[str, Any]) -> str:
         "## Rules that changed\n\nTheir old form, and why. The first rules were committed before `standard` was trained; "
         "these after an audit of it, and before the new seeds.\n\n" + "\n".join(changed) + "\n",
     ]
-    return "\n".join(parts)
+    return "\n".join(parts + (rival(other, content) if other else []))
 
 
 def main(args: list[str]) -> int:
@@ -204,7 +261,9 @@ def main(args: list[str]) -> int:
     text = README.read_text(encoding="utf-8")
     head, _, rest = text.partition(BEGIN)
     _, _, tail = rest.partition(END)
-    new = f"{head}{BEGIN}\n{tables(load(STUDY / 'verdicts.json'))}\n{END}{tail}"
+    other = STUDY.parent / "omnigrok" / "verdicts.json"
+    both = tables(load(STUDY / "verdicts.json"), load(other) if other.exists() else None)
+    new = f"{head}{BEGIN}\n{both}\n{END}{tail}"
     if "--check" in args:
         return int(new != text)
     README.write_text(new, encoding="utf-8")

@@ -10,7 +10,6 @@ import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from validate.measured import PROTOCOLS
 from validate.prediction import ABSENT, CONFIRMED, INCONCLUSIVE, REFUTED, Prediction
 from validate.verdicts import decided, number, score, words
 
@@ -57,15 +56,18 @@ def _numbers(column: Mapping[str, Any]) -> str:
 
 
 def table(content: Mapping[str, Any]) -> str:
-    """The verdict table: a row a number, both protocols as columns. A verdict in brackets is of a protocol not claimed."""
-    lines = [_row("prediction", "number", "rule", *PROTOCOLS), _row(*["---"] * 5)]
+    """The verdict table: a row a number, protocols (or tasks) as columns. A verdict in brackets is of one not claimed."""
+    names = list(dict.fromkeys(name for p in content["predictions"] for name in p["columns"]))
+    lines = [_row("prediction", "number", "rule", *names), _row(*["---"] * (3 + len(names)))]
     for p in content["predictions"]:
+        columns = [p["columns"].get(name, {"verdict": "", "findings": []}) for name in names]
         heads = [
-            f"**{c['verdict']}**" if name in p["claimed"] else f"({c['verdict']})" for name, c in p["columns"].items()
+            f"**{c['verdict']}**" if name in p["claimed"] else f"({c['verdict']})" if c["verdict"] else ""
+            for name, c in zip(names, columns, strict=True)
         ]
         lines.append(_row(f"**{p['id']}** {p['claim']}", f"decided by {p['decides']}", "", *heads))
         for i, criterion in enumerate(p["criteria"]):
-            cells = [interval_words(c["findings"][i]) if len(c["findings"]) > i else "" for c in p["columns"].values()]
+            cells = [interval_words(c["findings"][i]) if len(c["findings"]) > i else "" for c in columns]
             lines.append(_row("", criterion["criterion"], criterion["rule"], *cells))
     return "\n".join(lines) + "\n"
 
@@ -187,7 +189,7 @@ def listing(predictions: Iterable[Prediction]) -> str:
     lines = []
     for p in predictions:
         lines += textwrap.wrap(f"{p.id}  {p.claim}", WIDTH, subsequent_indent="     ")
-        for protocol in PROTOCOLS:
+        for protocol in p.columns:
             why = p.claimed.get(protocol)
             said = f"claimed: {why}" if why else f"not claimed: {p.unclaimed[protocol]}"
             lines += textwrap.wrap(f"     {protocol:<8} {said}", WIDTH, subsequent_indent=" " * 14)

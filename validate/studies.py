@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from validate.experiments.omnigrok import STAND_INS
 from validate.measured import MissingResult, Results
 from validate.predictions.shared import thresholds
 from validate.rivals import rival_rows
@@ -168,4 +169,7 @@ STUDIES = {
 def studies(results: Results) -> dict[str, Rows]:
     """All of them that have rows, and what rival explanations say."""
     found = {title: study(results) for title, study in STUDIES.items()}
-    return {title: rows for title, rows in found.items() if rows} | {"Rival explanations": rival_rows()}
+    standing = [{"setting": name, "what": STAND_INS[name]} for name in results.settings if name in STAND_INS]
+    return {t: rows for t, rows in (found | {"Stand-ins": standing}).items() if rows} | {
+        "Rival explanations": rival_rows()
+    }

@@ -61,7 +61,7 @@ def train(experiment: Experiment, out: Path, device: str = "auto", workers: int 
     """Train every run of the experiment that is not finished. Errors: those of realnet.train."""
     where = out / "runs" / experiment.name
     _share(Folder(where), experiment.runs, out)
-    rn.train(experiment.runs, device, where, workers=workers)
+    rn.train(experiment.runs, device, where, workers=workers, stack_size=experiment.setting.stack)
 
 
 def collect(experiment: Experiment, out: Path, to: Path) -> xr.Dataset:

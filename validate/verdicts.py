@@ -20,6 +20,7 @@ from realnet.records import write_atomically
 from validate.experiments import PROFILES, experiments
 from validate.measured import Results
 from validate.prediction import CONFIRMED, INCONCLUSIVE, REFUTED, Column, Criterion, Estimate, Finding, Verdict
+from validate.rivals import scorecard
 from validate.studies import studies
 
 __all__ = ["FORMAT", "data", "load", "number", "plain", "save", "words"]
@@ -115,8 +116,9 @@ def _about(results: Results) -> dict[str, Any]:
 
 def data(verdicts: Sequence[Verdict], results: Results) -> dict[str, Any]:
     """Everything that was judged, in plain form. Errors: TypeError for a value without a place in JSON."""
-    whole = {"format": FORMAT} | _about(results) | {"predictions": [_verdict(v) for v in verdicts]}
-    return dict(plain(whole | {"tables": studies(results)}))
+    judged = [_verdict(v) for v in verdicts]
+    tables = studies(results) | {"Theory against theory": scorecard(judged)}
+    return dict(plain({"format": FORMAT} | _about(results) | {"predictions": judged, "tables": tables}))
 
 
 def save(path: Path, content: Mapping[str, Any]) -> Path:

@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 import toymodel as tm
 
 from ..palette import BEHAVIOUR_COLOURS, COLOURS, CRITICAL, GREY
-from ..study import Run, Study
+from ..study import Run, Study, behaviour, dense
 from .lines import decay_name
 
 DATA = ("base/scratch.nc", "base/ungrokking.nc")
@@ -49,12 +49,12 @@ def _loss(axes: Axes, x: np.ndarray, train: np.ndarray, test: np.ndarray, chance
 
 def _real(accuracy: Axes, loss: Axes, run: Run) -> None:
     for name, colour, style in (("train", "train", "-"), ("unseen", "test", "--")):
-        accuracy.plot(*run.dense(f"{name}_accuracy"), color=COLOURS[colour], ls=style, lw=1.1)
-    step, train = run.dense("train_loss")
-    _loss(loss, step, train, np.interp(step, *run.dense("unseen_loss")), float(np.log(run.config["p"])))
+        accuracy.plot(*dense(run, name), color=COLOURS[colour], ls=style, lw=1.1)
+    step, train = dense(run, "loss")
+    _loss(loss, step, train, np.interp(step, *dense(run, "unseen_loss")), float(np.log(run.config["p"])))
     size = "D′" if run.config.get("start_from") else "D"
-    accuracy.set_title(f"{size} = {run.config['dataset_size']}, {decay_name(run.config['weight_decay'], run.coupled)}",
-                       loc="center", fontsize=7)  # fmt: skip
+    decay = decay_name(run.config["weight_decay"], run.protocol == "coupled")
+    accuracy.set_title(f"{size} = {run.config['dataset_size']}, {decay}", loc="center", fontsize=7)
 
 
 def _toy(name: str, model: tm.TwoCircuitModel, ratio: float, alpha: float) -> tm.Trajectory:
@@ -73,14 +73,14 @@ def _toy(name: str, model: tm.TwoCircuitModel, ratio: float, alpha: float) -> tm
 def draw(study: Study) -> tuple[Figure, dict[str, object]]:
     """Five behaviours: accuracy and loss of a network, loss of the toy model."""
     saved = {name: study.runs(name) for name in (*SCRATCH, *GROKKED)}
-    named = {name: [(run.behaviour, run) for run in runs] for name, runs in saved.items()}
+    named = {name: [(behaviour(run), run) for run in runs] for name, runs in saved.items()}
     first = saved["base/scratch"][0]
     model = tm.TwoCircuitModel(logit_spread=SPREAD, num_classes=first.config["p"])
     fig, grid = plt.subplots(3, len(SHOWN), figsize=(7.0, 4.0), sharey="row", sharex=False)
     missing, counts = [], []
     for (name, (files, ratio, alpha)), (accuracy, loss, toy) in zip(SHOWN.items(), grid.T, strict=True):
         every = [pair for file in files for pair in named[file]]
-        alike = [run for behaviour, run in every if behaviour == name]
+        alike = [run for word, run in every if word == name]
         counts.append(f"{len(alike)} of {len(every)} show {name}")
         shade = {"boxstyle": "square,pad=0.25", "facecolor": BEHAVIOUR_COLOURS[name], "edgecolor": "none"}
         accuracy.text(0.5, 1.24, name, transform=accuracy.transAxes, ha="center", va="bottom", bbox=shade)

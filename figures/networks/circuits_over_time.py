@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 import toymodel as tm
 
 from ..palette import COLOURS, GREY, decay_colours
-from ..study import Run, Study
+from ..study import Run, Study, dense
 from .lines import decay_name, middle, number_axis
 
 DATA = ("realnet/grokking.nc", "base/ungrokking_coupled.nc")
@@ -39,7 +39,7 @@ def _panels(
 
 def _real(run: Run, top: Axes, bottom: Axes, style: str) -> None:
     step, gen, mem = run.circuits()
-    curves = tuple((*run.dense(f"{which}_accuracy"), name) for which, name in (("train", "train"), ("unseen", "test")))
+    curves = tuple((*dense(run, which), name) for which, name in (("train", "train"), ("unseen", "test")))
     _panels(top, bottom, curves, (step[1:], gen[1:], mem[1:]), style)
     for axes in (top, bottom):
         axes.axvline(run.row()["t_gen"], color=GREY, lw=0.8, ls=style, zorder=0)
@@ -48,7 +48,7 @@ def _real(run: Run, top: Axes, bottom: Axes, style: str) -> None:
 def draw(study: Study) -> tuple[Figure, dict[str, object]]:
     """A run that groks, the toy's, and what is left at rest."""
     runs = study.runs("realnet/grokking")
-    rest = study.table("base/ungrokking_coupled")
+    rest = study.tables("base/ungrokking_coupled")
     fig = plt.figure(figsize=(7.0, 2.9))
     grid = fig.add_gridspec(2, 3, width_ratios=(1.1, 0.9, 1.1), height_ratios=(1, 1.5))
     top, bottom, toy_top, toy_bottom = (fig.add_subplot(grid[k % 2, k // 2]) for k in range(4))

@@ -13,7 +13,7 @@ from ..palette import COLOURS, CRITICAL, size_colours
 from ..study import Study
 from .lines import critical, number_axis
 
-DATA = ("verdicts.json",)
+DATA = ("verdicts.json", "base/memorising_coupled.nc")
 LEAST = 1.0  # nats that the nets of a size must span for a line
 CIRCUITS = {"mem": ("P1b", "Mem-only networks"), "gen": ("P1a", "Gen-only networks")}
 

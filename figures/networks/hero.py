@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 import toymodel as tm
 
 from ..palette import COLOURS
-from ..study import Study
+from ..study import Study, dense
 
 DATA = ("realnet/grokking.nc",)
 FRAMES = 24
@@ -53,7 +53,7 @@ def draw(study: Study, share: float = 1.0) -> tuple[Figure, dict[str, object]]:
     run = study.runs("realnet/grokking")[0]
     tr = _toy()
     step, gen, mem = run.circuits()
-    real = {name: run.dense(f"{which}_loss") for name, which in (("train", "train"), ("test", "unseen"))}
+    real = {name: dense(run, which) for name, which in (("train", "loss"), ("test", "unseen_loss"))}
     real |= {"gen": (step[step > 0], gen[step > 0]), "mem": (step[step > 0], mem[step > 0])}
     toy = {"train": tr.train_loss, "test": tr.test_loss, "gen": tr.gen_logit, "mem": tr.mem_logit}
     labels = {"train": "training pairs", "test": "all others", "gen": "Gen", "mem": "Mem"}

@@ -6,6 +6,7 @@ Source: toymodel/README.md (1), (8.5); P9, P11 and P14 of validate.
 """
 
 import matplotlib.pyplot as plt
+import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -16,13 +17,16 @@ from ..palette import BOTH, COLOURS, GREY
 from ..study import Study
 from .lines import number_axis
 
-DATA = ("verdicts.json",)
+DATA = ("verdicts.json", "base/memorising_coupled.nc")
 # Where κ comes from: label, prediction, its number, colour.
 WAYS = (
     ("Mem-only nets", "P9", "κ of Mem-only nets", COLOURS["mem"]),
     ("Gen-only nets", "P9", "κ of Gen-only nets", COLOURS["gen"]),
     ("all single circuits", "P11", "κ", BOTH),
 )
+
+# Of a setting: ln(where the efficiencies of its own circuits meet / its threshold), and the ends of the interval.
+MEET = ("ln_isologit_over_it", "ln_low", "ln_high")
 
 CAPTION = """
 Left: degree κ of logits in the norm of nets at rest: {kappas}. Grey: the paper's, and 2. Centre, right: ungrokking
@@ -38,6 +42,14 @@ def _against(axes: Axes, table: pd.DataFrame, column: str, label: str) -> None:
     axes.errorbar(
         own[column], own.pairs, (own.pairs - low, high - own.pairs), fmt="o", ms=4, color="k", capsize=2, elinewidth=0.9
     )
+    # Beside it, where a setting's own nets of one circuit say that it is.
+    if MEET[0] in own:
+        value, bottom, top = (own.pairs * np.exp(own[name].clip(-10.0, 10.0)) for name in MEET)
+        there, error = np.isfinite(value), (value - bottom, top - value)
+        axes.errorbar(
+            1.08 * own[column][there], value[there], [e[there] for e in error], fmt="D", ms=3.5, color=GREY, capsize=2,
+            elinewidth=0.9,
+        )  # fmt: skip
     number_axis(axes.xaxis, own[column])
     number_axis(axes.yaxis, (60, 100, 150, 200, 300, 400, 600, 1000, 2000), 9)
     axes.set(xlabel=label, xlim=(own[column].min() / 1.3, own[column].max() * 1.3))
@@ -69,11 +81,12 @@ def draw(study: Study) -> tuple[Figure, dict[str, object]]:
         primes = [table.p.min() / 1.2, table.p.max() * 1.2]
         right.plot(primes, [base.pairs * (p / base.p) ** 2 for p in primes], color=GREY, lw=1.0, zorder=0)
     centre.set_ylabel("ungrokking threshold (pairs)")
+    met = "Diamonds: where a setting's own efficiencies meet. " if MEET[0] in table else ""
     shares = [100 * row.share_of_pairs for row in table.itertuples()]
     return fig, {
         "n": len(table),
         "kappas": "; ".join(words),
-        "settings": f"It is {min(shares):.0f} to {max(shares):.0f} % of the pairs."
+        "settings": f"{met}It is {min(shares):.0f} to {max(shares):.0f} % of the pairs."
         if shares
         else "No settings were trained.",
     }

@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
-__all__ = ["critical", "decay_name", "medians", "number_axis", "power", "thresholds"]
+__all__ = ["beside", "critical", "decay_name", "medians", "number_axis", "power", "thresholds"]
 
 
 def power(value: float) -> str:
@@ -33,6 +33,12 @@ def number_axis(axis: Axis, values: Iterable[float], most: int = 7) -> None:
     axis.set_major_locator(FixedLocator(ticks[:: -(-len(ticks) // most)]))
     axis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:g}"))
     axis.set_minor_locator(NullLocator())
+
+
+def beside(table: pd.DataFrame, width: float = 0.03) -> "pd.Series[float]":
+    """Data set sizes, runs of one size side by side within a share `width` of it."""
+    runs = table.groupby("dataset_size").seed
+    return table.dataset_size * (1.0 + width * ((runs.cumcount() + 0.5) / runs.transform("size") - 0.5))
 
 
 def medians(axes: Axes, table: pd.DataFrame, column: str, colour: str, label: str, style: str = "-") -> None:

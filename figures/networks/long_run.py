@@ -13,6 +13,7 @@ from ..palette import GREY, size_colours
 from ..study import Study
 
 DATA = ("long/scratch.nc",)
+DECAY = 1.0
 OFF = 0.1  # accuracy above which a net has left chance
 
 CAPTION = """
@@ -25,7 +26,9 @@ the end it rose by {rise} nats over the last decade of steps. Dotted: chance; no
 
 def draw(study: Study) -> tuple[Figure, dict[str, object]]:
     """Accuracy and Gen's logit over log steps."""
-    runs, table = study.runs("long/scratch"), study.table("long/scratch")
+    runs = [run for run in study.runs("long/scratch") if run.config["weight_decay"] == DECAY]
+    table = study.tables("long/scratch")
+    table = table[table.weight_decay == DECAY]
     colours = size_colours(table.dataset_size)
     fig, (left, right) = plt.subplots(1, 2, figsize=(7.0, 2.6))
     rises = []
@@ -49,7 +52,7 @@ def draw(study: Study) -> tuple[Figure, dict[str, object]]:
     return fig, {
         "n": len(runs),
         "p": int(table.p.iloc[0]),
-        "decay": float(table.weight_decay.iloc[0]),
+        "decay": DECAY,
         "steps": int(table.steps.max()),
         "gone": int((table.test >= 0.9).sum()),
         "rest": int(between.sum()) or "none",

@@ -45,7 +45,7 @@ band from least to greatest; modulus {p}. Dotted: coupled penalty. Diamonds: med
 
 def draw(study: Study) -> tuple[Figure, dict[str, object]]:
     """A panel for each task, over the share of its pairs."""
-    tables = {task: study.table(f"{task}/ungrokking_coupled", f"{task}/ungrokking") for task in TASKS}
+    tables = {task: study.tables(f"{task}/ungrokking_coupled", f"{task}/ungrokking") for task in TASKS}
     there = {task: t[~t.coupled | (t.weight_decay == COUPLED)] for task, t in tables.items() if len(t)}
     columns = min(3, len(there))
     rows = -(-len(there) // columns)
@@ -75,7 +75,8 @@ def draw(study: Study) -> tuple[Figure, dict[str, object]]:
         axes.set(title=TASKS[task], ylim=(-0.03, 1.05))
         number_axis(axes.xaxis, ticks)
         if found:
-            sizes.append(f"{TASKS[task]} {min(found):.1f} to {max(found):.1f}")
+            ends = dict.fromkeys((f"{min(found):.1f}", f"{max(found):.1f}"))
+            sizes.append(f"{TASKS[task]} {' to '.join(ends)}")
     for axes in grid.ravel()[len(there) :]:
         axes.set_visible(False)
     for axes in grid[:, 0]:

@@ -57,7 +57,7 @@ def draw(study: Study) -> tuple[Figure, dict[str, object]]:
     verdicts = study.verdicts
     numbers = {name: verdicts.number("P11", name).value for name in ("κ", "η_gen", "β", "D_crit")}
     numbers["μ"] = math.exp(verdicts.number("P12", "ln μ from norms of mixtures").value)
-    tables = {kind: study.table(*names) for kind, (names, _, _) in KINDS.items()}
+    tables = {kind: study.tables(*names) for kind, (names, _, _) in KINDS.items()}
     tables["Mem-only"] = tables["Mem-only"][tables["Mem-only"].train >= 0.99]
     classes = int(tables["both"].p.iloc[0])
     decay = min(sorted(set(tables["both"].weight_decay)), key=lambda d: abs(math.log(d / DECAY)))

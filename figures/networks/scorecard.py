@@ -19,7 +19,7 @@ from ..palette import PROTOCOLS, VERDICTS
 from ..study import Study
 from ..verdicts import Number, region, short
 
-DATA = ("verdicts.json",)
+DATA = ("verdicts.json", "base/ungrokking.nc")
 REGION = "#E2E6EC"
 MARKS = {"confirmed": "o", "refuted": "X", "inconclusive": "o"}
 LINE = 0.62  # height of a line of a claim, in rows of numbers

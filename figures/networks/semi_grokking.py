@@ -12,7 +12,7 @@ from matplotlib.lines import Line2D
 
 from ..palette import COLOURS, GREY, size_colours
 from ..study import Study
-from .lines import number_axis
+from .lines import beside, number_axis
 
 DATA = ("base/scratch.nc",)
 ALSO = ("long/scratch.nc",)
@@ -30,21 +30,18 @@ had not yet left. Dotted: chance. n = {n} runs.
 def draw(study: Study) -> tuple[Figure, dict[str, object]]:
     """Ends on the left, curves near the threshold on the right."""
     runs = [run for run in study.runs("base/scratch") if run.config["weight_decay"] == DECAY]
-    table = study.table("base/scratch")
+    table = study.tables("base/scratch")
     table = table[table.weight_decay == DECAY]
     chance = 1.0 / table.p.iloc[0]
     fig, (left, right) = plt.subplots(1, 2, figsize=(7.0, 2.7), sharey=True)
-    shifts = 1.0 + 0.005 * (table.seed - table.seed.median())
+    sizes = beside(table)
     for rests, face in ((True, COLOURS["test"]), (False, "w")):
         own = table.rests == rests
-        left.plot(
-            (table.dataset_size * shifts)[own], table.test[own], "o", ms=3.8, mfc=face, mec=COLOURS["test"], mew=0.9
-        )
-    late = study.table("long/scratch")
+        left.plot(sizes[own], table.test[own], "o", ms=3.8, mfc=face, mec=COLOURS["test"], mew=0.9)
+    late = study.tables("long/scratch")
+    late = late[late.weight_decay == DECAY] if len(late) else late
     if len(late):
-        left.plot(
-            late.dataset_size * (1.0 + 0.005 * (late.seed - 1.5)), late.test, "s", ms=6, mfc="none", mec="k", mew=0.7
-        )
+        left.plot(beside(late), late.test, "s", ms=6, mfc="none", mec="k", mew=0.7)
     handles = [
         Line2D([], [], ls="", marker="o", ms=3.8, mfc=face, mec=COLOURS["test"], label=label)
         for face, label in ((COLOURS["test"], "at rest"), ("w", "still moving"))

@@ -58,7 +58,7 @@ def draw(study: Study) -> tuple[Figure, dict[str, object]]:
     fig, row = plt.subplots(1, 3, figsize=(7.0, 2.7))
     words, count = [], 0
     for axes, (title, (id, protocol, name, time, kind)) in zip(row, PANELS.items(), strict=True):
-        table = study.table(f"base/{kind}", f"fresh/{kind}")
+        table = study.tables(f"base/{kind}", f"fresh/{kind}")
         table = table[table.weight_decay > 0]
         _panel(axes, table, time)
         count += len(table)

@@ -30,7 +30,7 @@ still move. Coupled width, 10 to 90 %, in ln D′: {width}. {large}n = {n} runs.
 
 def draw(study: Study) -> tuple[Figure, dict[str, object]]:
     """A panel for each protocol, and one for the paper's size."""
-    tables = {title: study.table(*names) for title, names in PANELS.items()}
+    tables = {title: study.tables(*names) for title, names in PANELS.items()}
     there = {title: table for title, table in tables.items() if len(table)}
     fig, row = plt.subplots(1, len(there), figsize=(7.0, 2.5), sharey=True, squeeze=False)
     found = study.verdicts.number("P8a", "ln isologit D_crit").exp()

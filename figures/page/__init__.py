@@ -23,15 +23,17 @@ TITLE = "The two-circuit theory of grokking on trial"
 RULE = """Every rule was fixed in code before the runs. A prediction is confirmed if the 95 % intervals over seeds of all its
 numbers lie inside their regions, refuted if one lies wholly outside, and inconclusive otherwise: too wide, too few seeds, or
 too many runs still moving. Each number is measured under two protocols: a coupled L2 penalty, under which nets come to rest,
-and AdamW, the paper's."""
+and AdamW, the paper's; what the rival theory, Omnigrok, claims, on each of its tasks."""
 # The figure of each prediction; one that several share is shown with the first.
 FIGURES = {
     "P1a": "efficiency", "P1b": "efficiency", "P2": "ungrokking", "P3": "ungrokking", "P4": "semi_grokking", "P5": "times",
     "P6": "times", "P7": "thresholds_gap", "P8a": "ungrokking", "P8b": "thresholds_gap", "P9": "kappa_and_settings",
     "P11": "quantitative", "P12": "circuits_over_time", "P13": "escape", "P14": "kappa_and_settings",
+    "O1": "landscapes", "O2a": "free_runs", "O2b": "free_runs", "O3": "free_runs", "O5": "lu_forecast", "O6": "landscapes",
+    "O7": "norm_or_scale",
 }  # fmt: skip
 CHAPTERS = (("wrong", "What is wrong"), ("table", "Table"), ("further", "Further"), ("provenance", "Provenance"))
-OTHERS = ("scorecard", "long_run", "other_tasks", "behaviours")
+OTHERS = ("theories", "scorecard", "long_run", "other_tasks", "behaviours")
 
 
 def _badge(verdict: str) -> str:
@@ -61,7 +63,9 @@ def _finding(entry: Mapping[str, Any]) -> str:
 
 def _column(prediction: Mapping[str, Any], protocol: str) -> str:
     """All numbers of one protocol, each in the colour of what follows from it."""
-    column = prediction["columns"].get(protocol, {})
+    if protocol not in prediction["columns"]:
+        return ""
+    column = prediction["columns"][protocol]
     if column.get("findings"):
         return "<br>".join(
             f'<span style="color:{VERDICTS[f["verdict"]]}" title="{escape(f["criterion"])}">{Number.of(f)}</span>'
@@ -117,13 +121,14 @@ def _section(p: dict[str, Any], picture: str) -> str:
     parts = [f'<section id="{p["id"]}"><h3>{p["id"]} {escape(p["claim"])} {_badge(p["verdict"])}</h3>']
     parts.append(f'<p class="note">{escape(p["source"])}. Statistic: {escape(p["statistic"])}.</p>')
     rows = [
-        (f'<span style="color:{PROTOCOLS[protocol]}">{protocol}{" (decides)" * (protocol == p["decides"])}</span>',
+        (f'<span style="color:{PROTOCOLS.get(protocol, "inherit")}">{protocol}'
+         f'{" (decides)" * (protocol == p["decides"])}</span>',
          escape(f["criterion"]), _finding(f), _badge(f["verdict"]), f"{f['runs']} ({f['moving']} moving)")
-        for protocol in PROTOCOLS
-        for f in p["columns"].get(protocol, {}).get("findings", ())
+        for protocol, column in p["columns"].items()
+        for f in column.get("findings", ())
     ]  # fmt: skip
     if rows:
-        parts.append(_table(("protocol", "number", "measured", "verdict", "runs"), rows, "wide"))
+        parts.append(_table(("on", "number", "measured", "verdict", "runs"), rows, "wide"))
     for protocol, column in p["columns"].items():
         reason = p["unclaimed"].get(protocol) or column.get("missing")
         if reason and not column.get("findings"):
@@ -152,9 +157,10 @@ def html(verdicts: Verdicts, pictures: Path) -> str:
     contents = " ".join(f'<a href="#{id}">{title}</a>' for id, title in CHAPTERS)
     tiles = "".join(f'<div class="tile" style="color:{VERDICTS[v]}"><b>{n}</b>{v}</div>' for v, n in score.items())
     tiles += f'<div class="tile"><b>{data["finished"]}</b>of {data["runs"]} runs finished</div>'
+    columns = list(dict.fromkeys(name for p in predictions for name in p["columns"]))
     rows = [
         (f'<a href="#{p["id"]}">{p["id"]}</a> {escape(p["claim"])}', _badge(p["verdict"]),
-         *(_column(p, protocol) for protocol in PROTOCOLS))
+         *(_column(p, name) for name in columns))
         for p in predictions
     ]  # fmt: skip
     drawn = {name: _picture(pictures, name) for name in {*FIGURES.values(), *OTHERS}}
@@ -183,7 +189,7 @@ def html(verdicts: Verdicts, pictures: Path) -> str:
         f'<h2 id="wrong">What the theory gets wrong</h2>{_wrong(predictions)}'
         f'<h2 id="table">All predictions</h2>'
         '<p class="note">Numbers with 95 % intervals over seeds, in the colour of what each says.</p>'
-        f"{_table(('prediction', 'verdict', *PROTOCOLS), rows, 'wide')}"
+        f"{_table(('prediction', 'verdict', *columns), rows, 'wide')}"
         f"<h2>One by one</h2>{''.join(sections)}"
         f'<h2 id="further">Further</h2>{further}<h2 id="provenance">Provenance</h2><dl>{about}</dl></body></html>\n'
     )
@@ -199,7 +205,7 @@ def write(folder: Path) -> Path:
         )
     verdicts = Verdicts(file)
     out = folder / "figures"
-    wanted = [*dict.fromkeys(FIGURES.values()), *OTHERS]
+    wanted = [*dict.fromkeys(FIGURES[p["id"]] for p in verdicts.predictions if p["id"] in FIGURES), *OTHERS]
     build(wanted, paths=Paths(data=folder, gallery=out, build=out / "vector"))
     page = folder / "report.html"
     write_whole(page, html(verdicts, out).encode())

@@ -14,8 +14,9 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from realnet.config import RunConfig, Stage
+from realnet.config import RunConfig
 from realnet.nets.layout import Layout
+from realnet.phases import Stage
 
 __all__ = ["Factors", "OptimizerState", "Rates", "factors", "project", "rates", "update"]
 

@@ -18,7 +18,7 @@ from realnet.engine.general import saved_numbers
 from realnet.examples import task_of
 from realnet.nets.layout import layout
 
-__all__ = ["by_lookup", "choose_device", "cuts", "is_compiled", "measuring", "memory", "plan"]
+__all__ = ["by_lookup", "choose_device", "cuts", "is_compiled", "kind", "measuring", "memory", "plan"]
 
 STEP_OPERATIONS = 1e10
 """Floating-point operations that a GPU could do in the time that a step takes however small it is (an estimate:
@@ -52,14 +52,19 @@ def by_lookup(config: RunConfig) -> bool:
     return config.network == "transformer" and config.batch_size is None
 
 
-def stackable(config: RunConfig) -> tuple[object, ...]:
-    """Runs with equal values may share a stack: same shapes, kind of optimizer and schedule."""
-    schedule = tuple((s.start, s.stop, s.keep_optimizer) for s in config.stages)
+def kind(config: RunConfig) -> tuple[object, ...]:
+    """Runs with equal values do the same to an example: same shapes and kind of optimizer."""
     net = (config.network, config.activation, config.layer_norm, config.biases, config.embedding, config.source)
     shape = (config.p, config.d_model, config.n_heads, config.d_mlp, config.n_layers)
     data = (config.task if config.p is None else "", config.batch_size, config.options)
     update = (config.loss, config.temperature, config.gradient_filter, config.optimizer, config.dtype)
-    return (*net, *shape, *data, *update, schedule, config.points_per_decade, config.light_every, config.weight_history)
+    return (*net, *shape, *data, *update)
+
+
+def stackable(config: RunConfig) -> tuple[object, ...]:
+    """Runs with equal values may share a stack: the same kind, stages and measured steps."""
+    schedule = tuple((s.start, s.stop, s.keep_optimizer) for s in config.stages)
+    return (*kind(config), schedule, config.points_per_decade, config.light_every, config.weight_history)
 
 
 def memory(config: RunConfig) -> int:

@@ -98,6 +98,10 @@ class Folder:
             best = self._open(path, config, parts)
         return best
 
+    def read_all(self, configs: Iterable[RunConfig], *parts: str) -> dict[RunConfig, Record]:
+        """`read` of each run that was begun."""
+        return {c: r for c in configs if (r := self.read(c, *parts)) is not None}
+
     def _newest(self, name: str, config: RunConfig, parts: tuple[str, ...]) -> Record | None:
         for suffix in (SUFFIX, SPARE):
             record = self._open(self.runs / f"{name}{suffix}", config, parts)

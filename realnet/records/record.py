@@ -102,7 +102,8 @@ class Record:
         try:
             config = from_json(about["config"])
         except ConfigError as error:
-            raise OtherVersion(_other(path, about, str(error))) from error
+            why = str(error).rsplit(". ", 1)[0]  # without the remedy: nobody misspelt it
+            raise OtherVersion(_other(path, about, why)) from error
         split: dict[str, dict[str, np.ndarray]] = {part: {} for part in PARTS}
         for name, array in arrays.items():
             kind, _, rest = name.partition(".")

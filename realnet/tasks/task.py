@@ -21,7 +21,7 @@ Array = np.ndarray
 ORDER, RANDOM_LABELS, CORRUPTION, INITIAL, BATCHES, DATA = 1, 2, 3, 4, 5, 6
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Group:
     """Where a task's labels form a cyclic group of order n: what circuits are projected on."""
 

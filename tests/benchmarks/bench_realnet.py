@@ -1,7 +1,7 @@
 """Speed of realnet on a CPU against plain loops in the same run, saved with device, versions, n and spread.
 
     python -m tests.benchmarks.bench_realnet            # every part, about 5 minutes on two quiet cores
-    python -m tests.benchmarks.bench_realnet ratio      # one part: ratio, late, estimate, growth, measuring, profile
+    python -m tests.benchmarks.bench_realnet ratio      # one part of them (PARTS)
     python -m tests.benchmarks.bench_realnet --shared ratio      # others use the machine: processor time, one thread
 
 Ratios are per run-step with the same threads on both sides. Two baselines: the reference module, and one
@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import itertools
 import json
 import os
 import re
@@ -23,8 +24,10 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import numpy as np
 import torch
@@ -33,13 +36,13 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 import realnet as rn
-from realnet.engine import buffers, compiled
+from realnet.engine import buffers, compiled, ensemble
 from realnet.engine.ensemble import Stack
 from realnet.engine.replay import workers
-from realnet.job import Job, measured_steps
 from realnet.nets.layout import trained
 from realnet.records import Folder, environment
 from realnet.tasks.modular import table
+from realnet.training.job import Job, measured_steps
 
 RESULTS = Path(__file__).parent / "results" / "realnet.json"
 CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
@@ -260,9 +263,9 @@ def measuring() -> dict[str, Any]:
             job.stack.advance(2)
             times = {
                 "step": spread([seconds(lambda j=job: j.stack.advance(1), 5) for _ in range(5)]),
-                "full": spread([seconds(lambda j=job: j._measure(True, False), 3) for _ in range(5)]),
-                "light": spread([seconds(lambda j=job: j._measure(False, True), 3) for _ in range(5)]),
-                "checkpoint": spread([seconds(lambda j=job: j._save("running"), 3) for _ in range(5)]),
+                "full": spread([seconds(lambda j=job: j.measure(True, False), 3) for _ in range(5)]),
+                "light": spread([seconds(lambda j=job: j.measure(False, True), 3) for _ in range(5)]),
+                "checkpoint": spread([seconds(lambda j=job: j.save("running"), 3) for _ in range(5)]),
             }
         counts = {"full": len(measured_steps(config)), "light": config.steps // config.light_every}
         stepping = config.steps * times["step"]["median"]
@@ -304,6 +307,25 @@ def ratios() -> dict[str, Any]:
     for threads in [1] if clock.shared else sorted({1, CORES}, reverse=True):
         found[f"small, {threads} threads"] = ratio(SMALL, 8, 7, 20, threads)
         found[f"paper, {threads} threads"] = ratio(PAPER, 8, 5, 4, threads)
+    return found
+
+
+def general() -> dict[str, Any]:
+    """What the general engine takes over the stacked one for transformers that `compiled` does not know, turn about."""
+    found: dict[str, Any] = {}
+    changes: dict[str, dict[str, Any]] = {"two layers": {"n_layers": 2}, "layer norm": {"layer_norm": True}}
+    for (name, change), runs in itertools.product(changes.items(), (1, 8)):
+        configs = [replace(SMALL, seed=s, activation="gelu", **change) for s in range(runs)]
+        stacked = Stack(configs, CPU)
+        with mock.patch.object(ensemble, "by_lookup", return_value=False):
+            by_module = Stack(configs, CPU)
+        torch.set_num_threads(1)
+        times: dict[str, list[float]] = {"stacked": [], "general": []}
+        for _ in range(8):
+            for stack in (stacked, by_module):
+                times[stack.engine].append(seconds(partial(stack.advance, 2), 1) / 2 / runs)
+        ratio = [b / a for a, b in zip(times["stacked"][1:], times["general"][1:], strict=True)]
+        found[f"{name}, {runs} in a stack"] = {k: spread(v[1:]) for k, v in times.items()} | {"ratio": spread(ratio)}
     return found
 
 
@@ -364,6 +386,7 @@ def estimate() -> dict[str, Any]:
 
 PARTS: dict[str, Callable[[], Any]] = {
     "ratio": ratios,
+    "general": general,
     "late": late,
     "estimate": estimate,
     "growth": growth,

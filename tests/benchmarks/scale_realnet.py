@@ -18,7 +18,7 @@ import numpy as np
 
 import realnet as rn
 from realnet.records import Folder, Leases, Record
-from realnet.shards import cut
+from realnet.training.shards import cut
 
 RESULTS = Path(__file__).parent / "results" / "scale_realnet.json"
 SAMPLE = 200

@@ -17,7 +17,7 @@ STEP = np.arange(0.0, 1001.0, 20.0)
 
 
 def run(config: dict[str, object] | None = None, full: xr.Dataset | None = None, **curves: object) -> Run:
-    default = {"train": 1.0, "unseen": 0.5, "removed": math.nan, "loss": 1e-3, "norm": 20.0}
+    default = {"train": 1.0, "unseen": 0.5, "removed": math.nan, "loss": 1e-3, "unseen_loss": 1.0, "norm": 20.0}
     made = {n: np.broadcast_to(np.asarray(curves.get(n, v), float), STEP.shape).copy() for n, v in default.items()}
     about = json.loads(NET.to_json()) | (config or {})
     return Run(about, "finished", STEP, **made, full=full if full is not None else xr.Dataset())

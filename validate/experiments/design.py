@@ -8,13 +8,14 @@
     scratch, scratch_coupled              from random weights
     scratch_constant                      the same as coupled, without its tail
 
-`_coupled` is Adam with the penalty in the gradient, its last fifth at a tenth of the rate; the others are AdamW.
+`_coupled` is Adam with the penalty in the gradient, its last fifth at a tenth of the rate; the others are AdamW. The kinds
+of Omnigrok stand in `omnigrok`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 from realnet import Phase, RunConfig, grid
@@ -56,14 +57,17 @@ class Setting:
     title   names it to a reader
     net     what all its runs share
     parent  (data set size, steps) of the nets that have grokked, from which others start; AdamW, weight decay 1
-    kinds   the blocks of each kind of run
+    kinds   the blocks of each kind of run, or the runs themselves
+    stack   runs trained in one stack on a CPU, where small steps gain from that; their sums are then rounded alike only
+            in the same company
     """
 
     name: str
     title: str
     net: RunConfig
-    parent: tuple[int, int]
-    kinds: Mapping[str, tuple[Block, ...]]
+    parent: tuple[int, int] = (0, 0)
+    kinds: Mapping[str, Sequence[Block | RunConfig]] = field(default_factory=dict)
+    stack: int | None = None
 
 
 @dataclass(frozen=True)
@@ -127,7 +131,8 @@ def _block(setting: Setting, kind: str, block: Block) -> list[RunConfig]:
 
 def runs_of(setting: Setting, kind: str) -> tuple[RunConfig, ...]:
     """The runs of one kind in one setting."""
-    return tuple(dict.fromkeys(run for block in setting.kinds[kind] for run in _block(setting, kind, block)))
+    found = [[x] if isinstance(x, RunConfig) else _block(setting, kind, x) for x in setting.kinds[kind]]
+    return tuple(dict.fromkeys(run for runs in found for run in runs))
 
 
 def experiments(profile: Profile) -> list[Experiment]:

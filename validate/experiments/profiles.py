@@ -1,4 +1,4 @@
-"""The profiles: quick for minutes, standard for the study, paper for a GPU."""
+"""The profiles: quick for minutes, standard for the study, paper for a GPU; and those of the rival theory, `omnigrok`."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from realnet import RunConfig
 from validate.experiments.design import Block, Profile, Setting
+from validate.experiments.omnigrok import omnigrok
 
 __all__ = ["PROFILES"]
 
@@ -249,4 +250,4 @@ PAPER = Profile(
     ),
 )
 
-PROFILES = {profile.name: profile for profile in (QUICK, STANDARD, PAPER)}
+PROFILES = {profile.name: profile for profile in (QUICK, STANDARD, PAPER, *omnigrok())}

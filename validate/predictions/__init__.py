@@ -1,5 +1,11 @@
-"""The predictions, one file each: p01 to p14."""
+"""The predictions, one file each: p01 to p14 of circuit efficiency, `omnigrok` of its rival."""
 
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from validate.prediction import Prediction
+from validate.predictions.omnigrok import OMNIGROK
 from validate.predictions.p01_efficiency import P1A, P1B
 from validate.predictions.p02_ungrokking import P2
 from validate.predictions.p03_weight_decay import P3
@@ -15,7 +21,15 @@ from validate.predictions.p12_sharing import P12
 from validate.predictions.p13_barrier import P13
 from validate.predictions.p14_width import P14
 
-__all__ = ["PREDICTIONS"]
+__all__ = ["ALL", "OMNIGROK", "PREDICTIONS", "suite"]
 
 PREDICTIONS = {p.id: p for p in (P1A, P1B, P2, P3, P4, P5, P6, P7, P8A, P8B, P9, P10, P11, P12, P13, P14)}
 """In the order of the report"""
+
+ALL: Mapping[str, Prediction] = PREDICTIONS | OMNIGROK
+
+
+def suite(experiments: Iterable[str]) -> Mapping[str, Prediction]:
+    """The predictions that results of these experiments, as setting/kind, are for: one theory's, whole."""
+    rival = {name for p in OMNIGROK.values() for name in p.experiments}
+    return OMNIGROK if rival & set(experiments) else PREDICTIONS

@@ -1,6 +1,6 @@
 """The training behind the saved reference data in figures/data/realnet: what it is, how it is saved.
 
-    python -m realnet.reference_runs grokking    # mod 113, 30 % of the pairs, weight decay 1
+    python -m validate.reference_runs grokking    # mod 113, 30 % of the pairs, weight decay 1
 
 It goes on from where it was stopped (runs/reference/<name>) and saves what is finished.  All other runs
 that figures show are those of `validate`.
@@ -14,7 +14,7 @@ from pathlib import Path
 from realnet.config import RunConfig
 from realnet.results import write_netcdf
 from realnet.sweeps import grid
-from realnet.training import train
+from realnet.training.train import train
 
 __all__ = ["REFERENCE", "main"]
 

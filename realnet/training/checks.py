@@ -9,14 +9,12 @@ import torch
 from realnet.config import RunConfig
 from realnet.examples import task_of
 from realnet.fields import ConfigError, require
-from realnet.losses import evaluate, loss_of
+from realnet.losses import OF_LABELS, evaluate, loss_of
 from realnet.nets.layout import build, layout
 from realnet.registry import BUILT_IN, find
 from realnet.tasks.modular import MODULAR
 
 __all__ = ["check"]
-
-OF_LABELS = ("cross_entropy", "softmax", "stablemax")
 
 
 def check(config: RunConfig) -> None:

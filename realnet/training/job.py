@@ -11,7 +11,7 @@ import dataclasses
 import math
 import time
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from threading import Event
 from typing import Any
 
@@ -25,14 +25,14 @@ from realnet.fields import ConfigError
 from realnet.metrics import Callback, Snapshot
 from realnet.records import Folder, Leases, Record
 
-__all__ = ["Job", "measured_steps"]
+__all__ = ["Job", "events", "measured_steps"]
 
 PIECE = 0.5
 """seconds of optimizer steps between two looks at what is asked of the job"""
 TAKEN = {"status", "key", "steps_done", "wall_time", "frequency", *(f.name for f in dataclasses.fields(RunConfig))}
 """names in the results that no callback may use, besides those of the measurements"""
-LIGHT = [f"{split}_{name}" for split in metrics.SPLITS for name in ("loss", "accuracy")]
-"""What the light curves follow, besides the norm"""
+LIGHT = [*(f"{split}_{name}" for split in metrics.SPLITS for name in ("loss", "accuracy")), "norm"]
+"""What the light curves follow"""
 
 
 def measured_steps(config: RunConfig) -> list[int]:
@@ -46,6 +46,11 @@ def measured_steps(config: RunConfig) -> list[int]:
         count = math.ceil(each * math.log10(length)) if length > 1 else 0
         steps |= {stage.start + min(length, round(10 ** (k / each))) for k in range(count)} | {stage.stop}
     return sorted(steps)
+
+
+def events(config: RunConfig) -> tuple[set[int], set[int]]:
+    """Steps of full measurements, and of light ones."""
+    return set(measured_steps(config)), {*range(0, config.steps + 1, config.light_every), config.steps}
 
 
 class Job:
@@ -108,29 +113,27 @@ class Job:
         """Train to the end, or until `stop`; reports run-steps to `advanced`. Errors: StorageError."""
         config, stack = self.configs[0], self.stack
         stages = config.stages
-        full = set(measured_steps(config))
-        even = set(range(0, config.steps + 1, config.light_every)) | {config.steps}
-        events = sorted(full | even | {s.stop for s in stages})
+        full, even = events(config)
         now = next((i for i, s in enumerate(stages) if stack.step < s.stop), len(stages) - 1)
         stack.enter_stage(now)
         if self.fresh:
-            self._measure(0 in full, True)
+            self.measure(0 in full, True)
             for i in self.lost:
                 self.diverged[i] = True
-        for event in (e for e in events if e > stack.step):
+        for event in sorted(e for e in full | even if e > stack.step):
             if all(self.diverged):
                 break
             while stack.step < event:
                 self._advance(event - stack.step, advanced)
                 if stack.step < event and self._leaves(stop):
                     return
-            self._measure(event in full, event in even)
+            self.measure(event in full, event in even)
             if event == stages[stack.stage].stop and event < config.steps:
                 stack.enter_stage(stack.stage + 1)
             if event < config.steps and not all(self.diverged) and self._leaves(stop):
                 return
         advanced((config.steps - stack.step) * len(self.configs))
-        self._save("finished")
+        self.save("finished")
 
     def _advance(self, steps: int, advanced: Callable[[int], object]) -> None:
         """Take up to `steps` optimizer steps, as many as last a piece."""
@@ -149,35 +152,36 @@ class Job:
             self.shared = self.leases.give()
         leaves = stop.is_set() or self.shared
         if leaves or now - self.saved >= self.checkpoint_seconds:
-            self._save("running")
+            self.save("running")
         return leaves
 
-    def _measure(self, full: bool, even: bool) -> None:
+    def measure(self, full: bool, even: bool) -> None:
+        """Add a point to the curves of every run that has not diverged."""
         stack = self.stack
         if full:
             stack.gradient()
-        for i, config in enumerate(self.configs):
-            if self.diverged[i]:
-                continue
-            logits = stack.table_logits(i)
-            found: dict[str, object] = {}
-            if full:
+        running = [i for i in range(len(self.configs)) if not self.diverged[i]]
+        own: dict[int, list[Any]] = {i: [] for i in running}
+
+        def shots() -> Iterator[Snapshot]:
+            for i in running:
                 views = (stack.layout.views(z[i]) for z in (stack.weights, stack.grads))
-                snapshot = Snapshot(config, stack.step, stack.data[i], logits, *views)
-                found |= metrics.measure(snapshot) | {"step": stack.step}
-                if config.weight_history:
-                    self.history[i].append(stack.weights[i].cpu().numpy().copy())
-                for callback in self.callbacks:
-                    found |= _own(callback(snapshot), found)
+                shot = Snapshot(self.configs[i], stack.step, stack.data[i], stack.table_logits(i), *views)
+                own[i] += [callback(shot) for callback in self.callbacks] if full else []
+                yield shot
+
+        for i, found in zip(running, metrics.measure(shots(), full), strict=True):
+            self.diverged[i] = not (found.pop("finite") and math.isfinite(found["norm"]))
+            point: dict[str, object] = dict(found, step=stack.step) if full else {}
+            for numbers in own[i]:
+                point |= _own(numbers, point)
             if even:
-                light = found if full else metrics.splits(config, logits, stack.data[i])
-                norm = stack.weights[i].double().norm().item()
-                found |= {f"light_{k}": light[k] for k in LIGHT} | {
-                    "light_norm": norm,
-                    "light_step": stack.step,
-                }
-            self._append(i, found)
-            self.diverged[i] = not bool(torch.isfinite(stack.weights[i]).all() & torch.isfinite(logits).all())
+                point |= {f"light_{k}": found[k] for k in LIGHT} | {"light_step": stack.step}
+            self._append(i, point)
+        if full and self.configs[0].weight_history:
+            weights = stack.weights.cpu().numpy()
+            for i in running:
+                self.history[i].append(weights[i].copy())
 
     def _append(self, i: int, found: Mapping[str, object]) -> None:
         """Add a point to each curve; callbacks that came or went since the last session leave NaN."""
@@ -191,7 +195,7 @@ class Job:
                 curve = self.curves[i].setdefault(name, [math.nan] * before)
                 curve.append(found.get(name, math.nan))
 
-    def _save(self, status: str) -> None:
+    def save(self, status: str) -> None:
         """Checkpoint every run of the stack. Errors: StorageError."""
         stack = self.stack
         spent = time.monotonic() - self.started

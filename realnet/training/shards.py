@@ -10,8 +10,8 @@ import heapq
 import pickle
 import time
 import uuid
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -19,7 +19,9 @@ from tqdm.auto import tqdm
 
 from realnet.config import RunConfig
 from realnet.fields import require
-from realnet.stopping import Stopped
+from realnet.records import Folder
+from realnet.training.stopping import Stopped
+from realnet.training.trainer import How, train_here
 
 __all__ = ["Executor", "ExecutorError", "cut", "train_in"]
 
@@ -76,15 +78,13 @@ class ShardJob:
 
     runs: list[RunConfig]
     out: str
-    options: Mapping[str, Any]
+    how: How
     stop: str
     """file that asks all workers to save and leave"""
 
     def __call__(self, attempt: int) -> Exception | None:
-        from realnet.training import train
-
         try:
-            train(self.runs, out=self.out, collect=False, progress=False, stop_file=Path(self.stop), **self.options)
+            train_here(self.runs, Folder(self.out), self.how, stop_file=Path(self.stop))
         except Exception as error:
             try:
                 pickle.loads(pickle.dumps(error))
@@ -100,9 +100,7 @@ class ShardJob:
         return submitit.helpers.DelayedSubmission(self, attempt)
 
 
-def train_in(
-    executor: Executor, runs: Sequence[RunConfig], out: Path, shards: int, options: Mapping[str, Any], progress: bool
-) -> None:
+def train_in(executor: Executor, runs: Sequence[RunConfig], out: Path, shards: int, how: How, progress: bool) -> None:
     """Submit the shards and wait for them; a shard whose worker died is submitted again.
 
     Errors: those of `train`; ExecutorError.
@@ -111,7 +109,8 @@ def train_in(
     remedy = "Pass a concurrent.futures executor, a dask.distributed.Client or a submitit executor."
     require(ok, "executor must have submit(function, *arguments)", executor, remedy)
     stop = out / "locks" / f"{uuid.uuid4().hex}.stop"
-    where = str(out.absolute()), options, str(stop.absolute())
+    # A worker is one of many on its machine: one thread, unless more are asked for.
+    where = str(out.absolute()), replace(how, workers=how.workers or 1), str(stop.absolute())
     jobs = [ShardJob(part, *where) for part in cut(runs, shards) if part]
     waiting: dict[int, Any] = {}
     tried = [1] * len(jobs)

@@ -6,7 +6,6 @@ that trains a stack of several runs then hands it half of them.
 
 from __future__ import annotations
 
-import math
 import os
 import sys
 import threading
@@ -14,6 +13,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import wait
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -21,41 +21,61 @@ from threadpoolctl import threadpool_limits
 from tqdm.auto import tqdm
 
 from realnet.config import RunConfig
-from realnet.engine.ensemble import Stack
-from realnet.engine.plan import measuring, memory, plan
-from realnet.engine.replay import empty_cache, workers
-from realnet.job import Job
+from realnet.engine.plan import choose_device, measuring, memory, plan
+from realnet.engine.replay import empty_cache, products, workers
+from realnet.fields import number, whole
 from realnet.metrics import Callback
 from realnet.records import Folder, Leases, environment
+from realnet.training.estimate import describe, preflight
+from realnet.training.job import Job
+from realnet.training.stopping import signals
 
-__all__ = ["Trainer"]
+__all__ = ["How", "Trainer", "train_here"]
 
 OUT_OF_MEMORY = ("can't allocate memory", "out of memory", "Unable to allocate")
 PATIENCE = 10.0
 """longest pause, in seconds, between two looks for work that others hold"""
 
 
-class Trainer:
-    """Trains runs into `folder`; its arguments are those of `train`."""
+@dataclass(frozen=True)
+class How:
+    """How runs are trained, by whomever: the arguments of `train` that a worker elsewhere needs too."""
 
-    def __init__(
-        self,
-        folder: Folder,
-        leases: Leases,
-        device: torch.device,
-        callbacks: tuple[Callback, ...],
-        checkpoint_seconds: float,
-        stack_size: int | None,
-        workers: int | None,
-        progress: bool,
-        stop_file: Path | None = None,
-    ) -> None:
-        self.folder, self.leases, self.device, self.callbacks = folder, leases, device, callbacks
-        self.checkpoint_seconds, self.stack_size, self.progress = checkpoint_seconds, stack_size, progress
+    device: str
+    callbacks: tuple[Callback, ...]
+    checkpoint_seconds: float
+    stack_size: int | None
+    workers: int | None
+    tf32: bool
+
+    def __post_init__(self) -> None:
+        for name in ("stack_size", "workers"):
+            if getattr(self, name) is not None:
+                whole(name, getattr(self, name), minimum=1)
+        number("checkpoint_seconds", self.checkpoint_seconds, minimum=0.0)
+
+
+def train_here(
+    configs: Sequence[RunConfig], folder: Folder, how: How, progress: bool = False, stop_file: Path | None = None
+) -> None:
+    """Train in this process what is not finished; the appearance of `stop_file` asks to save and leave.
+
+    Errors: those of `train`.
+    """
+    with signals(), products(how.tf32), Leases(folder.locks) as leases:
+        Trainer(folder, leases, how, progress, stop_file).run(configs)
+
+
+class Trainer:
+    """Trains runs into `folder`."""
+
+    def __init__(self, folder: Folder, leases: Leases, how: How, progress: bool, stop_file: Path | None) -> None:
+        self.folder, self.leases, self.how, self.progress = folder, leases, how, progress
+        self.device = choose_device(how.device)
         cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-        self.workers = workers or (cores if device.type == "cpu" else 1)
+        self.workers = how.workers or (cores if self.device.type == "cpu" else 1)
         self.stop, self.stop_file = threading.Event(), stop_file
-        self.provenance = environment(_describe(device))
+        self.provenance = environment(describe(self.device))
 
     def run(self, configs: Sequence[RunConfig]) -> None:
         """Train what is not finished, generation by generation: first the runs that others start from."""
@@ -92,18 +112,18 @@ class Trainer:
             if not left:
                 self.leases.wants(False)
                 return
+            at = {config: self._step(config) for config in left}
             by_step: dict[int, list[RunConfig]] = {}
-            for config in left:
-                by_step.setdefault(self._step(config), []).append(config)
-            stacks = deque(s for g in by_step.values() for s in plan(g, self.device, self.stack_size))
+            for config, step in at.items():
+                by_step.setdefault(step, []).append(config)
+            stacks = deque(s for g in by_step.values() for s in plan(g, self.device, self.how.stack_size))
             if self.leases.company():  # processes that share a folder begin at different places
                 stacks.rotate(int(self.leases.session[:8], 16) % len(stacks))
-            total = sum(len(group) * -step + sum(c.steps for c in group) for step, group in by_step.items())
             if not told:
                 # The wait has a name: a first use compiles for half a minute.
                 print("timing a few steps; the first time on a machine this compiles too", file=sys.stderr)
-                with workers(1, self.device) as pool:  # under the workers' conditions, or the estimate would not hold
-                    print(pool.submit(self._preflight, left, total, stacks).result(), file=sys.stderr)
+                print(preflight(stacks, at, self.folder, self.device, self.workers), file=sys.stderr)
+            total = sum(config.steps - step for config, step in at.items())
             with tqdm(total=total, unit="run-step", disable=told, smoothing=0.05) as bar:
                 trained = self._work(stacks, bar, finished)
             if trained:
@@ -179,7 +199,7 @@ class Trainer:
             for config in set(mine) - set(together):
                 self.leases.release(config.name)
             try:
-                where = (self.folder, self.device, self.callbacks, self.checkpoint_seconds, self.provenance)
+                where = (self.folder, self.device, self.how.callbacks, self.how.checkpoint_seconds, self.provenance)
                 job = Job(together, records, *where, self.leases)
                 job.run(self.stop, bar.update)
                 half = (len(together) + 1) // 2
@@ -202,46 +222,3 @@ class Trainer:
                 self.leases.release(config.name)
         empty_cache(self.device)
         return len(together)
-
-    def _preflight(self, configs: list[RunConfig], total: int, stacks: Sequence[list[RunConfig]]) -> str:
-        """What is about to be done, with a time estimated from a few measured steps of each kind of run."""
-        seconds = 0.0
-        timed: dict[tuple[object, ...], float] = {}
-        for stack in stacks:
-            first = stack[0]
-            kind = (first.d_model, first.d_mlp, first.n_layers, first.p, first.dtype, first.network, first.loss)
-            size = sum(c.dataset_size for c in stack)
-            if kind not in timed:
-                timed[kind] = self._probe(stack) / size
-            seconds += timed[kind] * size * first.steps
-        seconds *= total / max(1, sum(c.steps for c in configs)) / min(self.workers, len(stacks))
-        held = sum(memory(c) for c in sorted(configs, key=memory)[-self.workers * len(stacks[0]) :])
-        held += min(self.workers, len(stacks)) * max(measuring(c) for c in configs)
-        return (
-            f"{len(configs)} runs, {total:,} run-steps in {len(stacks)} stacks, {held / 2**20:.0f} MiB, "
-            f"about {_duration(seconds)} on {_describe(self.device)} with {self.workers} workers"
-        )
-
-    def _probe(self, stack: list[RunConfig]) -> float:
-        """Seconds for a step of the stack, from a few steps that are thrown away; NaN if memory is short."""
-        try:
-            probe = Stack(stack, self.device)
-            probe.advance(4)
-            probe.weights.sum().item()  # waits for a GPU
-            start = time.perf_counter()
-            probe.advance(4)
-            probe.weights.sum().item()
-            return (time.perf_counter() - start) / 4
-        except (RuntimeError, MemoryError):
-            return math.nan
-
-
-def _describe(device: torch.device) -> str:
-    return f"cuda: {torch.cuda.get_device_name(device)}" if device.type == "cuda" else device.type
-
-
-def _duration(seconds: float) -> str:
-    if math.isnan(seconds):
-        return "an unknown time"
-    minutes, rest = divmod(round(seconds), 60)
-    return f"{minutes // 60} h {minutes % 60:02d} min" if minutes >= 60 else f"{minutes} min {rest:02d} s"

@@ -6,35 +6,23 @@ import os
 import tempfile
 from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
-from pathlib import Path
 
 import numpy as np
 import xarray as xr
 
-from realnet.checks import check
 from realnet.config import RunConfig
 from realnet.engine.plan import choose_device
-from realnet.engine.replay import products
-from realnet.fields import number, require, whole
+from realnet.fields import require, whole
+from realnet.loading import load
 from realnet.metrics import Callback
-from realnet.records import Folder, Leases, Record, StorageError
+from realnet.records import Folder, StorageError
 from realnet.results import dataset, write_netcdf
-from realnet.shards import Executor, cut, train_in
-from realnet.stopping import signals
-from realnet.trainer import Trainer
+from realnet.training.checks import check
+from realnet.training.shards import Executor, cut, train_in
+from realnet.training.stopping import signals
+from realnet.training.trainer import How, train_here
 
-__all__ = ["load", "train"]
-
-
-def load(out: str | os.PathLike[str]) -> xr.Dataset:
-    """The runs in folder `out` as one data set, also while they are being trained.
-
-    Errors: FileNotFoundError if `out` is not an experiment's folder. Warns about damaged checkpoints.
-    """
-    folder = Folder(out, create=False)
-    configs = folder.configs()
-    require(bool(configs), "a folder to load must have runs", str(out), "Train into it first.")
-    return dataset(configs, _records(folder, configs, "curve"))
+__all__ = ["train"]
 
 
 def train(
@@ -52,7 +40,6 @@ def train(
     shards: int = 32,
     shard: tuple[int, int] | None = None,
     collect: bool = True,
-    stop_file: Path | None = None,
 ) -> xr.Dataset:
     """Train every run that is not finished yet and return all: dataset_size × weight_decay × seed × step.
 
@@ -72,7 +59,6 @@ def train(
         shards: how many parts.
         shard: (i, n) trains the part i of n alone, 0 <= i < n, for job arrays.
         collect: False leaves the curves on the disk and returns how far each run is: status, key, steps_done, wall_time.
-        stop_file: a file whose appearance asks to save and leave.
 
     Errors: ConfigError, RuntimeError for a device that is not there, StorageError for a full disk, OtherVersion for a
     checkpoint that this version cannot read, ExecutorError for workers that keep dying.
@@ -80,40 +66,33 @@ def train(
     configs = [runs] if isinstance(runs, RunConfig) else list(runs) if isinstance(runs, Iterable) else []
     good = bool(configs) and all(isinstance(c, RunConfig) for c in configs)
     require(good, "runs must be at least one RunConfig", runs, "Make them with RunConfig or grid.")
-    for name, value in (("stack_size", stack_size), ("workers", workers), ("shards", shards)):
-        if value is not None:
-            whole(name, value, minimum=1)
-    number("checkpoint_seconds", checkpoint_seconds, minimum=0.0)
+    how = How(device, tuple(callbacks), checkpoint_seconds, stack_size, workers, tf32)
+    whole("shards", shards, minimum=1)
     ok = shard is None or (isinstance(shard, Sequence) and len(shard) == 2 and 0 <= shard[0] < shard[1])
     require(ok, "shard must be (i, n) with 0 <= i < n", shard, "The first of 16 is (0, 16).")
     together = "an executor's workers must share a folder, and cut the sweep themselves"
     require(executor is None or (out is not None and shard is None), together, (out, shard), "Pass out, and no shard.")
     for config in dict.fromkeys(a for c in configs for a in (*c.ancestors, c)):
         check(config)
-    chosen = choose_device(device)
+    if executor is None:  # whose workers may have a device that is not here
+        choose_device(device)
     with ExitStack() as context:
         if out is None:
             out = context.enter_context(tempfile.TemporaryDirectory(prefix="realnet-"))
         context.enter_context(signals())
-        context.enter_context(products(tf32))
         folder = Folder(out)
-        if stop_file is None:  # an executor's worker knows a part of what is on the list
-            folder.add(configs)
+        folder.add(configs)
         if shard is not None:
             configs = cut(configs, shard[1])[shard[0]]
-        how = tuple(callbacks), checkpoint_seconds, stack_size
-        if executor is not None:
-            names = ("callbacks", "checkpoint_seconds", "stack_size", "workers", "device", "tf32")
-            options = dict(zip(names, (*how, workers or 1, device, tf32), strict=True))
-            train_in(executor, configs, folder.path, shards, options, progress)
-            folder.refresh()
-        leases = context.enter_context(Leases(folder.locks))
-        trainer = Trainer(folder, leases, chosen, *how, workers, progress, stop_file)
         for attempt in range(2):
-            trainer.run(configs)
+            if executor is None:
+                train_here(configs, folder, how, progress)
+            else:
+                train_in(executor, configs, folder.path, shards, how, progress)
+                folder.refresh()
             if not collect:
                 return _status(folder, configs)
-            records = _records(folder, configs, "curve")
+            records = folder.read_all(configs, "curve")
             lost = [c for c in configs if c not in records]
             if not lost:
                 break
@@ -128,12 +107,8 @@ def train(
     return ds
 
 
-def _records(folder: Folder, configs: Sequence[RunConfig], *parts: str) -> dict[RunConfig, Record]:
-    return {c: r for c in configs if (r := folder.read(c, *parts)) is not None}
-
-
 def _status(folder: Folder, configs: Sequence[RunConfig]) -> xr.Dataset:
-    records = _records(folder, configs)
+    records = folder.read_all(configs)
     found = [records.get(c) for c in configs]
     columns = {
         "key": np.array([c.name for c in configs], str),

@@ -1,0 +1,88 @@
+"""Theory against theory: what each says of every prediction, what came out, and which runs tell them apart.
+
+Claim: where the circuit-efficiency theory and Omnigrok are right, wrong or silent on the same runs, the rules fixed first.
+Source: validate/README.md; P1 to P14 and O1 to O10.
+"""
+
+import textwrap
+
+import matplotlib.pyplot as plt
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from validate.rivals import THEORIES, scorecard
+
+from ..palette import VERDICTS
+from ..study import Study
+
+DATA = ("omnigrok/verdicts.json", "omnigrok/teacher/free.nc")
+ALSO = ("verdicts.json",)
+FIRM = {"predicts": "confirmed", "opposite": "refuted"}
+LOOKS = {"right": ("o", "confirmed"), "wrong": ("X", "refuted"), "open": ("o", "inconclusive")}
+BOTH = "between both"
+
+CAPTION = """
+Every prediction with its verdict and how each theory comes off: right, wrong, or open where it says yes or no but
+nothing is decided; words where it allows either or is silent. Circuit efficiency: {score_0}; Omnigrok: {score_1} (right,
+wrong, open). Bars mark predictions that one theory affirms and the other denies: {apart}. The rules were fixed before
+the runs. n = {n} runs.
+"""
+
+
+def outcome(says: str, verdict: str) -> str:
+    """right, wrong or open; what it says where that is no yes or no."""
+    if says not in FIRM:
+        return says
+    return "open" if verdict == "inconclusive" else "right" if FIRM[says] == verdict else "wrong"
+
+
+def draw(study: Study) -> tuple[Figure, dict[str, object]]:
+    """Two columns of predictions, each with verdict and both theories."""
+    own = study.folder / "verdicts.json"
+    paper = study.verdicts if own.exists() else study.rival
+    sources = [study.rival] if paper.data == study.rival.data else [paper, study.rival]
+    predictions = [p for judged in sources for p in judged.predictions]
+    rows = {row["prediction"]: row for row in scorecard(predictions)}
+    runs = {p["id"]: ", ".join(p["experiments"]) for p in predictions}
+    halves = [[r for id, r in rows.items() if id.startswith(letter)] for letter in "PO"]
+    halves = [half for half in halves if half]
+    words = {id: textwrap.wrap(row["claim"], 54) for id, row in rows.items()}
+    height = max(sum(1.6 + 0.8 * len(words[row["prediction"]]) for row in half) for half in halves)
+    fig, panels = plt.subplots(1, len(halves), figsize=(3.5 * len(halves), 0.9 + 0.115 * height), squeeze=False)
+    score = {theory: {"right": 0, "wrong": 0, "open": 0} for theory in THEORIES}
+    apart = []
+    for axes, half in zip(panels[0], halves, strict=True):
+        y = 0.0
+        for theory, x in zip(THEORIES, (0.76, 0.93), strict=True):
+            axes.text(x, -1.2, theory.replace(" ", "\n"), ha="center", va="bottom", fontsize=6, fontweight="bold")
+        for k, row in enumerate(half):
+            id, verdict = row["prediction"], row["verdict"]
+            own = 1.6 + 0.8 * len(words[id])
+            if k % 2 == 0:
+                axes.axhspan(y - 0.9, y + own - 0.9, color="0.965", lw=0, zorder=0)
+            axes.text(0.0, y, id, fontsize=6.5, fontweight="bold", va="center")
+            axes.text(0.09, y, verdict, fontsize=6.5, va="center", color=VERDICTS[verdict])
+            axes.text(0.0, y + 0.7, "\n".join(words[id]), fontsize=5.2, va="top", linespacing=1.0)
+            for theory, x in zip(THEORIES, (0.76, 0.93), strict=True):
+                came = outcome(row[theory], verdict)
+                if came in LOOKS:
+                    score[theory][came] += 1
+                    mark, colour = LOOKS[came][0], VERDICTS[LOOKS[came][1]]
+                    axes.plot(x, y + 0.7, mark, ms=5, color=colour, mfc="w" if came == "open" else colour)
+                else:
+                    axes.text(x, y + 0.7, came, fontsize=5.6, color="0.55", ha="center", va="center")
+            if row["decides"] == BOTH:
+                apart.append(f"{id} ({runs[id]})")
+                axes.plot([-0.03, -0.03], [y - 0.6, y + own - 1.2], color="0.3", lw=2.2, solid_capstyle="butt")
+            y += own
+        axes.set(xlim=(-0.05, 1.02), ylim=(height - 0.9, -3.2))
+        axes.set_axis_off()
+    handles = [Line2D([], [], ls="", marker=m, ms=5, color=VERDICTS[v], mfc="w" if name == "open" else VERDICTS[v],
+                      label=name) for name, (m, v) in LOOKS.items()]  # fmt: skip
+    handles.append(Line2D([], [], color="0.3", lw=2.2, label="tells the two apart"))
+    fig.legend(handles=handles, loc="outside lower center", ncols=4)
+    return fig, {
+        "n": sum(judged.data["runs"] for judged in sources),
+        **{f"score_{k}": ", ".join(map(str, score[theory].values())) for k, theory in enumerate(THEORIES)},
+        "apart": "; ".join(apart) or "none",
+    }

@@ -1,0 +1,68 @@
+"""Stretches of a run: Phase, as one asks for it, and Stage, with nothing left to inherit."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from realnet.fields import known, number, require, typed_fields
+
+__all__ = ["INHERITED", "Phase", "Stage", "phases_of"]
+
+INHERITED = ("dataset_size", "weight_decay", "learning_rate", "task", "corrupted")
+"""what a phase may say anew"""
+
+
+@dataclass(frozen=True)
+class Phase:
+    """A stretch of training under one data set, one labelling and one set of rates. None means: as before.
+
+    Errors: ConfigError if a value cannot be used in any run; the rest is checked by the RunConfig it joins.
+    """
+
+    steps: int
+    dataset_size: int | None = None
+    weight_decay: float | None = None
+    learning_rate: float | None = None
+    task: str | None = None
+    """new labels on the same pairs, such as "random" """
+    corrupted: float | None = None
+    """share of training labels replaced by a wrong one"""
+    keep_optimizer: bool = True
+    """go on with the moments and step count of before; False starts with empty ones"""
+    nested: bool = True
+    """the data set must be a subset of the one before; set to False to let it grow"""
+
+    def __post_init__(self) -> None:
+        typed_fields(self, "Phase.")
+        number("Phase.steps", self.steps, minimum=1)
+        if self.dataset_size is not None:
+            number("Phase.dataset_size", self.dataset_size, minimum=1)
+        if self.weight_decay is not None:
+            number("Phase.weight_decay", self.weight_decay, minimum=0.0)
+        if self.learning_rate is not None:
+            number("Phase.learning_rate", self.learning_rate, minimum=0.0, above=True)
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A phase with nothing left to inherit, on global steps `start` < step <= `stop`."""
+
+    start: int
+    stop: int
+    dataset_size: int
+    weight_decay: float
+    learning_rate: float
+    task: str
+    corrupted: float
+    keep_optimizer: bool
+
+
+def phases_of(phases: Any) -> tuple[Phase, ...]:
+    """Phases from a list of Phases or mappings. Errors: ConfigError."""
+    listed = isinstance(phases, Iterable) and not isinstance(phases, (str, Mapping))
+    made = tuple(Phase(**known(Phase, x)) if isinstance(x, Mapping) else x for x in (phases if listed else ()))
+    ok = listed and all(isinstance(x, Phase) for x in made)
+    require(ok, "phases must be Phases in their order", phases, "Pass a list such as [Phase(3000)], or leave it out.")
+    return made

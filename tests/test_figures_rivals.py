@@ -1,0 +1,173 @@
+"""Figures of the rival theory draw what was judged, say what is missing, and hold on a part of the data."""
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+import xarray as xr
+
+from figures.page import html
+from figures.rivals import free_runs, landscapes, lu_forecast, norm_or_scale, theories
+from figures.study import Study
+from figures.verdicts import Verdicts
+
+NORMS = (1.0, 2.0, 4.0, 8.0)
+ALL = (landscapes, free_runs, lu_forecast, norm_or_scale, theories)
+
+
+def finding(
+    name: str, value: float, verdict: str = "confirmed", region: tuple[Any, Any] = ("-inf", 1.1)
+) -> dict[str, Any]:
+    return {"criterion": name, "value": value, "interval": [value - 0.1, value + 0.1], "n": 3, "region": list(region),
+            "verdict": verdict, "unit": "1", "runs": 3, "moving": 0, "note": ""}  # fmt: skip
+
+
+def column(
+    findings: list[dict[str, Any]], verdict: str = "confirmed", **tables: list[dict[str, Any]]
+) -> dict[str, Any]:
+    return {"verdict": verdict, "findings": findings, "beside": [], "tables": tables, "missing": "", "remarks": []}
+
+
+def prediction(id: str, columns: dict[str, Any], verdict: str = "confirmed") -> dict[str, Any]:
+    nothing = {"claimed": {}, "unclaimed": {}, "changed": "", "source": "a paper", "statistic": "a mean"}
+    return nothing | {"id": id, "claim": f"Claim of {id}.", "verdict": verdict, "columns": columns,
+                      "decides": next(iter(columns)), "experiments": [f"teacher/{id.lower()}"]}  # fmt: skip
+
+
+def landscape() -> list[dict[str, Any]]:
+    return [{"dataset_size": size, "init_scale": norm / 4, "start_norm": norm, "train_loss": 1 / norm / size,
+             "test_loss": 0.1 + math.log(norm / 4) ** 2, "train": 1.0, "test": 1 - norm / 20} for size in (50, 100)
+            for norm in NORMS]  # fmt: skip
+
+
+def forecasts() -> list[dict[str, Any]]:
+    return [{"seed": seed, "weight_decay": decay, "t_gen": 1000.0 * (1 + seed) / decay, "lu_time": 2000.0 / decay,
+             "lu_at_level_time": 1500.0 / decay, "norm_law_time": None} for seed in (0, 1)
+            for decay in (0.1, 1.0)]  # fmt: skip
+
+
+def cells() -> list[dict[str, Any]]:
+    return [{"init_scale": alpha, "temperature": t, "seed": seed, "start_norm": 8 * alpha,
+             "t_gen": None if alpha == 2 and t == 1 and seed else 10.0 * alpha / t + seed} for seed in (0, 1)
+            for alpha, t in ((1.0, 1.0), (1.0, 1 / 8), (2.0, 8.0), (2.0, 1.0))]  # fmt: skip
+
+
+def times() -> list[dict[str, Any]]:
+    return [{"init_scale": 2.0, "weight_decay": decay, "seed": 0, "steps": 900, "t_fit": 30.0, "t_gen": 50 / decay}
+            for decay in (0.1, 1.0)]  # fmt: skip
+
+
+def saved(file: Path, steps: int = 900) -> None:
+    """Two runs as `realnet` saves them, from a large start, accuracy outside the training set rising with γ × steps."""
+    step, decays = np.linspace(0, steps, 10), (0.1, 1.0)
+    config = {"dataset_size": 100, "seed": 0, "init_scale": 2.0, "steps": steps, "optimizer": "adamw"}
+    rise = np.array([np.clip(decay * step / 500, 0, 1) for decay in decays])
+    names = {"train_accuracy": np.ones_like(rise), "unseen_accuracy": rise, "norm": 20 - rise}
+    ds = xr.Dataset(
+        {"status": ("run", ["finished"] * 2), "key": ("run", ["a", "b"])}
+        | {f"light_{k}": (("run", "light_step"), v) for k, v in names.items()}
+        | {k: (("run", "step"), v[:, 1:2]) for k, v in names.items()},
+        {"light_step": step, "step": step[1:2]},
+        {"configs": json.dumps({k: config | {"weight_decay": d} for k, d in zip("ab", decays, strict=True)})},
+    )
+    file.parent.mkdir(parents=True, exist_ok=True)
+    ds.to_netcdf(file, engine="netcdf4")
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A judged part of the rival's runs: teacher and student alone."""
+    o1 = [finding("ends", 3.0, region=(0.22, "inf")), finding("rise", 0.0, region=("-inf", 0.1))]
+    o2 = [finding(free_runs.GEN, -0.9), finding(free_runs.FIT, 0.0)]
+    o3 = [finding(name, value) for name, value in zip(free_runs.DELAYS.values(), (3.4, 0.1), strict=True)]
+    with_bottom = column(o1, landscape=landscape())
+    with_bottom["beside"] = [finding(landscapes.BOTTOM, 1.4) | {"name": landscapes.BOTTOM}]
+    predictions = [
+        prediction("O1", {"teacher": with_bottom, "digits": column([], "not measured")}),
+        prediction("O2a", {"teacher": column(o2, times=times())}),
+        prediction("O3", {"teacher": column(o3, times=times())}),
+        prediction(
+            "O5", {"teacher": column([finding("rms", 0.5, "refuted")], "refuted", forecasts=forecasts())}, "refuted"
+        ),
+        prediction("O7", {"teacher": column([finding(norm_or_scale.SHARE, 0.9)], cells=cells())}),
+    ]
+    content = {"format": 2, "profile": "part", "runs": 12, "finished": 12, "experiments": [], "untrained": [],
+               "provenance": {}, "predictions": predictions, "tables": {}}  # fmt: skip
+    (tmp_path / "verdicts.json").write_text(json.dumps(content))
+    for kind in ("strict", "scale"):
+        saved(tmp_path / "teacher" / f"{kind}.nc")
+    return tmp_path
+
+
+@pytest.mark.parametrize("figure", ALL, ids=lambda figure: figure.__name__.rpartition(".")[2])
+def test_a_part_of_the_data_is_drawn_and_what_is_missing_is_said(figure: Any, folder: Path) -> None:
+    study = Study(folder)
+    fig, numbers = figure.draw(study)
+    fig.canvas.draw()
+    caption = figure.CAPTION.format(**numbers)
+    plt.close(fig)
+    assert numbers["n"] > 0
+    assert "nan" not in caption
+    if "remark" in numbers:
+        assert "Missing: " in caption
+        assert "digits" in str(numbers["remark"])
+    assert study.about()["quoted"] or figure is theories
+
+
+def test_a_landscape_is_drawn_at_its_largest_size_with_its_bottom(folder: Path) -> None:
+    fig, numbers = landscapes.draw(Study(folder))
+    train, test = fig.axes[0].lines[:2]
+    np.testing.assert_allclose(train.get_xdata(), NORMS)
+    np.testing.assert_allclose(train.get_ydata(), [1 / norm / 100 for norm in NORMS])
+    np.testing.assert_allclose(test.get_ydata(), [0.1 + math.log(norm / 4) ** 2 for norm in NORMS])
+    plt.close(fig)
+    assert numbers["bottoms"] == {"teacher": pytest.approx(math.exp(1.4))}
+    assert numbers["confirmed"] == "teacher, student"
+
+
+def test_free_runs_are_drawn_on_the_clock_of_their_decay(folder: Path) -> None:
+    fig, _ = free_runs.draw(Study(folder))
+    curves = [line for line in fig.axes[0].lines if line.get_linewidth() == 0.8]
+    plt.close(fig)
+    assert [curve.get_xdata()[-1] for curve in curves] == [90.0, 900.0]
+    for curve in curves:
+        np.testing.assert_allclose(curve.get_ydata(), np.clip(curve.get_xdata() / 500, 0, 1))
+
+
+def test_forecasts_have_the_error_of_their_law(folder: Path) -> None:
+    fig, numbers = lu_forecast.draw(Study(folder))
+    plt.close(fig)
+    errors = numbers["rms"]["teacher"]
+    assert errors["lu_time"] == pytest.approx((math.log(2) + 0.0) / 2)
+    # The unit from the other decay is the geometric mean over both seeds: each seed is off by half of ln 2.
+    assert errors["toy_time"] == pytest.approx(math.log(2) / 2)
+    assert math.isnan(errors["norm_law_time"])
+
+
+def test_a_run_that_never_generalises_counts_to_its_end(folder: Path) -> None:
+    fig, numbers = norm_or_scale.draw(Study(folder))
+    plt.close(fig)
+    assert numbers["times"]["teacher large 2"] == pytest.approx(math.sqrt(20 * 900))
+    assert numbers["times"]["teacher small 1"] == pytest.approx(math.sqrt(10 * 11))
+    assert len(numbers["times"]) == 4
+
+
+def test_a_theory_is_right_where_what_it_affirms_or_denies_came_out(folder: Path) -> None:
+    assert theories.outcome("predicts", "confirmed") == theories.outcome("opposite", "refuted") == "right"
+    assert theories.outcome("predicts", "refuted") == theories.outcome("opposite", "confirmed") == "wrong"
+    assert theories.outcome("opposite", "inconclusive") == "open"
+    assert theories.outcome("allows", "confirmed") == "allows"
+    fig, numbers = theories.draw(Study(folder))
+    plt.close(fig)
+    assert (numbers["score_0"], numbers["score_1"]) == ("2, 0, 0", "3, 2, 0")
+    assert numbers["apart"] == "O7 (teacher/o7)"
+
+
+def test_the_page_has_a_column_for_each_task(folder: Path) -> None:
+    page = html(Verdicts(folder / "verdicts.json"), folder)
+    assert "<th>teacher</th><th>digits</th>" in page
+    assert "Claim of O7." in page

