@@ -21,6 +21,7 @@ README = Path(__file__).parent / "README.md"
 SHARINGS = ("ln μ from norms of mixtures", "ln μ from sharpness", "ln μ from corrupted labels")
 WITHOUT = "the same without gain from sharing (μ = κ + 0.01)"
 STARTS = ("Starts from mixtures", "How much of Gen is enough", "Escape at a constant rate")
+OWN, OWN_END = "<!-- own -->", "<!-- own end -->"
 BEGIN, END = "<!-- tables -->", "<!-- end -->"
 
 
@@ -263,6 +264,10 @@ def main(args: list[str]) -> int:
     _, _, tail = rest.partition(END)
     other = STUDY.parent / "omnigrok" / "verdicts.json"
     both = tables(load(STUDY / "verdicts.json"), load(other) if other.exists() else None)
+    before, _, rest = tail.partition(OWN)
+    _, _, after = rest.partition(OWN_END)
+    answer = (STUDY.parent / "own.txt").read_text(encoding="utf-8")
+    tail = f"{before}{OWN}\n```\n{answer}```\n{OWN_END}{after}"
     new = f"{head}{BEGIN}\n{both}\n{END}{tail}"
     if "--check" in args:
         return int(new != text)

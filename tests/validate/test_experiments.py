@@ -57,7 +57,7 @@ def physics(runs: list[rn.RunConfig]) -> set[tuple[str, int]]:
     return {(run.key, run.steps) for run in runs}
 
 
-@pytest.mark.parametrize("profile", ["standard"])
+@pytest.mark.parametrize("profile", ["quick", "standard"])
 def test_what_is_kept_is_what_the_profile_trains(profile: str) -> None:
     wanted = {e.name: e.runs for e in experiments(PROFILES[profile])}
     for file in sorted((KEPT / profile).glob("*/*.nc")):
@@ -68,3 +68,7 @@ def test_what_is_kept_is_what_the_profile_trains(profile: str) -> None:
             configs = json.loads(kept.attrs["configs"])
         runs = [from_dict(c) for key, c in configs.items() if states.get(key, "absent") != "absent"]
         assert physics(runs) <= physics(list(wanted[name])), name
+        if profile == "quick":
+            assert physics(runs) == physics(list(wanted[name])), name
+    if profile == "quick":
+        assert all((KEPT / profile / f"{name}.nc").exists() for name in wanted)

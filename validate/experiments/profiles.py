@@ -44,7 +44,7 @@ QUICK = Profile(
                     Block((120,), (0.5,), range(10, 16), 3200),
                     Block((120,), (2.0,), range(10, 16), 800),
                 ),
-                "scratch_coupled": (Block((500, 600, 700, 810, 940), (1e-3,), range(10, 16), 1200),),
+                "scratch_coupled": (Block((500, 600, 700, 810, 940, 1100), (1e-3,), range(10, 16), 1200),),
             },
         ),
         Setting(
