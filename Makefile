@@ -22,7 +22,7 @@ demo: $(READY)
 
 # Side by side: checking types and compiling take a minute each, on one core.
 test: $(READY)
-	@$(MAKE) --no-print-directory -j2 --output-sync lint compiled
+	@$(MAKE) --no-print-directory -j2 lint compiled
 	$(BIN)/python -m pytest -n auto --dist worksteal
 
 lint: $(READY)

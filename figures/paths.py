@@ -6,6 +6,8 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 SAVED = HERE / "data"
 """Results kept with the project"""
+RIVAL = "omnigrok"
+"""Folder of the rival theory's study among them"""
 ANIMATED = ("hero",)
 """Figures that move: `draw(study, share)` of their time, in FRAMES steps"""
 
@@ -42,7 +44,11 @@ class Paths:
         """A saved result: one of realnet's reference runs, or a file of the study that is shown."""
         if name.startswith("omnigrok/"):
             own = self.data == type(self)().data
-            return SAVED / "validate" / name if own else self.data / name.removeprefix("omnigrok/")
+            return (
+                SAVED / "validate" / name.replace("omnigrok", RIVAL, 1)
+                if own
+                else self.data / name.removeprefix("omnigrok/")
+            )
         return SAVED / name if name.startswith("realnet/") else self.data / name
 
     def targets(self, name: str) -> dict[str, Path]:

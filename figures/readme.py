@@ -5,9 +5,7 @@ A README has blocks between `<!-- begin: name -->` and `<!-- end: name -->`; eac
     hero         the animation at the top
     findings     what was found, a claim, its verdict and a number each
     verdicts     a table of three columns: claim, verdict, number
-    wrong        every number that was refuted
     thumbnails   six pictures that lead into the gallery
-    toy          what the model's defaults give
     numbers      speed in a few lines;  speed, networks: all of it
     gallery      every picture with its caption, in the paper's order
 """
@@ -23,13 +21,12 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-import toymodel as tm
 from validate.rivals import score_rows, scorecard
 
 from .catalogue import ORDER
 from .paths import HERE, Paths
 from .render import write_whole
-from .verdicts import Number, Verdicts, number, region
+from .verdicts import Number, Verdicts
 
 __all__ = ["BLOCKS", "FILES", "render", "update"]
 
@@ -66,12 +63,6 @@ def table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
     """A Markdown table."""
     lines = [head, tuple("---" for _ in head), *rows]
     return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines)
-
-
-def _finding(entry: dict[str, Any]) -> str:
-    """A criterion with its number and what the claim asks for."""
-    low, high = (number(x) for x in entry["region"])
-    return f"{entry['criterion']} {Number.of(entry)}, asked: {region(low, high)}"
 
 
 def _deciding(p: dict[str, Any]) -> dict[str, Any]:
@@ -144,18 +135,6 @@ def verdicts() -> str:
     return f"{head}\n\n{table(('claim', 'verdict', 'number'), rows)}"
 
 
-def wrong() -> str:
-    """Every number that lies wholly outside its region, under either protocol."""
-    lines = [
-        f"- **{p['id']}** ({protocol}{', not claimed' * (protocol in p['unclaimed'])}) {p['claim']} {_finding(f)}."
-        for p in judged().predictions
-        for protocol, column in p["columns"].items()
-        for f in column["findings"]
-        if f["verdict"] == "refuted"
-    ]
-    return "\n".join(lines) or "Nothing."
-
-
 def _captions() -> dict[str, dict[str, Any]]:
     """Captions of the gallery's figures by name, in the paper's order."""
     found = {file.stem: json.loads(file.read_text(encoding="utf-8")) for file in GALLERY.glob("*.json")}
@@ -180,27 +159,6 @@ def gallery() -> str:
     return "\n\n".join(parts)
 
 
-def toy() -> str:
-    """What the defaults give, computed here."""
-    model = tm.TwoCircuitModel()
-    run, end = tm.simulate(model), tm.steady_state(model)
-    grok, ungrok = tm.grokking_time(model), tm.ungrokking_time(model)
-    split = tm.TwoCircuitModel(gen=tm.Circuit(1.0, 0.05), kappa=2.5, logit_floor=1e-3)
-    limits = tm.stability_limits(split)
-    lines = [
-        f"- The paper's simulation groks: it fits at t = {run.t_fit:.3g}, Gen takes the lead at {run.t_cross:.4g}, and it "
-        f"generalises at {run.t_gen:.4g}. Its steady state has logits {end.gen_logit:.6g} and {end.mem_logit:.6g}: ratio "
-        f"{end.gen_logit / end.mem_logit:.6g}, as (η_gen/η_mem)^(2κ/(2−κ)) demands.",
-        f"- The closed form for the grokking time, asinh(2W/s²)/(2p*), is {grok.error():+.0%} off; an adiabatic integral, "
-        f"which also counts the rival's penalty and its head start, is {grok.error('adiabatic'):+.1%} off. For ungrokking "
-        f"the same two are {ungrok.error():+.0%} and {ungrok.error('adiabatic'):+.1%} off.",
-        f"- For κ < 2 the thresholds of ungrokking and of grokking from scratch meet in time. For κ > 2 they need not: at "
-        f"κ = 2.5, with a floor of 0.001 nats, a network of Gen alone stays down to D = {limits.gen_below:.0f} and one of "
-        f"Mem alone up to D = {limits.mem_above:.0f}, with D_crit = {tm.critical_dataset_size(split):.0f} between them.",
-    ]
-    return "\n".join(lines)
-
-
 def _speeds() -> list[tuple[str, str]]:
     toymodel = load("toymodel")
     t = toymodel["throughput"]
@@ -212,6 +170,7 @@ def _speeds() -> list[tuple[str, str]]:
         ("first `simulate()` after import, ms", between(toymodel["default_simulation"]["first_call_seconds"], 3, 1e3)),
         ("the ratio on one thread", between(t["ratio_one_thread"])),
         ("`sweep`, microseconds a point", between(t["microseconds_per_point"])),
+        ("share of that in exponentials and logarithms, one thread", between(load("toymodel_bound")["share"], 2)),
         ("its largest error in a final logit, nats", f"{t['logit_error']['quantile_1']:.1e} (LSODA's: "
          f"{t['logit_error_independent']['baseline_max']:.1e})"),
     ]  # fmt: skip
@@ -275,15 +234,45 @@ def networks() -> str:
             rate = f"{case['fraction_of_matmul_rate']['realnet']:.2f}"
             rows.append((name + "s" * (threads > 1), between(case["ratio"]), rate))
     head = ("case", "against the faster plain loop, per run-step", "of the matrix-product rate")
+    commit = ratios["paper, 2 threads"]["commit"][:7]
+    shared = load("realnet")["ratio, shared machine"]
+    now = " and ".join(
+        f"{between(shared[f'{size}, 1 threads']['ratio'])} (p = {shared[f'{size}, 1 threads']['config']['p']})"
+        for size in ("small", "paper")
+    )
     about = (
-        f"Both sides with the same threads; {env['processor']}, {env['cores']} cores, torch {env['versions']['torch']}."
+        f"Both sides with the same threads; {env['processor']}, {env['cores']} cores, torch {env['versions']['torch']}; "
+        f"on a quiet machine at commit {commit}. Later, at commit {shared['environment']['commit'][:7]}, on one that others "
+        f"used (load {shared['environment']['load_average']:.0f}), one thread by its processor's time: {now}."
     )
     return f"{table(head, rows)}\n\n{about}"
 
 
+def scale() -> str:
+    """What a folder of many runs costs."""
+    found = load("scale_realnet")
+    runs = found["runs"]
+    each = {
+        "config and key": (found["seconds to make the configs"] + found["seconds to make their keys"]) / runs,
+        "reading the list": found["seconds to read the list"] / runs,
+        "seeing that a run is finished": found["seconds a run to see that it is finished"],
+        "a claim": found["seconds a claim, given back"],
+        "reading its curves": found["seconds a run to read its curves"],
+        "writing it when finished": found["seconds a run to write it when finished, twice"],
+    }
+    start = 1e5 * sum(list(each.values())[:3])
+    collect = 1e5 * (each["reading the list"] + each["reading its curves"])
+    many = f"At 10⁵ runs{'' if runs >= 1e5 else ' (extrapolated)'}"
+    return (
+        f"What a folder of {runs} runs costs, in milliseconds of a processor for each: "
+        f"{', '.join(f'{name} {1000 * value:.2f}' for name, value in each.items())}.\n{many} a start that finds them all "
+        f"finished takes {start:.0f} s a process and collecting {collect:.0f} s. That would be\nfelt first, and `shard` and "
+        f"`collect=False` avoid both."
+    )
+
+
 BLOCKS: dict[str, Callable[[], str]] = {
-    block.__name__: block
-    for block in (hero, findings, verdicts, wrong, thumbnails, toy, numbers, speed, networks, gallery)
+    block.__name__: block for block in (hero, findings, verdicts, thumbnails, numbers, speed, networks, scale, gallery)
 }
 
 

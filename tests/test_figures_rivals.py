@@ -83,7 +83,7 @@ def folder(tmp_path: Path) -> Path:
     """A judged part of the rival's runs: teacher and student alone."""
     o1 = [finding("ends", 3.0, region=(0.22, "inf")), finding("rise", 0.0, region=("-inf", 0.1))]
     o2 = [finding(free_runs.GEN, -0.9), finding(free_runs.FIT, 0.0)]
-    o3 = [finding(name, value) for name, value in zip(free_runs.DELAYS.values(), (3.4, 0.1), strict=True)]
+    o3 = [finding(name, value) for name, value in zip(free_runs.DELAYS, (3.4, 0.1), strict=True)]
     with_bottom = column(o1, landscape=landscape())
     with_bottom["beside"] = [finding(landscapes.BOTTOM, 1.4) | {"name": landscapes.BOTTOM}]
     predictions = [
@@ -159,7 +159,7 @@ def test_a_run_that_never_generalises_counts_to_its_end(folder: Path) -> None:
 def test_a_theory_is_right_where_what_it_affirms_or_denies_came_out(folder: Path) -> None:
     assert theories.outcome("predicts", "confirmed") == theories.outcome("opposite", "refuted") == "right"
     assert theories.outcome("predicts", "refuted") == theories.outcome("opposite", "confirmed") == "wrong"
-    assert theories.outcome("opposite", "inconclusive") == "open"
+    assert theories.outcome("opposite", "inconclusive") == theories.outcome("predicts", "not measured") == "open"
     assert theories.outcome("allows", "confirmed") == "allows"
     fig, numbers = theories.draw(Study(folder))
     plt.close(fig)

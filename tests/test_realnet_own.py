@@ -11,6 +11,7 @@ import pytest
 import torch
 
 import realnet as rn
+from realnet.__main__ import main
 from realnet.config import from_json
 from realnet.engine.ensemble import Stack
 from realnet.examples import stage_data, task_of
@@ -91,6 +92,18 @@ def test_an_own_task_network_and_loss_are_trained(mine: Path) -> None:
     right = net(torch.from_numpy(task.inputs[0]).float()).argmax(1).numpy() == task.targets
     assert right[data.train].mean() == 1
     assert right[data.unseen].mean() == pytest.approx(ds.light_unseen_accuracy[-1].item())
+
+
+def test_own_ones_are_trained_from_a_terminal(mine: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    asked = "--task mine:parity --network mine:Net --dataset-size 60 --steps 20 --options bits=5 width=24 --seeds 0 1"
+    assert main(["train", "out", *asked.split(), "--workers", "1"]) == 0
+    assert capsys.readouterr().out.count("-20       finished       20/20") == 2
+    assert rn.load("out").seed.values.tolist() == [0, 1]
+    assert rn.model("out", replace(own(steps=20), seed=1, options={"bits": 5, "width": 24})).up.weight.shape == (24, 5)
+    assert main(["resume", "out"]) == 0
+    mine.write_text(SOURCE + "# edited\n")
+    assert main(["resume", "out"]) == 2
+    assert "with another source it is another run" in capsys.readouterr().err
 
 
 def test_a_path_names_the_same_thing(mine: Path) -> None:

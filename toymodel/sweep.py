@@ -78,6 +78,8 @@ def sweep(
     train_accuracy, test_accuracy; where the flow ends, t → ∞, limit_gen_logit, limit_mem_logit and limit_norm; and
     num_steps.  Memory grows with the number of points, not with their steps.
 
+    `plot_map` draws the behaviours; xarray's own `.plot()` draws numbers, and words along one axis only.
+
     A point's result is a function of its own parameters: it is the same in every grid, and that of `simulate` to
     within rtol.  A point whose integration fails, descent at too large a rate included, has behaviour "failed" and no
     numbers.  Raises ValueError or TypeError for an unknown, empty or illegal axis.

@@ -9,7 +9,7 @@ from typing import Any
 
 from validate.__main__ import STUDY
 from validate.measured import PROTOCOLS
-from validate.predictions import PREDICTIONS
+from validate.predictions import OMNIGROK, PREDICTIONS
 from validate.predictions.p08_critical_size import BALANCES
 from validate.report import interval_words, number_words, rows_table, table, wrong
 from validate.rivals import THEORIES, score_rows, scorecard
@@ -191,6 +191,8 @@ def rival(content: Mapping[str, Any], study: Mapping[str, Any]) -> list[str]:
     """The rival theory's verdicts on its own tasks, and both theories on all predictions."""
     counts = ", ".join(f"{n} {verdict}" for verdict, n in score(content).items())
     left = ", ".join(content["untrained"])
+    power = [{"rule": f"{p.id}: {c.name}", "region": c.rule, "power": round(c.power(), 2), "seeds": c.seeds}
+             for p in OMNIGROK.values() for c in p.criteria]  # fmt: skip
     card = scorecard([*study["predictions"], *content["predictions"]])
     names = list(THEORIES)
     short = [{"prediction": f"**{r['prediction']}** {r['claim']}", "verdict": f"**{r['verdict']}**",
@@ -205,6 +207,10 @@ def rival(content: Mapping[str, Any], study: Mapping[str, Any]) -> list[str]:
         f"{f'Not trained: {left}. ' if left else ''}Columns are tasks; the first one claimed decides.\n\n{table(content)}",
         f"What stands in for what:\n\n{rows_table(content['tables'].get('Stand-ins', []))}",
         f"What these runs refute:\n\n{wrong(content)}\n",
+        "Rules changed after `omnigrok-quick` was seen:\n\n"
+        + "\n".join(f"- **{p.id}** {p.changed}" for p in OMNIGROK.values() if p.changed)
+        + "\n",
+        f"Power:\n\n{rows_table(power)}",
         f"Their published numbers beside those found here:\n\n{rows_table(found)}",
         f"## Theory against theory\n\nWhat each theory says of each prediction, with our reason (`rivals.py`). "
         f"Runs that decide between both, one saying what the other denies: {both or 'none'}. "

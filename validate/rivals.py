@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from validate.prediction import CONFIRMED, REFUTED
+from validate.prediction import ABSENT, CONFIRMED, REFUTED
 
 __all__ = ["STANCES", "THEORIES", "rival_rows", "score_rows", "scorecard"]
 
@@ -97,7 +97,9 @@ def scorecard(predictions: Iterable[Mapping[str, Any]]) -> list[dict[str, str]]:
         (one, why), (other, because) = (_stance(theory, p["id"]) for theory in THEORIES)
         firm = [name for name, says in ((EFFICIENCY, one), (LU, other)) if says in ("predicts", "opposite")]
         decides = "between both" if {one, other} == {"predicts", "opposite"} else " and ".join(firm) or "neither"
-        rows.append({"prediction": p["id"], "claim": p["claim"], "verdict": p["verdict"], EFFICIENCY: one,
+        absent = "columns" in p and p["columns"][p["decides"]]["verdict"] == ABSENT
+        verdict = ABSENT if absent else p["verdict"]
+        rows.append({"prediction": p["id"], "claim": p["claim"], "verdict": verdict, EFFICIENCY: one,
                      f"{EFFICIENCY}, reason": why, LU: other, f"{LU}, reason": because,
                      "decides": decides})  # fmt: skip
     return rows

@@ -5,6 +5,8 @@ it differs between seeds; the right panel asks whether the generalising logit at
 Source: P13 of validate; toymodel/README.md (8.3), which has no such barrier for κ < μ.
 """
 
+from collections.abc import Iterable
+
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
@@ -14,7 +16,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from ..palette import CRITICAL, GREY, PROTOCOLS
-from ..study import Study
+from ..study import Run, Study
 from .lines import beside, middle, number_axis, thresholds
 
 DATA = ("verdicts.json", "base/scratch.nc")
@@ -22,6 +24,7 @@ ALSO = (
     "base/scratch_coupled.nc",
     "fresh/scratch_coupled.nc",
     "fresh/scratch.nc",
+    "fresh/mixed_coupled.nc",
     "long/scratch.nc",
     "p113/scratch_coupled.nc",
     "p113/ungrokking_coupled.nc",
@@ -36,9 +39,9 @@ MARKS = {"coupled": "s", "AdamW": "o"}
 WARNING = "AUC of W_gen when the training set is first fitted, for generalising by the end, at equal D"
 
 CAPTION = """
-Addition mod {p} from scratch, α = 10⁻³ or λ = 1. Left: steps until accuracy outside the training set is one half, line
-through medians; carets: not yet when training ended. {large}Right: right logit outside the training set when training
-accuracy first reached 0.99. Area under the curve, nets of equal D: {warning}. n = {n} nets.
+Addition mod {p} from scratch, α = 10⁻³ or λ = 1. Left: steps to accuracy one half, line through medians; carets: not
+yet at the end. {large}Right: W_gen when first fitted; as a forecast, AUC at equal D: {warning}.
+{mixed}n = {n} nets.
 """
 
 
@@ -62,6 +65,20 @@ def _at_fit(axes: Axes, table: pd.DataFrame, protocol: str) -> None:
         )
 
 
+def _mixtures(axes: Axes, runs: Iterable[Run]) -> list[bool]:
+    """W_gen of nets that had learned a part of Gen when they were given few pairs; whether each generalises by the end."""
+    generalises = []
+    for run in runs:
+        first, last = run.config["phases"][0], run.config["phases"][1]
+        step, gen, _ = run.circuits()
+        generalises.append(run.tenth(run.test) >= 0.5)
+        axes.plot(
+            last["dataset_size"], np.interp(first["steps"], step, gen), "D", ms=3.4, mec=PROTOCOLS["coupled"], mew=0.7,
+            mfc=PROTOCOLS["coupled"] if generalises[-1] else "w",
+        )  # fmt: skip
+    return generalises
+
+
 def draw(study: Study) -> tuple[Figure, dict[str, object]]:
     """Waiting times, the same at the paper's size where there are runs of it, and the early warning."""
     found = {protocol: study.tables(*names) for protocol, names in KINDS.items()}
@@ -81,6 +98,8 @@ def draw(study: Study) -> tuple[Figure, dict[str, object]]:
         axes.axvline(critical.value, color=GREY, lw=0.8, ls="--", zorder=0)
     left.text(1.02 * critical.value, 0.02, CRITICAL, transform=left.get_xaxis_transform(), fontsize=7)
     left.set(yscale="log", ylabel="steps until accuracy is 1/2")
+    mixed = (run for run in study.runs("fresh/mixed_coupled") if run.config["weight_decay"] == DECAY["coupled"])
+    kept = _mixtures(right, mixed)
     right.axhline(0.0, color=GREY, lw=0.8, ls=":", zorder=0)
     right.set_yscale("symlog", linthresh=4.0)
     right.yaxis.set_major_locator(FixedLocator([-3, 0, 3, 10, 30]))
@@ -93,7 +112,7 @@ def draw(study: Study) -> tuple[Figure, dict[str, object]]:
         number_axis(row[1].xaxis, large.dataset_size)
         row[1].set(title=f"p = {large.p.iloc[0]}", xlabel="data set size D (pairs)", yscale="log")
         lost = middle(thresholds(study.tables("p113/ungrokking_coupled")).values())[0]
-        words = f"Centre: the same mod {large.p.iloc[0]}, where nets that have grokked lose it below {lost:.0f}. "
+        words = f"Centre: mod {large.p.iloc[0]}; grokked nets lose it below {lost:.0f}. "
     handles = [Line2D([], [], color=PROTOCOLS[p], marker=MARKS[p], ms=3.4, label=p) for p in tables]
     handles += [
         Line2D([], [], ls="", marker=mark, ms=4, mfc=face, mec="k", label=label)
@@ -102,8 +121,9 @@ def draw(study: Study) -> tuple[Figure, dict[str, object]]:
     fig.legend(handles=handles, loc="outside lower center", ncols=5)
     every = pd.concat(tables.values())
     return fig, {
-        "n": len(every) + len(large),
+        "n": len(every) + len(large) + len(kept),
         "p": int(every.p.iloc[0]),
         "warning": "; ".join(f"{protocol} {study.verdicts.number('P13', WARNING, protocol)}" for protocol in tables),
         "large": words,
+        "mixed": f"Diamonds: given part of Gen first, {sum(kept)} of {len(kept)} generalise. " if kept else "",
     }

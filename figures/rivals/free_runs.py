@@ -1,8 +1,8 @@
-"""With the norm free: a large start delays, by a time near 1/γ, beside the curves that Omnigrok's authors published.
+"""With the norm free, a large start delays generalising by a time near 1/γ, as Omnigrok's authors published.
 
 Claim: where the published delays are found again, how they go with weight decay, and on which tasks a large start makes
 them and a small one does not.
-Source: Liu, Michaud & Tegmark 2022 (arXiv 2210.01117), figures 2, 3, 4, 7 and 10; O2 and O3 of validate.
+Source: Liu, Michaud & Tegmark 2022 (arXiv 2210.01117), figures 2, 3, 4, 7 and 10; O2 to O4 of validate.
 """
 
 from collections.abc import Mapping, Sequence
@@ -23,6 +23,7 @@ from .tasks import RUNS, TASKS, published, remark, round_values, shown
 DATA = ("omnigrok/verdicts.json", "omnigrok/teacher/free.nc")
 ALSO = (
     "omnigrok/teacher/strict.nc",
+    "omnigrok/addition/free.nc",
     "omnigrok/addition-113/free.nc",
     "omnigrok/digits/free.nc",
     "omnigrok/text/free.nc",
@@ -31,17 +32,19 @@ ALSO = (
 CURVES = {
     "teacher": {"strict": "teacher (error 0.001)", "free": "teacher (error 0.01)"},
     "digits": {"free": "digits"},
+    "addition": {"free": "addition mod 43"},
     "addition-113": {"free": "addition mod 113"},
     "text": {"free": "text"},
 }
 GEN, FIT = "exponent of time to generalise on weight decay", "exponent of time to fit on weight decay"
-DELAYS = {"large": "ln(t_gen/t_fit) from a large start", "small": "ln(t_gen/t_fit) from a small start"}
+DELAYS = ("ln(t_gen/t_fit) from a large start", "ln(t_gen/t_fit) from a small start")
+HELD = ("ln(t_gen/t_fit), norm held at the bottom of the U",)
 GROKS = np.log(3.0)
 
 CAPTION = """
-Top: train (black, one γ) and test accuracy from a large start, a colour for each γ, on the clock γ × steps; diamonds:
+Top: train (black, one γ) and test accuracy from a large start on the clock γ × steps; diamonds:
 published, at γ = {gammas}. Below: steps to fit (squares) and to generalise (dots); grey: 1/γ; number: exponent of
-time to generalise. Last: ln(t_gen/t_fit), large start (dots), small (squares), 95 %; beyond ln 3 a net groks.
+time to generalise. Last: ln(t_gen/t_fit), large start (dots; or norm held), small (squares), 95 %; beyond ln 3 a net groks.
 {remark}n = {n} runs.
 """
 
@@ -95,7 +98,7 @@ def draw(study: Study) -> tuple[Figure, dict[str, object]]:
     if upper is not None:
         row = upper.subplots(1, len(curves), sharey=True, squeeze=False)[0]
         for axes, (task, (kind, runs)) in zip(row, curves.items(), strict=True):
-            gamma, marks = RUNS[task]
+            gamma, marks = RUNS.get(task, (1.0, {}))
             _curves(axes, runs, gamma, marks if kind == next(iter(CURVES[task])) else {})
             axes.set_title(CURVES[task][kind])
         row[0].set_ylabel("accuracy")
@@ -107,19 +110,21 @@ def draw(study: Study) -> tuple[Figure, dict[str, object]]:
         axes.set_title(f"{TASKS[task]}: {short(slope.value) if slope.exists else '–'}")
     if panels:
         panels[0].set_ylabel("steps")
-    for k, task in enumerate(delays):
-        for j, name in enumerate(DELAYS.values()):
-            found = verdicts.number("O3", name, task)
-            entry = next(f for f in verdicts.column("O3", task)["findings"] if f["criterion"] == name)
+    lines = [(TASKS[task], "O3", task, DELAYS) for task in delays]
+    lines += [("addition, held", "O4", "addition", HELD)] if verdicts.column("O4", "addition").get("findings") else []
+    for k, (_, id, task, names) in enumerate(lines):
+        for j, name in enumerate(names):
+            found = verdicts.number(id, name, task)
+            entry = next(f for f in verdicts.column(id, task)["findings"] if f["criterion"] == name)
             colour, y = VERDICTS[entry["verdict"]], k + 0.3 * j - 0.15
             if found.exists:
                 last.plot(np.clip(found[1:3], -2, 9), [y, y], color=colour, lw=1.1)
             last.plot(found.value, y, "os"[j], ms=4, color=colour, mfc="w" if j else colour)
     last.axvline(GROKS, color=GREY, lw=0.8, ls="--", zorder=0)
-    last.set(yticks=range(len(delays)), yticklabels=[TASKS[task] for task in delays], ylim=(len(delays) - 0.5, -0.5))
+    last.set(yticks=range(len(lines)), yticklabels=[label for label, *_ in lines], ylim=(len(lines) - 0.5, -0.5))
     last.set(xlabel="ln(t_gen / t_fit)")
     return fig, {
         "n": sum(len(runs) for _, runs in curves.values()) + sum(map(len, times.values())),
-        "gammas": ", ".join(f"{RUNS[task][0]:g}" for task in curves),
+        "gammas": ", ".join(f"{RUNS[task][0]:g}" for task in curves if task in RUNS),
         "remark": remark(delays, missing),
     }

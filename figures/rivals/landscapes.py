@@ -1,4 +1,4 @@
-"""With the norm held: train and test loss over the norm, task by task, where Omnigrok says L and U.
+"""With the norm held, test loss has the U in it that Omnigrok says; train loss is not always its L.
 
 Claim: which of the landscapes have the shape that the rival theory puts behind grokking, by a rule fixed before the runs.
 Source: Liu, Michaud & Tegmark 2022 (arXiv 2210.01117), figures 2a, 3, 4, 5 and 9; O1 and O6 of validate.

@@ -1,4 +1,4 @@
-"""Omnigrok's forecast of when a net generalises, read off the landscape with no free number, against what it took.
+"""Omnigrok's forecast of when a net generalises is off by factors; 1/γ with one fitted unit is not.
 
 Claim: how far ln(w_0/w_c)/(γ × rate) is from the time that free runs take, beside a law of the norm and the toy's clock,
 which both have constants fitted to the other weight decays.
@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from ..networks.lines import number_axis
 from ..palette import GREY
 from ..study import Study
-from ..verdicts import short
+from ..verdicts import NOT_MEASURED, short
 from .tasks import TASKS, remark, round_values, shown
 
 DATA = ("omnigrok/verdicts.json", "omnigrok/teacher/free.nc")
@@ -28,7 +28,7 @@ LAWS = {
 }
 
 CAPTION = """
-Forecast against measured steps, free runs from a large start, by seed and γ; band: a factor {margin}; on the axis: at
+Free runs, large start, by seed and γ; band: a factor {margin}; on the axis: at
 once, as it starts below w_c. Rms of ln(forecast/measured) by LU, LU to the last norm that works, norm law, toy:
 {errors}. Truong reports 0.18. The toy's unit of time and the norm law's constants are fitted to the other γ.
 {remark}n = {n} runs.
@@ -80,7 +80,7 @@ def draw(study: Study) -> tuple[Figure, dict[str, object]]:
     row[0, 0].set_ylabel("forecast steps")
     fig.legend(*row[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=len(LAWS))
     words = [
-        f"{TASKS[t]} " + ", ".join(short(e) if np.isfinite(e) else "–" for e in own.values())
+        f"{TASKS[t]} " + ", ".join(short(e) if np.isfinite(e) else NOT_MEASURED for e in own.values())
         for t, own in errors.items()
     ]
     return fig, {

@@ -1,4 +1,4 @@
-"""Is it the norm or the scale of the outputs that delays generalising? Two by two, norm × output temperature.
+"""At one norm large outputs delay generalising; on modular addition only where the norm is large too.
 
 Claim: the share of ln t_gen that the scale of the outputs explains at one norm, and the norm at one scale.
 Source: Kumar et al. 2023 (arXiv 2310.06110); Truong 2606.18465; toymodel/README.md (9.4); O7 of validate.
@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from ..networks.lines import number_axis
 from ..study import Study
 from ..verdicts import short
-from .tasks import TASKS, remark, shown
+from .tasks import TASKS, remark, round_values, shown
 
 DATA = ("omnigrok/verdicts.json", "omnigrok/teacher/scale.nc")
 SHARE = "share of ln t_gen that the scale of the outputs explains, not the norm"
@@ -19,8 +19,8 @@ DEGREE = {"addition": 4, "teacher": 3, "digits": 3}  # outputs grow about as α 
 LOOKS = {False: ("0.55", "o", "--"), True: ("k", "D", "-")}
 
 CAPTION = """
-Steps to generalise against the norm at the start (addition: held), at two output scales; a mark for each seed, lines:
-geometric means; carets: not within the steps trained, counted as these. If the norm decided, both lines would rise
+Steps to generalise against the norm at the start (addition: held), at two output scales; lines: geometric means;
+carets: not within the steps trained, counted as these. If the norm decided, both lines would rise
 alike; if the scale did, they would be flat and apart. Share of the scale: {shares}. {remark}n = {n} runs.
 """
 
@@ -52,8 +52,9 @@ def draw(study: Study) -> tuple[Figure, dict[str, object]]:
             ends |= {f"{task} {'large' if large else 'small'} {alpha:g}": time for alpha, time in mean.items()}
         share = verdicts.number("O7", SHARE, task)
         shares.append(f"{TASKS[task]} {share}")
-        axes.set(yscale="log", xlabel="norm", title=f"{TASKS[task]}: {short(round(share.value, 3))}")
+        axes.set(xlabel="norm", title=f"{TASKS[task]}: {short(round(share.value, 3))}")
         number_axis(axes.xaxis, rows.groupby("init_scale").start_norm.mean().round(1))
+        number_axis(axes.yaxis, round_values(rows.time))
         axes.margins(x=0.15, y=0.15)
     row[0, 0].set_ylabel("steps to generalise")
     row[0, 0].legend(loc="best")

@@ -1,4 +1,4 @@
-"""Theory against theory: what each says of every prediction, what came out, and which runs tell them apart.
+"""Theory against theory: where circuit efficiency and Omnigrok speak, what came out, which runs tell them apart.
 
 Claim: where the circuit-efficiency theory and Omnigrok are right, wrong or silent on the same runs, the rules fixed first.
 Source: validate/README.md; P1 to P14 and O1 to O10.
@@ -12,7 +12,7 @@ from matplotlib.lines import Line2D
 
 from validate.rivals import THEORIES, scorecard
 
-from ..palette import VERDICTS
+from ..palette import GREY, VERDICTS
 from ..study import Study
 
 DATA = ("omnigrok/verdicts.json", "omnigrok/teacher/free.nc")
@@ -33,7 +33,9 @@ def outcome(says: str, verdict: str) -> str:
     """right, wrong or open; what it says where that is no yes or no."""
     if says not in FIRM:
         return says
-    return "open" if verdict == "inconclusive" else "right" if FIRM[says] == verdict else "wrong"
+    if verdict not in FIRM.values():
+        return "open"
+    return "right" if FIRM[says] == verdict else "wrong"
 
 
 def draw(study: Study) -> tuple[Figure, dict[str, object]]:
@@ -61,7 +63,7 @@ def draw(study: Study) -> tuple[Figure, dict[str, object]]:
             if k % 2 == 0:
                 axes.axhspan(y - 0.9, y + own - 0.9, color="0.965", lw=0, zorder=0)
             axes.text(0.0, y, id, fontsize=6.5, fontweight="bold", va="center")
-            axes.text(0.09, y, verdict, fontsize=6.5, va="center", color=VERDICTS[verdict])
+            axes.text(0.09, y, verdict, fontsize=6.5, va="center", color=VERDICTS.get(verdict, GREY))
             axes.text(0.0, y + 0.7, "\n".join(words[id]), fontsize=5.2, va="top", linespacing=1.0)
             for theory, x in zip(THEORIES, (0.76, 0.93), strict=True):
                 came = outcome(row[theory], verdict)

@@ -196,6 +196,9 @@ def test_the_lu_forecast(factor: float, verdict: str) -> None:
     assert values(found)[0] == pytest.approx(abs(math.log(factor)), abs=0.06)
     signed = found.measurement.beside["ln(LU forecast / time to generalise)"]
     assert signed.interval.value == pytest.approx(-math.log(factor), abs=0.06)
+    table = pd.DataFrame(found.measurement.tables["forecasts"])
+    fit = 140 + (math.log(20) - 1e-3 * 0.3 * 140 * table.weight_decay - math.log(10)) / (table.weight_decay * 3e-4)
+    assert table.lu_from_fit_time.to_numpy() == pytest.approx(fit.to_numpy(), rel=0.02)
     toy = found.measurement.beside["the two-circuit toy's time"]
     assert math.isnan(toy.interval.value)
     assert "the toy has no number" in toy.note
@@ -237,6 +240,14 @@ def test_norm_and_scale_are_told_apart(name: str, norm: float, scale: float, ver
     found = column("O7", Saved({f"{name}/scale": two, f"{name}/free": large}), name)
     assert found.verdict == verdict
     assert values(found)[0] == pytest.approx(scale**2 / (scale**2 + norm**2), abs=0.05)
+
+
+def test_norm_and_scale_that_delay_only_together() -> None:
+    cells = pd.DataFrame(
+        {"init_scale": [1.0, 1.0, 2.0, 2.0], "temperature": [1.0, 1 / 8, 8.0, 1.0], "seed": 0, "steps": 9e9}
+    )
+    found = parts(cells.assign(t_gen=[7.0, 7.0, 7.0, 7.0 * math.e**2]), 3).iloc[0]
+    assert found[["norm", "scale", "both", "share"]].tolist() == pytest.approx([1.0, 1.0, 1.0, 0.5])
 
 
 def test_a_seed_without_all_four_cells_has_no_share() -> None:

@@ -1,4 +1,4 @@
-"""A task and a network of one's own: parity of three of nine bits; `python -m validate run --net mine.toml`, in this folder."""
+"""A task and a network of one's own, parity of three of nine bits: `python -m validate run --net mine.toml` in here."""
 
 import numpy as np
 import torch

@@ -20,6 +20,7 @@ MARGIN = math.log(1.5)
 LAWS = {
     "lu": "LU: ln(start norm / w_c) / (γ × rate)",
     "lu_at_level": "LU with the largest norm of the landscape that generalises in the place of w_c",
+    "lu_from_fit": "LU from the norm at which the net has fitted, and from that moment",
     "norm_law": "norm law (Truong 2605.18845), its two constants fitted to the other weight decays",
 }
 
@@ -66,6 +67,7 @@ def forecasts(free: pd.DataFrame, held: pd.DataFrame, level: float) -> pd.DataFr
     start = np.log(free.start_norm)
     for name, target in (("lu", w_c), ("lu_at_level", at_level)):
         found[f"{name}_time"] = ((start - target) / pace).clip(lower=1.0)
+    found["lu_from_fit_time"] = free.t_fit + ((np.log(free.norm_at_fit) - w_c) / pace).clip(lower=0.0)
     found["norm_law_time"] = _norm_law(free)
     for name in LAWS:
         found[name] = np.log(found[f"{name}_time"].where(found[f"{name}_time"] > 0) / found.t_gen)

@@ -22,7 +22,8 @@ DEGREE = {"addition": 4, "teacher": 3, "digits": 3}
 
 
 def parts(table: pd.DataFrame, degree: int) -> pd.DataFrame:
-    """A row a seed: effects on ln t_gen of norm and of output scale, and the scale's share of the two squares.
+    """A row a seed: effects on ln t_gen of norm, of output scale and of both together beyond their sum, and the scale's
+    share of the squares of the first two.
 
     table    cells of a two by two: init_scale, temperature, seed, t_gen, steps; a seed without all four has no row. A run
              that never generalises counts to its end.
@@ -38,9 +39,10 @@ def parts(table: pd.DataFrame, degree: int) -> pd.DataFrame:
         if len(cells) == 4:
             norm = float((cells[True, True] + cells[True, False] - cells[False, True] - cells[False, False]) / 2)
             output = float((cells[True, True] + cells[False, True] - cells[True, False] - cells[False, False]) / 2)
+            both = float((cells[True, True] - cells[True, False] - cells[False, True] + cells[False, False]) / 2)
             share = output**2 / (output**2 + norm**2) if output or norm else math.nan
-            found.append({"seed": seed, "norm": norm, "scale": output, "share": share})
-    return pd.DataFrame(found, columns=["seed", "norm", "scale", "share"])
+            found.append({"seed": seed, "norm": norm, "scale": output, "both": both, "share": share})
+    return pd.DataFrame(found, columns=["seed", "norm", "scale", "both", "share"])
 
 
 def _scale(results: Results, column: str) -> Measurement:
@@ -51,7 +53,8 @@ def _scale(results: Results, column: str) -> Measurement:
     found = parts(table, DEGREE[column])
     bounds = int(table.t_gen.isna().sum())
     beside = {"ln t_gen, large against small norm": mean(found.norm, len(table), bounds),
-              "ln t_gen, large against small outputs": mean(found.scale, len(table), bounds)}  # fmt: skip
+              "ln t_gen, large against small outputs": mean(found.scale, len(table), bounds),
+              "ln t_gen, both large beyond the sum": mean(found.both, len(table), bounds)}  # fmt: skip
     cells = table[["init_scale", "temperature", "seed", "t_fit", "t_gen", "start_norm", "test", "test_loss"]]
     return Measurement({SHARE: mean(found.share, len(table), bounds)}, beside, {"cells": records(cells)})
 
