@@ -65,7 +65,7 @@ def _curves(axes: Axes, runs: Sequence[Run], gamma: float, marks: Mapping[str, A
         axes.plot([], [], color=colour, label=f"{decay:g}")
     for which, points in marks.items():
         steps, values = np.transpose(points)
-        published(axes, gamma * steps, values, which)
+        published(axes, (near if which == "train" else gamma) * steps, values, which)
     axes.set(xscale="log", ylim=(-0.03, 1.05), xlabel="γ × steps")
     axes.legend(title="γ", title_fontsize=7, loc="upper left", handlelength=1.0)
 
@@ -92,6 +92,7 @@ def draw(study: Study) -> tuple[Figure, dict[str, object]]:
     curves = {task: (kind, runs) for task, kinds in CURVES.items() for kind in reversed(kinds)
               if (runs := study.runs(f"omnigrok/{task}/{kind}"))}  # fmt: skip
     times = {task: rows[rows.weight_decay > 0] for task in TASKS if len(rows := verdicts.rows("O2a", "times", task))}
+    times = {task: rows for task, rows in times.items() if rows.weight_decay.nunique() > 1}
     delays, missing = shown(task for task in TASKS if verdicts.column("O3", task).get("findings"))
     fig = plt.figure(figsize=(7.0, 4.2))
     upper, lower = fig.subfigures(2, 1) if curves else (None, fig)
