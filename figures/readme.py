@@ -98,7 +98,9 @@ def findings() -> str:
         f"were not fitted: logits to {percent(logit)}, norms to {percent(norm)}.",
         "**From scratch there is a barrier.** Nets need more pairs than at ungrokking by a factor of "
         f"{gap}, and stay memorising where those that have grokked stay grokked.",
-        "**Refuted:** " + ("; ".join(f"{p['claim'].rstrip('.')} ({p['id']})" for p in refuted) or "nothing") + ".",
+        "**Refuted:** "
+        + ("; ".join(f"{p['claim'].partition(':')[0].rstrip('.')} ({p['id']})" for p in refuted) or "nothing")
+        + ".",
         *_two_theories(found),
     ]
     parts = [part.replace("n = ", "n\u00a0=\u00a0") for part in parts]  # not to be broken
@@ -188,7 +190,7 @@ def numbers() -> str:
     ratios = load("realnet")["ratio"]
     case = ratios["small, 2 threads"]
     rows = [
-        *_speeds()[:4],
+        *_speeds()[1:3],
         ("`make demo`, minutes of training on two cores", demo()),
         ("a run of `realnet` against the faster plain loop", f"**{between(case['ratio'])}**"),
     ]

@@ -4,9 +4,11 @@ import json
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 import xarray as xr
 
+from figures.networks.lines import beside
 from figures.paths import SAVED
 from figures.study import Study, dense
 
@@ -28,7 +30,7 @@ def test_runs_come_by_seed_then_size_then_weight_decay(study: Study) -> None:
 
 
 def test_a_dense_curve_has_every_measurement_once_and_no_step_0(study: Study) -> None:
-    run = study.runs("base/scratch")[0]
+    run = study.runs("base/scratch_coupled")[0]
     step, values = dense(run, "train")
     assert step[0] == 1.0
     assert np.all(np.diff(step) > 0)
@@ -46,7 +48,7 @@ def test_test_accuracy_pools_never_seen_and_removed_pairs(study: Study) -> None:
 
 
 def test_circuits_add_up_to_the_right_logit_of_training_pairs(study: Study) -> None:
-    run = study.runs("base/scratch")[0]
+    run = study.runs("base/scratch_coupled")[0]
     step, gen, mem = run.circuits()
     raw = run.full[["gen_logit", "mem_logit"]].dropna("step")
     share = run.config["dataset_size"] / run.pairs
@@ -91,3 +93,12 @@ def test_verdicts_of_another_format_are_refused_with_the_command(tmp_path: Path)
     (tmp_path / "verdicts.json").write_text(json.dumps({"format": 1}))
     with pytest.raises(ValueError, match=r"must have format 2; received 1.*python -m validate report"):
         _ = Study(tmp_path).verdicts
+
+
+def test_runs_of_a_size_lie_side_by_side_and_near_it() -> None:
+    table = pd.DataFrame({"dataset_size": [100, 100, 100, 400], "seed": [0, 40, 7, 40]})
+    places = beside(table, 0.03)
+    assert places[:3].is_monotonic_increasing
+    assert places[:3].mean() == pytest.approx(100.0)
+    assert np.ptp(places[:3]) == pytest.approx(2.0)
+    assert places[3] == pytest.approx(400.0)
