@@ -42,6 +42,7 @@ ORDER = [
     "free_runs",
     "lu_forecast",
     "norm_or_scale",
+    "digits",
     "theories",
 ]
 

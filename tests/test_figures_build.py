@@ -245,7 +245,7 @@ def test_a_figure_whose_runs_are_not_there_is_left_out_with_a_sentence(
 def test_any_folder_of_runs_can_be_shown_in_any_place(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     runs, out = tmp_path / "runs", tmp_path / "pictures"
     (runs / "base").mkdir(parents=True)
-    saved = Paths().data.parent / "quick" / "base"
+    saved = Paths().data.parent / "standard" / "base"
     for kind in ("scratch", "ungrokking", "ungrokking_coupled"):
         (runs / "base" / f"{kind}.nc").write_bytes((saved / f"{kind}.nc").read_bytes())
     before = {file: file.read_bytes() for file in Paths().gallery.iterdir()}

@@ -11,12 +11,12 @@ import pytest
 import xarray as xr
 
 from figures.page import html
-from figures.rivals import free_runs, landscapes, lu_forecast, norm_or_scale, theories
+from figures.rivals import digits, free_runs, landscapes, lu_forecast, norm_or_scale, theories
 from figures.study import Study
 from figures.verdicts import Verdicts
 
 NORMS = (1.0, 2.0, 4.0, 8.0)
-ALL = (landscapes, free_runs, lu_forecast, norm_or_scale, theories)
+ALL = (landscapes, free_runs, lu_forecast, norm_or_scale, digits, theories)
 
 
 def finding(
@@ -61,6 +61,16 @@ def times() -> list[dict[str, Any]]:
             for decay in (0.1, 1.0)]  # fmt: skip
 
 
+def unlearned() -> list[dict[str, Any]]:
+    return [{"dataset_size": size, "seed": seed, "test": 0.3 + seed / 10 + size / 2000} for size in (10, 1000)
+            for seed in (0, 1, 2)]  # fmt: skip
+
+
+def norms() -> list[dict[str, Any]]:
+    return [{"dataset_size": size, "seed": seed, "labels": labels, "norm": 10.0 + size / 100 * (labels == "shuffled")}
+            for size in (100, 1000) for seed in (0, 1) for labels in digits.CIRCUITS]  # fmt: skip
+
+
 def saved(file: Path, steps: int = 900) -> None:
     """Two runs as `realnet` saves them, from a large start, accuracy outside the training set rising with γ × steps."""
     step, decays = np.linspace(0, steps, 10), (0.1, 1.0)
@@ -93,6 +103,16 @@ def folder(tmp_path: Path) -> Path:
         prediction(
             "O5", {"teacher": column([finding("rms", 0.5, "refuted")], "refuted", forecasts=forecasts())}, "refuted"
         ),
+        prediction(
+            "O9a",
+            {
+                "digits": column(
+                    [finding(f"slope of ln η on ln D, {label}", -0.2) for _, label in digits.CIRCUITS.values()],
+                    norms=norms(),
+                )
+            },
+        ),
+        prediction("O9b", {"digits": column([finding(digits.BOTTOM, 0.24)], runs=unlearned())}),
         prediction("O7", {"teacher": column([finding(norm_or_scale.SHARE, 0.9)], cells=cells())}),
     ]
     content = {"format": 2, "profile": "part", "runs": 12, "finished": 12, "experiments": [], "untrained": [],
@@ -146,6 +166,14 @@ def test_forecasts_have_the_error_of_their_law(folder: Path) -> None:
     # The unit from the other decay is the geometric mean over both seeds: each seed is off by half of ln 2.
     assert errors["toy_time"] == pytest.approx(math.log(2) / 2)
     assert math.isnan(errors["norm_law_time"])
+
+
+def test_digits_are_drawn_as_medians_and_norms_as_means(folder: Path) -> None:
+    fig, numbers = digits.draw(Study(folder))
+    np.testing.assert_allclose(np.asarray(fig.axes[0].lines[0].get_ydata(), float), [0.405, 0.9])
+    np.testing.assert_allclose(np.asarray(fig.axes[1].lines[0].get_ydata(), float), [10.0, 10.0])
+    plt.close(fig)
+    assert numbers["bottom"].startswith("0.24")
 
 
 def test_a_run_that_never_generalises_counts_to_its_end(folder: Path) -> None:

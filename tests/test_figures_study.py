@@ -30,7 +30,7 @@ def test_runs_come_by_seed_then_size_then_weight_decay(study: Study) -> None:
 
 
 def test_a_dense_curve_has_every_measurement_once_and_no_step_0(study: Study) -> None:
-    run = study.runs("base/scratch")[0]
+    run = study.runs("base/scratch_coupled")[0]
     step, values = dense(run, "train")
     assert step[0] == 1.0
     assert np.all(np.diff(step) > 0)
@@ -48,7 +48,7 @@ def test_test_accuracy_pools_never_seen_and_removed_pairs(study: Study) -> None:
 
 
 def test_circuits_add_up_to_the_right_logit_of_training_pairs(study: Study) -> None:
-    run = study.runs("base/scratch")[0]
+    run = study.runs("base/scratch_coupled")[0]
     step, gen, mem = run.circuits()
     raw = run.full[["gen_logit", "mem_logit"]].dropna("step")
     share = run.config["dataset_size"] / run.pairs

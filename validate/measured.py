@@ -110,12 +110,21 @@ class Run:
         """Classes of the task, q."""
         return _table(json.dumps(self.config))[1]
 
+    def sizes(self, step: Array) -> Array:
+        """Training pairs (k,) of the net as it is at `step` (k,): phases may change them."""
+        sizes, start = np.full(len(step), float(self.config["dataset_size"])), 0
+        for phase in self.config.get("phases", ()):
+            if phase["dataset_size"] is not None:
+                sizes[step > start] = phase["dataset_size"]
+            start += phase["steps"]
+        return sizes
+
     @property
     def test(self) -> Array:
         """Accuracy (k,) outside the training set: never seen and removed pairs together."""
-        size, parent = self.config["dataset_size"], self.config.get("start_from")
+        size, parent = self.sizes(self.step), self.config.get("start_from")
         shown = parent["dataset_size"] if parent else size
-        counts = np.array([[self.pairs - shown], [shown - size]], float)
+        counts = np.array([self.pairs - shown + 0 * size, shown - size])
         shares = np.array([self.unseen, self.removed])
         there = np.isfinite(shares) & (counts > 0)
         with np.errstate(invalid="ignore"):
@@ -145,9 +154,9 @@ class Run:
         if "gen_logit" not in self.full or self.config["dataset_size"] >= self.pairs:
             return np.empty(0), np.empty(0), np.empty(0)
         there = self.full[["gen_logit", "mem_logit"]].dropna("step")
-        n, d = self.pairs, self.config["dataset_size"]
-        gen, mem = there.gen_logit.values.astype(float), there.mem_logit.values.astype(float)
-        return there.step.values.astype(float), gen - mem * d / (n - d), mem * n / (n - d)
+        step, gen, mem = (there[n].values.astype(float) for n in ("step", "gen_logit", "mem_logit"))
+        n, d = self.pairs, self.sizes(step)
+        return step, gen - mem * d / (n - d), mem * n / (n - d)
 
     @property
     def gradient_rest(self) -> float:
@@ -165,6 +174,7 @@ class Run:
         """Everything a judge asks of a run that is one number; only `status` and what defines it if unfinished."""
         names = ("task", "dataset_size", "weight_decay", "seed", "steps", "d_model", "n_layers", "corrupted")
         about = {name: self.config[name] for name in names} | {
+            "dataset_size": int(self.sizes(np.array([self.config["steps"]]))[0]),
             "protocol": self.protocol,
             "pairs": self.pairs,
             "p": self.classes,
@@ -182,7 +192,7 @@ class Run:
         last = {name: self.last(name) for name in ("gen_share", "homogeneity", "effective_weight_decay")}
         return about | ends | last | {
             "logit": logit, "test": end, "motion": motion, "rests": not abs(motion) > REST,
-            "gradient_rest": self.gradient_rest, "start": float(test[0]), "logit_unseen": self.last("unseen_logit"),
+            "gradient_rest": self.gradient_rest, "start": float(test[0]), "margin": self.last("unseen_margin"),
             "gen": float(gen[late].mean()) if late.any() else math.nan,
             "mem": float(mem[late].mean()) if late.any() else math.nan,
             "t_fit": t_fit,

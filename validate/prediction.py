@@ -55,10 +55,10 @@ class Criterion:
             return f"above {self.low:.3g}"
         return f"within [{self.low:.3g}, {self.high:.3g}]"
 
-    @property
-    def power(self) -> float:
-        """How often the rule decides, either way, if `truth` and `spread` are right."""
-        return power(self.low, self.high, self.truth, self.spread, self.seeds)
+    def power(self, seeds: int | None = None) -> float:
+        """How often the rule decides, either way, if `truth` and `spread` are right, with `seeds` or as many as planned."""
+        n = self.seeds if seeds is None else seeds
+        return power(self.low, self.high, self.truth, self.spread, n) if n >= self.least_seeds else 0.0
 
 
 @dataclass(frozen=True)

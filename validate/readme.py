@@ -10,6 +10,7 @@ from typing import Any
 from validate.__main__ import STUDY
 from validate.measured import PROTOCOLS
 from validate.predictions import OMNIGROK, PREDICTIONS
+from validate.predictions.p08_critical_size import BALANCES
 from validate.report import interval_words, number_words, rows_table, table, wrong
 from validate.rivals import THEORIES, score_rows, scorecard
 from validate.verdicts import load, number, score
@@ -18,6 +19,9 @@ __all__ = ["main", "tables"]
 
 README = Path(__file__).parent / "README.md"
 SHARINGS = ("ln μ from norms of mixtures", "ln μ from sharpness", "ln μ from corrupted labels")
+WITHOUT = "the same without gain from sharing (μ = κ + 0.01)"
+STARTS = ("Starts from mixtures", "How much of Gen is enough", "Escape at a constant rate")
+OWN, OWN_END = "<!-- own -->", "<!-- own end -->"
 BEGIN, END = "<!-- tables -->", "<!-- end -->"
 
 
@@ -28,13 +32,17 @@ def _beside(content: Mapping[str, Any], id: str, protocol: str, *names: str) -> 
 
 
 def _rows(content: Mapping[str, Any], id: str, name: str, protocol: str = "coupled") -> str:
-    column = next(p for p in content["predictions"] if p["id"] == id)["columns"][protocol]
-    rows = column["tables"].get(name, [])
+    rows = _table(content, id, name, protocol)
     return rows_table(rows) if rows else "Not measured.\n"
 
 
-def _found(content: Mapping[str, Any], id: str, which: int) -> str:
-    column = next(p for p in content["predictions"] if p["id"] == id)["columns"]["coupled"]
+def _table(content: Mapping[str, Any], id: str, name: str, protocol: str = "coupled") -> list[dict[str, Any]]:
+    column = next(p for p in content["predictions"] if p["id"] == id)["columns"][protocol]
+    return list(column["tables"].get(name, []))
+
+
+def _found(content: Mapping[str, Any], id: str, which: int, protocol: str = "coupled") -> str:
+    column = next(p for p in content["predictions"] if p["id"] == id)["columns"][protocol]
     return interval_words(column["findings"][which]) if column["findings"] else "not measured"
 
 
@@ -46,10 +54,81 @@ NUMBERS: dict[str, tuple[str, int]] = {
     "norms": ("P11", 1),
     "labels": ("P12", 1),
     "ends": ("P13", 0),
+    "warning": ("P13", 1),
     "gap": ("P7", 0),
     "kept": ("P7", 1),
 }
 """Prediction and criterion of each number in the findings"""
+
+
+def _mixtures(content: Mapping[str, Any]) -> str:
+    rows = content["tables"].get("How much of Gen is enough", [])
+    if not rows:
+        return ""
+    runs = sum(r["kept"] + r["lost"] for r in rows)
+    each = " and ".join(
+        f"{number_words(r['least_gen_kept'])} nats ({number_words(r['least_accuracy_kept'])} of the pairs right) at "
+        "a penalty of "
+        f"{r['weight_decay']:g}"
+        for r in rows
+    )
+    return (
+        f"Of {runs} nets that start with a part of Gen on {rows[0]['dataset_size']} pairs, beside a grown Mem, "
+        f"{sum(r['kept'] for r in rows)} get all or most of it back, from as little as {each}; of "
+        f"{sum(r['scratch_runs'] for r in rows)} nets from scratch on as many pairs or up to a sixth fewer "
+        f"{sum(r['scratch_escaped'] for r in rows)} generalise. "
+    )
+
+
+def sharing(content: Mapping[str, Any]) -> str:
+    """What the fitted μ is worth on held-out norms, plainly."""
+    rows = {row["cells"]: row for row in _table(content, "P11", "held out")}
+    fitted, none = (rows.get(name) for name in ("mixtures, held out", WITHOUT))
+    if not fitted or not none:
+        return ""
+    worth = "misses" if none["rms_ln_norm"] <= fitted["rms_ln_norm"] else "gains on"
+    return (
+        f"On the cells' means the fitted μ {worth} what no gain from sharing at all forecasts: rms in ln norm "
+        f"{number_words(fitted['rms_ln_norm'])} with it, {number_words(none['rms_ln_norm'])} without (μ = κ + 0.01, "
+        "the blunt "
+        "limit in which one circuit pays for all). The norms of mixtures do not support a gain from sharing.\n"
+    )
+
+
+def balance(content: Mapping[str, Any]) -> str:
+    """Why accuracy passes 1/2 elsewhere than where W_gen = W_mem."""
+    ratio = "ln(D where accuracy is 1/2 / D {})"
+    equal, margin, singles, f, m = (
+        _beside(content, "P8a", "coupled", name).removeprefix(name).strip()
+        for name in (*(ratio.format(where) for where in BALANCES), "f", "m")
+    )
+    return (
+        f"Accuracy passes 1/2 at other sizes than W_gen = W_mem: ln of their ratio is {equal}. The reason is that W "
+        "is a mean "
+        "correct logit, while a pair is right if its margin over the largest wrong logit is positive. Gen gives its "
+        "runner-up "
+        f"nearly as much as the right label, so that a nat of W_gen is worth f = {f} of margin, and a nat of W_mem "
+        "costs m = "
+        f"{m} on pairs that were not trained on. Both are measured on nets with one circuit only, and put the "
+        "crossing where "
+        f"f W_gen = m W_mem: there ln of the ratio is {singles}; where the measured mean margin is 0, {margin}. So the two "
+        "circuits are equal in margins where accuracy is 1/2, and that is where P8a finds their efficiencies equal.\n"
+    )
+
+
+def escape(content: Mapping[str, Any]) -> str:
+    """Which law of the time to generalise is left."""
+    rows = _table(content, "P13", "laws in all", "AdamW")
+    if not rows:
+        return ""
+    best, second = rows[0], rows[1]
+    return (
+        f'Over all weight decays at which each could be fitted, "{best["law"]}" is the best of the four on '
+        f"{best['held_out_runs']} held-out runs, {number_words(best['log_likelihood_a_run'])} nats of log-likelihood "
+        "a run against "
+        f'{number_words(second["log_likelihood_a_run"])} of the next ("{second["law"]}"); it forecasts '
+        f"{number_words(best['escapes_forecast'])} escapes where there were {best['escapes']}.\n"
+    )
 
 
 def findings(content: Mapping[str, Any]) -> str:
@@ -58,6 +137,7 @@ def findings(content: Mapping[str, Any]) -> str:
         f"{p['id']} ({p['claim'].rstrip('.')})" for p in content["predictions"] if p["verdict"] == "refuted"
     )
     n = {name: _found(content, *where) for name, where in NUMBERS.items()}
+    n["warned"] = _found(content, "P13", 1, "AdamW")
     return (
         f"1. **Nets ungrok where the efficiencies of the two circuits meet**: ln of the ratio of the two sizes is "
         f"{n['meet']}. "
@@ -67,9 +147,12 @@ def findings(content: Mapping[str, Any]) -> str:
         f"error in ln of held-out logits is {n['logits']}, of norms {n['norms']}. The sharing is not universal: where Gen "
         f"and Mem serve different labels norms nearly add as squares, as the paper assumes (ln of the ratio of the two μ "
         f"{n['labels']}).\n"
-        "3. **From scratch there is a barrier.** Where nets that have grokked stay grokked, nets from scratch stay at "
-        f"chance: accuracies differ by {n['ends']} at the same pairs and penalty. They escape late and all the way; of the "
-        f"gap between the two thresholds, {n['gap']} in ln D, a share of {n['kept']} is left when training has tripled.\n"
+        "3. **From scratch nets are kept from generalising, and what they lack is Gen's beginning.** Where nets that have "
+        f"grokked stay grokked, nets from scratch stay at chance: accuracies differ by {n['ends']} at the same pairs and "
+        f"penalty. {_mixtures(content)}They escape late and all the way; of the gap between the two thresholds, "
+        f"{n['gap']} in "
+        f"ln D, a share of {n['kept']} is left when training has tripled. W_gen when the training set is first fitted tells "
+        f"which nets escape under AdamW (AUC {n['warned']}), under the coupled penalty it does not show ({n['warning']}).\n"
         f"4. **What is refuted**: {refuted or 'nothing'}.\n"
     )
 
@@ -108,7 +191,7 @@ def rival(content: Mapping[str, Any], study: Mapping[str, Any]) -> list[str]:
     """The rival theory's verdicts on its own tasks, and both theories on all predictions."""
     counts = ", ".join(f"{n} {verdict}" for verdict, n in score(content).items())
     left = ", ".join(content["untrained"])
-    power = [{"rule": f"{p.id}: {c.name}", "region": c.rule, "power": round(c.power, 2), "seeds": c.seeds}
+    power = [{"rule": f"{p.id}: {c.name}", "region": c.rule, "power": round(c.power(), 2), "seeds": c.seeds}
              for p in OMNIGROK.values() for c in p.criteria]  # fmt: skip
     card = scorecard([*study["predictions"], *content["predictions"]])
     names = list(THEORIES)
@@ -139,9 +222,12 @@ def rival(content: Mapping[str, Any], study: Mapping[str, Any]) -> list[str]:
 def tables(content: Mapping[str, Any], other: Mapping[str, Any] | None = None) -> str:
     """Everything between the markers. other: the verdicts of the rival theory's runs."""
     counts = ", ".join(f"{n} {verdict}" for verdict, n in score(content).items())
-    power = ["| rule | region | power | seeds planned |", "| --- | --- | --- | --- |"]
-    for p in PREDICTIONS.values():
-        power += [f"| {p.id}: {c.name} | {c.rule} | {c.power:.2f} | {c.seeds} |" for c in p.criteria]
+    power = ["| rule | region | power as planned | seeds planned | power as run | seeds |", "| --- |" + " --- |" * 5]
+    for p in content["predictions"]:
+        found = p["columns"][p["decides"]]["findings"]
+        for i, c in enumerate(PREDICTIONS[p["id"]].criteria):
+            run = f"{found[i]['power']:.2f} | {found[i]['n']}" if found else "not measured |"
+            power.append(f"| {p['id']}: {c.name} | {c.rule} | {c.power():.2f} | {c.seeds} | {run} |")
     claims = ["| prediction | " + " | ".join(PROTOCOLS) + " |", "| --- | --- | --- |"]
     for p in PREDICTIONS.values():
         cells = [p.claimed.get(x) or f"not claimed: {p.unclaimed[x]}" for x in PROTOCOLS]
@@ -156,19 +242,21 @@ def tables(content: Mapping[str, Any], other: Mapping[str, Any] | None = None) -
         "## The theory's numbers\n\n"
         f"Single circuits: {_beside(content, 'P11', 'coupled', 'κ', 'η_gen', 'β', 'D_crit')}. Sharing: "
         f"{_beside(content, 'P12', 'coupled', *SHARINGS)}."
-        f"\n\n{_rows(content, 'P11', 'held out')}",
+        f"\n\n{sharing(content)}\n{_rows(content, 'P11', 'held out')}",
         f"Outcomes after ungrokking, held out:\n\n{_rows(content, 'P11', 'outcomes')}",
-        "Where accuracy passes 1/2 and where W_gen = W_mem are not the same place: "
-        + _beside(content, "P8a", "coupled", "ln(D where accuracy is 1/2 / D where W_gen = W_mem)")
-        + ". W_gen = W_mem is of mean logits; accuracy is lost pair by pair, and the logits of pairs vary.\n",
+        balance(content),
         f"## Escape from memorisation, coupled\n\n{_rows(content, 'P13', 'escapes')}",
-        f"Laws of the time to generalise, fitted on every other size and held against those between, AdamW:\n\n"
-        f"{_rows(content, 'P13', 'laws', 'AdamW')}",
+        "Laws of the time to generalise, fitted on every other size and held against those between, AdamW. "
+        f"{escape(content)}\n"
+        f"{_rows(content, 'P13', 'laws', 'AdamW')}\n{_rows(content, 'P13', 'laws in all', 'AdamW')}",
+        *(f"### {title}\n\n{rows_table(content['tables'][title])}" for title in STARTS if title in content["tables"]),
         f"## D_crit by setting, coupled\n\n{_rows(content, 'P14', 'settings')}",
         f"## Ungrokking at p = 113, coupled\n\n{rows_table(curve) if curve else 'Not trained yet.'}",
         "## Claims by protocol\n\n" + "\n".join(claims) + "\n",
         "## Power of every rule\n\nHow often the rule decides, either way, if what was expected when it was fixed is "
-        "true; simulated from the spread over seeds.\n\n" + "\n".join(power) + "\n",
+        "true; simulated from the spread over seeds: with the seeds that were planned, and with those that the "
+        "deciding number "
+        "has (runs, for shares and an AUC).\n\n" + "\n".join(power) + "\n",
         "## Rules that changed\n\nTheir old form, and why. The first rules were committed before `standard` was trained; "
         "these after an audit of it, and before the new seeds.\n\n" + "\n".join(changed) + "\n",
     ]
@@ -182,6 +270,10 @@ def main(args: list[str]) -> int:
     _, _, tail = rest.partition(END)
     other = STUDY.parent / "omnigrok" / "verdicts.json"
     both = tables(load(STUDY / "verdicts.json"), load(other) if other.exists() else None)
+    before, _, rest = tail.partition(OWN)
+    _, _, after = rest.partition(OWN_END)
+    answer = (STUDY.parent / "own.txt").read_text(encoding="utf-8")
+    tail = f"{before}{OWN}\n```\n{answer}```\n{OWN_END}{after}"
     new = f"{head}{BEGIN}\n{both}\n{END}{tail}"
     if "--check" in args:
         return int(new != text)

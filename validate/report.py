@@ -106,7 +106,7 @@ def rows_table(rows: Sequence[Mapping[str, Any]]) -> str:
     return "\n".join(lines) + "\n"
 
 
-SHOWN = {"P11": ("held out", "outcomes"), "P13": ("escapes", "laws"), "P14": ("settings",)}
+SHOWN = {"P11": ("held out", "outcomes"), "P13": ("escapes", "laws", "laws in all"), "P14": ("settings",)}
 """Tables of predictions that a reader wants in full"""
 
 
@@ -197,7 +197,7 @@ def listing(predictions: Iterable[Prediction]) -> str:
         lines += textwrap.wrap(f"     source   {p.source}", WIDTH, subsequent_indent=" " * 14)
         for c in p.criteria:
             text = (
-                f"     rule     {c.name} {c.rule} ({c.why}); power {c.power:.2f} with {c.seeds} seeds, if the truth is "
+                f"     rule     {c.name} {c.rule} ({c.why}); power {c.power():.2f} with {c.seeds} seeds, if the truth is "
                 f"{c.truth:g} and seeds spread by {c.spread:g}"
             )
             lines += textwrap.wrap(text, WIDTH, subsequent_indent=" " * 14)

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from validate.experiments.omnigrok import STAND_INS
 from validate.measured import MissingResult, Results
 from validate.predictions.shared import thresholds
 from validate.rivals import rival_rows
+from validate.statistics.escape import median_time
 from validate.statistics.intervals import over_seeds
 
 __all__ = ["studies", "ungrokking_curve"]
@@ -86,11 +88,81 @@ def kept_examples(results: Results) -> Rows:
     return rows
 
 
+def _mixed(results: Results) -> pd.DataFrame:
+    """Mixed runs: accuracy outside the training set and W_gen when they are given their pairs, and at the end."""
+    rows = []
+    for run in results.runs("fresh/mixed_coupled"):
+        if run.status != "finished":
+            continue
+        switch = run.config["phases"][0]["steps"]
+        step, gen, _ = run.circuits()
+        rows.append({name: run.config[name] for name in ("weight_decay", "seed")} | {
+            "dataset_size": int(run.sizes(run.step[-1:])[0]), "steps_before": switch, "end": run.tenth(run.test),
+            "accuracy": float(np.interp(switch, run.step, run.test)),
+            "gen": float(np.interp(switch, step, gen))})  # fmt: skip
+    return pd.DataFrame(rows)
+
+
+def mixed_starts(results: Results) -> Rows:
+    """Nets that start with a part of Gen, on pairs at which nets from scratch stay at chance: how much of it is enough?"""
+    if "fresh/mixed_coupled" not in results:
+        return []
+    rows = []
+    for (decay, size, before), runs in _mixed(results).groupby(["weight_decay", "dataset_size", "steps_before"]):
+        rows.append({"weight_decay": decay, "dataset_size": size, "steps_before": before, "runs": len(runs),
+                     "accuracy_at_start": runs.accuracy.mean(), "gen_at_start": runs.gen.mean(), "least_gen": runs.gen.min(),
+                     "kept": int((runs.end >= 0.5).sum()), "accuracy_at_end": runs.end.mean()})  # fmt: skip
+    return rows
+
+
+def deciding_start(results: Results) -> Rows:
+    """By weight decay: the least start from which Gen came back, the greatest from which it did not, and from scratch.
+
+    A net from scratch starts when its training set is first fitted; those at no more pairs than the mixed runs are counted.
+    """
+    if "fresh/mixed_coupled" not in results:
+        return []
+    rows = []
+    scratch = results.together("base/scratch_coupled", "fresh/scratch_coupled")
+    for (decay, size), runs in _mixed(results).groupby(["weight_decay", "dataset_size"]):
+        kept, lost = runs[runs.end >= 0.5], runs[runs.end < 0.5]
+        near = scratch[(scratch.weight_decay == decay) & scratch.dataset_size.between(size / 1.2, size)]
+        rows.append({"weight_decay": decay, "dataset_size": size, "kept": len(kept), "lost": len(lost),
+                     "least_gen_kept": kept.gen.min(), "least_accuracy_kept": kept.accuracy.min(),
+                     "greatest_gen_lost": lost.gen.max(), "scratch_runs": len(near),
+                     "scratch_escaped": int((near.test >= 0.5).sum()),
+                     "scratch_gen_at_fit": near.gen_at_fit.max()})  # fmt: skip
+    return rows
+
+
+def constant_rate(results: Results) -> Rows:
+    """Escape with and without the tail at a tenth of the rate, from scratch: does noise lift nets out?
+
+    Of the nets that had not escaped when the tail begins, which share did by its end; constant runs over the same steps.
+    """
+    constant, tail = _table(results, "long/scratch_constant"), _table(results, "fresh/scratch_coupled")
+    if constant is None or tail is None:
+        return []
+    end = float(tail.steps.max())
+    rows = []
+    for name, table in (("constant", constant), ("tail", tail)):
+        for (decay, size), runs in table.groupby(["weight_decay", "dataset_size"]):
+            late = runs[~(runs.t_half <= 0.8 * end)]
+            rows.append({"rate": name, "weight_decay": decay, "dataset_size": size, "runs": len(runs),
+                         "escaped_before": len(runs) - len(late), "left": len(late),
+                         "escaped_in_the_last_fifth": int((late.t_half <= end).sum()), "steps": int(end),
+                         "median_steps": median_time(runs.t_half, runs.steps)})  # fmt: skip
+    return rows
+
+
 STUDIES = {
     "Ungrokking at the paper's size": ungrokking_curve,
     "Weight decay down to 0": small_decays,
     "Other tasks": tasks,
     "Does ungrokking keep the removed examples?": kept_examples,
+    "Starts from mixtures": mixed_starts,
+    "How much of Gen is enough": deciding_start,
+    "Escape at a constant rate": constant_rate,
 }
 
 

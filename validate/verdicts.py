@@ -63,11 +63,12 @@ def _estimate(estimate: Estimate) -> dict[str, Any]:
 
 def _criterion(c: Criterion) -> dict[str, Any]:
     about = {"criterion": c.name, "unit": c.unit, "rule": c.rule, "region": [c.low, c.high], "why": c.why}
-    return about | {"least_seeds": c.least_seeds, "power": round(c.power, 3)}
+    return about | {"least_seeds": c.least_seeds, "power_planned": round(c.power(), 3)}
 
 
 def _finding(finding: Finding) -> dict[str, Any]:
-    return _criterion(finding.criterion) | _estimate(finding.estimate) | {"verdict": finding.verdict}
+    power = round(finding.criterion.power(finding.estimate.interval.n), 3)
+    return _criterion(finding.criterion) | _estimate(finding.estimate) | {"power": power, "verdict": finding.verdict}
 
 
 def _column(column: Column) -> dict[str, Any]:

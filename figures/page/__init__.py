@@ -30,7 +30,7 @@ FIGURES = {
     "P6": "times", "P7": "thresholds_gap", "P8a": "ungrokking", "P8b": "thresholds_gap", "P9": "kappa_and_settings",
     "P11": "quantitative", "P12": "circuits_over_time", "P13": "escape", "P14": "kappa_and_settings",
     "O1": "landscapes", "O2a": "free_runs", "O2b": "free_runs", "O3": "free_runs", "O5": "lu_forecast", "O6": "landscapes",
-    "O7": "norm_or_scale",
+    "O7": "norm_or_scale", "O9a": "digits", "O9b": "digits", "O9c": "digits",
 }  # fmt: skip
 CHAPTERS = (("wrong", "What is wrong"), ("table", "Table"), ("further", "Further"), ("provenance", "Provenance"))
 OTHERS = ("theories", "scorecard", "long_run", "other_tasks", "behaviours")

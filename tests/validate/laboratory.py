@@ -19,6 +19,8 @@ from validate.measured import MissingResult
 
 NUMBERS = Numbers(4.5, 0.09, 0.35, 260.0)
 SHARING = 6.5
+MARGIN_OF_GEN, MARGIN_OF_MEM = 0.25, 0.8
+"""What a nat of W_gen and of W_mem does to the margin on pairs that were not trained on"""
 CLASSES = 43
 
 
@@ -62,6 +64,7 @@ def row(size: int, decay: float, seed: int, **values: Any) -> dict[str, Any]:
         "unseen": math.nan, "removed": math.nan, "motion": 0.0, "rests": True, "start": 1.0, "gen": 1.0, "mem": 1.0,
         "gen_share": 0.99, "homogeneity": NUMBERS.kappa, "gradient_rest": 0.1, "logit": 10.0, "norm": 20.0,
         "t_fit": 50.0, "t_gen": math.nan, "t_half": math.nan, "t_lost": math.nan, "gen_at_fit": 0.0,
+        "margin": 1.0,
     }  # fmt: skip
     return about | values
 
@@ -105,6 +108,7 @@ def mixtures(
     """
     rng, rows = np.random.default_rng(2), []
     own = spread * rng.standard_normal(seeds)
+    first = 10 if name.startswith("fresh/") else 0  # seeds never used before
     for seed in range(seeds):
         for decay in decays:
             along = math.log(decay / decays[0]) / math.log(decays[-1] / decays[0]) if len(decays) > 1 else 0.0
@@ -114,9 +118,11 @@ def mixtures(
                 eta = NUMBERS.efficiencies([size])
                 rest = at_rest(eta, NUMBERS.kappa, [decay], CLASSES, sharing)
                 accuracy = 1 / CLASSES + (1 - 1 / CLASSES) * float(expit((math.log(size) - middle) / width))
+                gen, mem = (float(x) for x in rest.logits[0])
                 rows.append(
-                    row(size, decay, seed, logit=float(rest.logit[0]), norm=float(rest.norm[0]) * math.exp(own[seed]),
-                        gen=float(rest.logits[0, 0]), mem=float(rest.logits[0, 1]), test=accuracy, motion=motion,
+                    row(size, decay, first + seed, logit=float(rest.logit[0]),
+                        norm=float(rest.norm[0]) * math.exp(own[seed]), gen=gen, mem=mem,
+                        margin=MARGIN_OF_GEN * gen - MARGIN_OF_MEM * mem, test=accuracy, motion=motion,
                         rests=abs(motion) <= 0.02, d_model=d_model, unseen=accuracy, removed=accuracy)
                 )  # fmt: skip
     lab.tables[name] = pd.DataFrame(rows)

@@ -97,7 +97,7 @@ def test_nets_of_one_circuit_do_not_give_the_numbers(lab: Lab) -> None:
 
 def test_sharing_is_found_again_in_norms_and_in_sharpness(lab: Lab) -> None:
     nets = lab.table("fresh/ungrokking_coupled")
-    nets = nets[nets.seed == 0]
+    nets = nets[nets.seed == 10]
     assert mixture_sharing(NUMBERS, nets, CLASSES) == pytest.approx(SHARING, rel=1e-3)
     nu = sharpness(nets, NUMBERS.critical)
     assert nu == pytest.approx(NUMBERS.beta * NUMBERS.kappa * SHARING / (SHARING - NUMBERS.kappa), rel=1e-6)
@@ -107,7 +107,7 @@ def test_sharing_is_found_again_in_norms_and_in_sharpness(lab: Lab) -> None:
 
 def test_sharpness_looks_within_a_factor_of_two_only(lab: Lab) -> None:
     nets = lab.table("fresh/ungrokking_coupled")
-    nets = nets[nets.seed == 0].copy()
+    nets = nets[nets.seed == 10].copy()
     nets.loc[nets.dataset_size == 60, "mem"] *= 100
     assert sharpness(nets, NUMBERS.critical) == pytest.approx(sharpness(nets[nets.dataset_size > 60], NUMBERS.critical))
 

@@ -44,6 +44,22 @@ def test_never_seen_and_removed_pairs_are_pooled_by_their_numbers() -> None:
     np.testing.assert_allclose(run(unseen=0.2).test, 0.2)  # from scratch nothing was removed
 
 
+def test_where_phases_change_the_pairs_they_are_those_of_the_step() -> None:
+    phases = [
+        {"steps": 400, "dataset_size": 100},
+        {"steps": 400, "dataset_size": 480},
+        {"steps": 200, "dataset_size": None},
+    ]
+    config = {"start_from": json.loads(NET.to_json()) | {"dataset_size": 1600}, "phases": phases, "dataset_size": 100}
+    one = run(config, measurements(gen_logit=10.0, mem_logit=2.0), unseen=0.2, removed=0.6)
+    np.testing.assert_allclose(one.test[STEP <= 400], (249 * 0.2 + 1500 * 0.6) / 1749)
+    np.testing.assert_allclose(one.test[STEP > 400], (249 * 0.2 + 1120 * 0.6) / 1369)
+    _, gen, mem = one.circuits()
+    np.testing.assert_allclose(gen, 10 - 2 * np.array([100 / 1749] * 3 + [480 / 1369] * 2))
+    np.testing.assert_allclose(mem, 2 * 1849 / np.array([1749] * 3 + [1369] * 2))
+    assert one.row()["dataset_size"] == 480
+
+
 @pytest.mark.parametrize(("early", "rests"), [(0.515, True), (0.481, True), (0.53, False), (0.47, False)])
 def test_rest_is_what_moved_from_the_sixth_tenth_to_the_last(early: float, rests: bool) -> None:
     inside = (STEP > 500) & (STEP <= 600)

@@ -83,3 +83,23 @@ def test_a_file_that_cannot_be_used_is_refused(tmp_path: Path, text: str, said: 
     (tmp_path / "bad.toml").write_text(text)
     with pytest.raises(ConfigError, match=said):
         own.read(tmp_path / "bad.toml")
+
+
+def test_a_task_and_a_network_from_a_file_of_ones_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The example with fewer bits, from end to end: nothing of it is built in."""
+    example = Path(own.__file__).parent / "examples"
+    (tmp_path / "mine.py").write_bytes((example / "mine.py").read_bytes())
+    search = "parent_steps = 120\nsteps = 50\nseeds = 2\nweight_decay = 1e-3\nprecision = 0.99\n"
+    (tmp_path / "mine.toml").write_text(
+        'task = "mine:parity"\nnetwork = "mine:Net"\nd_mlp = 32\nlearning_rate = 1e-2\n'
+        f"options = {{ bits = 6, of = 2 }}\n[search]\n{search}"
+    )
+    monkeypatch.chdir(tmp_path)
+    found = own.critical_size(tmp_path / "mine.toml", tmp_path / "runs", "cpu", 1)
+    assert found.pairs == 64
+    assert (found.table.p == 2).all()
+    assert (found.table.start >= 0.9).all()
+    at = found.table.groupby("dataset_size").test.mean()
+    assert at[at.index.max()] > 0.9
+    assert at[at.index.min()] < 0.8
+    assert "D_crit = " in found.words

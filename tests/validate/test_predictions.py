@@ -8,12 +8,23 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tests.validate.laboratory import CLASSES, NUMBERS, Lab, mixtures, row, singles
+from tests.validate.laboratory import (
+    CLASSES,
+    MARGIN_OF_GEN,
+    MARGIN_OF_MEM,
+    NUMBERS,
+    SHARING,
+    Lab,
+    mixtures,
+    row,
+    singles,
+)
 from validate.measured import PROTOCOLS
 from validate.prediction import Criterion, Estimate, Prediction, Verdict, find, judge
 from validate.predictions import PREDICTIONS
-from validate.predictions.shared import accuracy_at, moving, thresholds
-from validate.statistics.intervals import Interval
+from validate.predictions.p08_critical_size import BALANCES
+from validate.predictions.shared import accuracy_at, apart, moving, thresholds
+from validate.statistics.intervals import Interval, welch
 
 
 def judged(id: str, lab: Lab) -> Verdict:
@@ -65,7 +76,7 @@ def test_every_prediction_says_where_it_is_claimed_and_what_its_rule_can_do() ->
 
 
 def test_rules_have_power() -> None:
-    weak = {p.id: round(c.power, 2) for p in PREDICTIONS.values() for c in p.criteria if c.power < 0.8}
+    weak = {p.id: round(c.power(), 2) for p in PREDICTIONS.values() for c in p.criteria if c.power() < 0.8}
     assert set(weak) <= {"P5", "P7", "P8b", "P14"}, weak
 
 
@@ -190,8 +201,28 @@ def test_p8a_compares_with_where_efficiencies_meet(lab: Lab, ratio: float, verdi
     found = judged("P8a", lab)
     assert found.verdict == verdict
     assert value(found) == pytest.approx(-math.log(ratio), abs=0.04)
-    where = found.columns["coupled"].measurement.beside["ln D where W_gen = W_mem, mean logits"].interval.value
-    assert where == pytest.approx(math.log(NUMBERS.critical), abs=0.02)
+
+
+def test_p8a_says_where_logits_and_margins_cancel(lab: Lab) -> None:
+    """Margins cancel where W_gen/W_mem = m/f, and by (8.5) that is ln(m/f)/ν above where the two are equal."""
+    mixtures(lab, ratio=1.3, spread=0.0, sizes=(60, 110, 180, 220, 260, 300, 360, 430, 520))
+    beside = judged("P8a", lab).columns["coupled"].measurement.beside
+    nu = NUMBERS.beta * NUMBERS.kappa * SHARING / (SHARING - NUMBERS.kappa)
+    higher = math.log(MARGIN_OF_MEM / MARGIN_OF_GEN) / nu
+    where = {name: beside[f"ln(D where accuracy is 1/2 / D {name})"].interval.value for name in BALANCES}
+    assert where["where W_gen = W_mem"] == pytest.approx(math.log(1.3), abs=0.02)
+    assert where["where the mean margin is 0"] == pytest.approx(math.log(1.3) - higher, abs=0.03)
+    assert where["where f W_gen = m W_mem"] == pytest.approx(where["where the mean margin is 0"], abs=0.03)
+    assert beside["m"].interval.value == pytest.approx(MARGIN_OF_MEM, rel=0.05)
+    assert beside["f"].interval.value == pytest.approx(MARGIN_OF_GEN, rel=0.05)
+
+
+def test_seeds_with_both_are_compared_with_themselves() -> None:
+    first, second = pd.Series({1: 5.0, 2: 7.0, 3: 9.0}), pd.Series({2: 6.9, 3: 8.7, 4: 1.0})
+    found = apart(first, second, 6).interval
+    assert (found.n, found.value) == (2, pytest.approx(0.2))
+    other = apart(first, second.rename({2: 12, 3: 13}), 6).interval
+    assert other == welch(first, second)
 
 
 def test_p10_finds_that_inefficient_seeds_lose_earlier_and_its_opposite(lab: Lab) -> None:

@@ -4,7 +4,9 @@
     generalising_coupled                  Gen-only: nets that have grokked, trained on with many pairs
     ungrokking, ungrokking_coupled        nets that have grokked, trained on with fewer pairs
     corrupted_coupled                     nets that have grokked, trained on with a share of the labels made wrong
+    mixed_coupled                         nets that have grokked, after some steps on few pairs: both circuits at the start
     scratch, scratch_coupled              from random weights
+    scratch_constant                      the same as coupled, without its tail
 
 `_coupled` is Adam with the penalty in the gradient, its last fifth at a tenth of the rate; the others are AdamW. The kinds
 of Omnigrok stand in `omnigrok`.
@@ -27,19 +29,24 @@ KINDS = (
     "ungrokking",
     "ungrokking_coupled",
     "corrupted_coupled",
+    "mixed_coupled",
     "scratch",
     "scratch_coupled",
+    "scratch_constant",
 )
+FEW = 100
+"""Pairs on which Gen decays and Mem grows before a mixed run"""
 
 
 class Block(NamedTuple):
-    """A rectangle of runs: every size with every weight decay, seed and share of corrupted labels."""
+    """A rectangle of runs: every size with every weight decay, seed, share of corrupted labels, and steps `before` a mix."""
 
     sizes: Sequence[int]
     decays: Sequence[float]
     seeds: Sequence[int]
     steps: int
     corrupted: Sequence[float] = (0.0,)
+    before: Sequence[int] = ()
 
 
 @dataclass(frozen=True)
@@ -99,6 +106,13 @@ def from_parent(net: RunConfig, parent: tuple[int, int], run: RunConfig) -> RunC
     return replace(run, start_from=grokked, keep_optimizer=False)
 
 
+def _mixed(run: RunConfig, steps: int) -> RunConfig:
+    """`run` after `steps` on few pairs."""
+    first = Phase(steps=steps, dataset_size=FEW)
+    then = replace(run.phases[0], dataset_size=run.dataset_size, nested=False)
+    return replace(run, dataset_size=FEW, phases=(first, then, *run.phases[1:]))
+
+
 def _block(setting: Setting, kind: str, block: Block) -> list[RunConfig]:
     # A base that is valid at any size; the block sets its own.
     base = replace(setting.net, dataset_size=1, steps=block.steps)
@@ -106,11 +120,13 @@ def _block(setting: Setting, kind: str, block: Block) -> list[RunConfig]:
         base = replace(base, task="random")
     if kind.endswith("_coupled"):
         base = coupled(base, block.steps)
+    elif kind.endswith("_constant"):
+        base = replace(base, optimizer="adam")
     axes = {"dataset_size": block.sizes, "weight_decay": block.decays, "seed": block.seeds}
     runs = grid(base, **axes, corrupted=block.corrupted)
-    if kind.startswith(("ungrokking", "generalising", "corrupted")):
+    if kind.startswith(("ungrokking", "generalising", "corrupted", "mixed")):
         runs = [from_parent(setting.net, setting.parent, run) for run in runs]
-    return runs
+    return [_mixed(run, steps) for steps in block.before for run in runs] if block.before else runs
 
 
 def runs_of(setting: Setting, kind: str) -> tuple[RunConfig, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from realnet import RunConfig
@@ -23,7 +24,9 @@ ANSWER = 1e-4
 
 QUICK = Profile(
     "quick",
-    "about five minutes of training on two CPU cores: p = 43, width 64, and ungrokking at the paper's own size",
+    "about five minutes of training on two CPU cores: a part of the study at p = 43, width 64, with from-scratch "
+    "runs of its "
+    "own, and ungrokking at the paper's own size",
     (
         Setting(
             "base",
@@ -31,11 +34,17 @@ QUICK = Profile(
             replace(FINE, points_per_decade=12),
             (1664, 1000),
             {
-                "memorising_coupled": (Block((100, 300, 900), (1e-5, 1e-3), range(3), 1500),),
-                "generalising_coupled": (Block((700, 1600), (1e-5, 1e-3), range(3), 800),),
-                "ungrokking_coupled": (Block((60, 140, 200, 300, 400), (1e-5, 1e-3), range(6), 1600),),
-                "ungrokking": (Block((120,), (0.5, 2.0), range(4), 3000),),
-                "scratch_coupled": (Block((400, 560, 700, 900), (1e-3,), range(3), 2500),),
+                "memorising_coupled": (Block((100, 300, 900), (1e-5, 1e-4, 1e-3), range(4), 1500),),
+                "generalising_coupled": (Block((500, 1000), (1e-3,), range(10, 16), 800),),
+                "ungrokking_coupled": (
+                    Block((140, 200, 300, 450), (1e-4,), range(10, 20), 2500),
+                    Block((200, 300), (1e-3,), range(10, 20), 2500),
+                ),
+                "ungrokking": (
+                    Block((120,), (0.5,), range(10, 16), 3200),
+                    Block((120,), (2.0,), range(10, 16), 800),
+                ),
+                "scratch_coupled": (Block((500, 600, 700, 810, 940, 1100), (1e-3,), range(10, 16), 1200),),
             },
         ),
         Setting(
@@ -49,21 +58,24 @@ QUICK = Profile(
 )
 
 
-def _study(name: str, title: str, net: RunConfig, steps: int = 4000, seeds: int = 3, scratch: bool = True) -> Setting:
-    """A small setting at one coupled weight decay, sizes in proportion to the number of pairs."""
-    pairs = net.table_size
+def _study(
+    name: str, title: str, net: RunConfig, *, steps: int = 4000, seeds: int = 3, more: int = 0, singles: bool = True
+) -> Setting:
+    """A small setting at one coupled weight decay, sizes in proportion to the number of pairs.
 
-    def block(*shares: float, steps: int = steps, decay: float = ANSWER) -> tuple[Block, ...]:
-        return (Block(tuple(round(pairs * share) for share in shares), (decay,), range(seeds), steps),)
+    more      further seeds of ungrokking, in 3000 steps
+    singles   whether nets of one circuit are trained
+    """
 
-    kinds = {
-        "memorising_coupled": block(0.05, 0.15, 0.45),
-        "generalising_coupled": block(0.3, 0.8),
-        "ungrokking_coupled": block(0.05, 0.08, 0.12, 0.18, 0.27),
-    }
-    if scratch:
-        kinds["scratch"] = block(0.38, 0.57, 0.76, steps=6000, decay=1.0)
-    return Setting(name, title, net, (round(0.9 * pairs), 3000), kinds)
+    def block(*shares: float, steps: int = steps, seeds: Sequence[int] = range(seeds)) -> Block:
+        return Block(tuple(round(net.table_size * share) for share in shares), (ANSWER,), seeds, steps)
+
+    shares = (0.05, 0.08, 0.12, 0.18, 0.27)
+    kinds: dict[str, tuple[Block, ...]]
+    kinds = {"ungrokking_coupled": (block(*shares), block(*shares, steps=3000, seeds=range(seeds, seeds + more)))}
+    if singles:
+        kinds |= {"memorising_coupled": (block(0.05, 0.15, 0.45),), "generalising_coupled": (block(0.3, 0.8),)}
+    return Setting(name, title, net, (round(0.9 * net.table_size), 3000), kinds)
 
 
 def _task(name: str, title: str, net: RunConfig, *shares: float) -> Setting:
@@ -73,7 +85,7 @@ def _task(name: str, title: str, net: RunConfig, *shares: float) -> Setting:
     sizes = tuple(round(pairs * share) for share in shares)
     kinds = {"ungrokking": (Block(paper, (0.5, 2.0), range(3), 5000),)}
     if shares:
-        kinds["ungrokking_coupled"] = (Block(sizes, (ANSWER,), range(2), 2000),)
+        kinds["ungrokking_coupled"] = (Block(sizes, (ANSWER,), range(3), 2000),)
     return Setting(name, title, net, (round(0.9 * pairs), 3000), kinds)
 
 
@@ -118,13 +130,21 @@ STANDARD = Profile(
                     Block((200, 300), (1e-5, 1e-3), range(10, 20), 2500),
                 ),
                 "ungrokking": (
-                    Block((120, 180, 280), (0.5,), range(10, 14), 3200),
-                    Block((120, 180, 280), (2.0,), range(10, 14), 800),
+                    Block((120, 180, 280), (0.5,), range(10, 16), 3200),
+                    Block((120, 180, 280), (2.0,), range(10, 16), 800),
                 ),
-                "corrupted_coupled": (Block((800,), (1e-4,), range(10, 13), 2500, (0.0, 0.1, 0.2, 0.4)),),
-                "scratch_coupled": (Block((560,), (1e-3,), range(10, 22), 3000),),
-                "scratch": tuple(
-                    Block((850,), (decay,), range(10, 15), steps) for decay, steps in ((2.0, 3500), (4.0, 2000))
+                "corrupted_coupled": (Block((800,), (1e-4,), range(10, 16), 2500, (0.0, 0.1, 0.2, 0.4)),),
+                "mixed_coupled": (
+                    Block((480,), (1e-4, 1e-3), range(10, 14), 3000, before=(25, 50, 100, 150, 200, 300, 400)),
+                ),
+                "scratch_coupled": (
+                    Block((560,), (1e-3,), range(10, 42), 3000),
+                    Block((620,), (1e-3,), range(10, 30), 3000),
+                ),
+                "scratch": (
+                    Block((850,), (1.0,), range(10, 15), 7000),
+                    Block((850,), (2.0,), range(10, 20), 3500),
+                    Block((850,), (4.0,), range(10, 20), 2000),
                 ),
             },
         ),
@@ -133,7 +153,13 @@ STANDARD = Profile(
             "long runs near the threshold",
             replace(SMALL, light_every=200),
             (1664, 3000),
-            {"scratch": (Block((620, 660, 700), (1.0,), range(4), 40_000),)},
+            {
+                "scratch": (
+                    Block((620, 660, 700), (1.0,), range(4), 40_000),
+                    Block((330, 400, 480, 600), (4.0,), range(4), 20_000),
+                ),
+                "scratch_constant": (Block((480, 520, 560, 600), (1e-3,), range(10, 16), 20_000),),
+            },
         ),
         Setting(
             "small-decay",
@@ -145,11 +171,26 @@ STANDARD = Profile(
                 "scratch": (Block((1250,), (0.0, 0.03, 0.1), range(3), 10_000),),
             },
         ),
-        _study("width-32", "width 32", replace(SMALL, d_model=32, d_mlp=128)),
-        _study("width-128", "width 128", replace(SMALL, d_model=128, d_mlp=512), scratch=False),
+        Setting(
+            "p113",
+            "addition mod 113, width 128",
+            FULL,
+            (6000, 2500),
+            {
+                "ungrokking_coupled": (Block((350, 430, 530, 650, 800, 1000, 1250, 1500), (ANSWER,), range(3), 3000),),
+                "memorising_coupled": (Block((300, 650, 1500), (ANSWER,), range(3), 3000),),
+                "generalising_coupled": (
+                    Block((2400,), (ANSWER,), range(3), 2000),
+                    Block((4800,), (ANSWER,), range(2), 1500),
+                ),
+                "scratch_coupled": (Block((1000, 1500, 2000, 2800), (1e-3,), range(3), 4000),),
+            },
+        ),
+        _study("width-32", "width 32", replace(SMALL, d_model=32, d_mlp=128), more=3),
+        _study("width-128", "width 128", replace(SMALL, d_model=128, d_mlp=512), more=3),
         _study("modulus-31", "addition mod 31", replace(SMALL, p=31, dataset_size=1)),
         _study("modulus-59", "addition mod 59", replace(SMALL, p=59, dataset_size=1)),
-        _study("depth-2", "two layers", replace(SMALL, n_layers=2), steps=3000, seeds=2, scratch=False),
+        _study("depth-2", "two layers", replace(SMALL, n_layers=2), steps=3000, seeds=2, singles=False),
         _task("task-sub", "x − y mod 43", replace(SMALL, task="sub"), 0.12, 0.18, 0.27, 0.4),
         _task("task-div", "x / y mod 43", replace(SMALL, task="div", dataset_size=1), 0.09, 0.15, 0.25, 0.4),
         _task("task-squares", "x² + y² mod 43", replace(SMALL, task="x^2+y^2"), 0.05, 0.08, 0.125, 0.2),
@@ -159,7 +200,10 @@ STANDARD = Profile(
             "composition in S5",
             replace(SMALL, task="s5_xy", p=120),
             (12_960, 1500),
-            {"ungrokking": (Block((700, 1400, 2800, 5600), (1.0,), range(2), 2000),)},
+            {
+                "ungrokking": (Block((700, 1400, 2800, 5600), (1.0,), range(2), 2000),),
+                "ungrokking_coupled": (Block((700, 1400, 2800), (ANSWER,), range(1), 1000),),
+            },
         ),
     ),
 )

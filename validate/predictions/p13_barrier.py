@@ -68,6 +68,18 @@ def _laws(every: pd.DataFrame) -> list[dict[str, object]]:
     return rows
 
 
+def _laws_in_all(rows: list[dict[str, object]]) -> list[dict[str, object]]:
+    """Each law over all weight decays at which every law could be fitted, best first."""
+    table = pd.DataFrame(rows)
+    if table.empty:
+        return []
+    table = table[table.groupby("weight_decay").law.transform("nunique") == len(LAWS)]
+    table = table.assign(whole=table.log_likelihood_a_run * table.held_out_runs)
+    found = table.groupby("law")[["whole", "held_out_runs", "escapes_forecast", "escapes"]].sum()
+    found.insert(0, "log_likelihood_a_run", found.pop("whole") / found.held_out_runs)
+    return records(found.sort_values("log_likelihood_a_run", ascending=False).reset_index())
+
+
 def _warning(table: pd.DataFrame) -> Estimate:
     """Runs are compared with those of the same size and decay only: W_gen grows with D, and so does the outcome."""
     happened = table.test >= 0.5
@@ -78,7 +90,9 @@ def _warning(table: pd.DataFrame) -> Estimate:
         return nothing("no size at which some seeds generalise and others do not", len(table))
     centred = inside.gen_at_fit - cell.gen_at_fit.transform("mean")[inside.index]
     sizes = sorted(set(inside.dataset_size))
-    return Estimate(area_under_curve(centred, happened[inside.index]), len(inside), 0, f"sizes {sizes}")
+    escaped = happened[inside.index]
+    note = f"sizes {', '.join(map(str, sizes))}; {int(escaped.sum())} of {len(inside)} escaped"
+    return Estimate(area_under_curve(centred, escaped), len(inside), 0, note)
 
 
 def _measure(results: Results, protocol: str) -> Measurement:
@@ -105,10 +119,11 @@ def _measure(results: Results, protocol: str) -> Measurement:
     if len(fitted) > 4:
         beside["AUC over all sizes"] = Estimate(area_under_curve(every.gen_at_fit, every.test >= 0.5), len(every))
     table = every[["dataset_size", "weight_decay", "seed", "steps", "t_fit", "t_half", "gen_at_fit", "test"]]
+    laws = _laws(every)
     return Measurement(
         {TWO: _two_ends(results, protocol), WARNING: _warning(new)},
         beside,
-        {"escapes": rows, "laws": _laws(every), "runs": records(table)},
+        {"escapes": rows, "laws": laws, "laws in all": _laws_in_all(laws), "runs": records(table)},
         tuple(remarks),
     )
 

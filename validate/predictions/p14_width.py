@@ -8,7 +8,9 @@ import numpy as np
 
 from validate.measured import MissingResult, Results
 from validate.prediction import Criterion, Measurement, Prediction
-from validate.predictions.shared import at_answer, kind_of, mean, moving, thresholds
+from validate.predictions.p08_critical_size import crossing_of_efficiencies
+from validate.predictions.shared import apart, at_answer, kind_of, mean, moving, thresholds
+from validate.statistics.intervals import Interval
 
 __all__ = ["P14"]
 
@@ -28,10 +30,17 @@ def _measure(results: Results, protocol: str) -> Measurement:
         config = results.runs(name)[0].config
         found = thresholds(table)
         one = mean(found.ln_size, len(found), moving(found)).interval
+        try:
+            sizes = crossing_of_efficiencies(results, setting, protocol=protocol)
+            meet = apart(sizes, found.set_index("seed").ln_size, len(table)).interval
+        except MissingResult:
+            meet = Interval.unknown(0)
         rows.append({"setting": setting, "width": config["d_model"], "layers": config["n_layers"], "p": config["p"],
                      "task": config["task"], "pairs": math.exp(one.value), "low": math.exp(one.low),
                      "high": math.exp(min(one.high, 700)), "seeds": one.n, "runs": len(table),
-                     "share_of_pairs": math.exp(one.value) / int(table.pairs.iloc[0])})  # fmt: skip
+                     "share_of_pairs": math.exp(one.value) / int(table.pairs.iloc[0]),
+                     "ln_isologit_over_it": meet.value, "ln_low": meet.low, "ln_high": meet.high,
+                     "isologit_seeds": meet.n})  # fmt: skip
         if setting == "base" or setting.startswith("width-"):
             runs_there, still = runs_there + len(found), still + moving(found)
             for seed, size in zip(found.seed, found.ln_size, strict=True):

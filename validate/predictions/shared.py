@@ -6,7 +6,6 @@ import math
 from collections.abc import Iterable
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from validate.measured import Results
@@ -66,9 +65,14 @@ def mean(values: Iterable[float], runs: int, moving: int = 0, note: str = "") ->
     return Estimate(over_seeds(np.asarray(list(values), float)), runs, moving, note)
 
 
-def apart(first: npt.ArrayLike, second: npt.ArrayLike, runs: int, moving: int = 0, note: str = "") -> Estimate:
-    """Mean of `first` less mean of `second`, over different seeds."""
-    return Estimate(welch(first, second), runs, moving, note)
+def apart(first: pd.Series, second: pd.Series, runs: int, moving: int = 0, note: str = "") -> Estimate:
+    """Mean of `first` less mean of `second`, both indexed by seed.
+
+    Seeds with a value on both sides are compared with themselves; where no two are, Welch's interval between seeds.
+    """
+    own = (first - second).dropna()
+    interval = over_seeds(own) if len(own) > 1 else welch(first, second)
+    return Estimate(interval, runs, moving, note)
 
 
 def ln_sizes(interval: Interval) -> str:

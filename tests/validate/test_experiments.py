@@ -1,0 +1,74 @@
+"""Profiles: what a kind of run is, and that what is kept is what the profile trains."""
+
+import json
+from pathlib import Path
+
+import pytest
+import xarray as xr
+
+import realnet as rn
+from realnet.config import from_dict
+from validate.experiments import KINDS, PROFILES, Block, Setting, experiments
+from validate.experiments.design import FEW, runs_of
+
+NET = rn.RunConfig(p=23, d_model=16, d_mlp=32, n_heads=2, dataset_size=1)
+KEPT = Path(__file__).parent.parent.parent / "figures" / "data" / "validate"
+
+
+def one(kind: str, **block: object) -> rn.RunConfig:
+    made = Block((150,), (1e-3,), (4,), 1000)._replace(**block)
+    runs = runs_of(Setting("base", "", NET, (400, 300), {kind: (made,)}), kind)
+    assert len(runs) == 1
+    return runs[0]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_kind_names_its_protocol_and_its_start(kind: str) -> None:
+    run = one(kind)
+    assert (run.dataset_size, run.weight_decay, run.seed, run.steps) == (150, 1e-3, 4, 1000)
+    assert run.optimizer == ("adam" if kind.endswith(("_coupled", "_constant")) else "adamw")
+    assert [p.steps for p in run.phases] == ([800, 200] if kind.endswith("_coupled") else [])
+    assert [s.learning_rate for s in run.stages][-1] == (1e-4 if kind.endswith("_coupled") else 1e-3)
+    assert run.task == ("random" if kind.startswith("memorising") else "add")
+    parent = run.start_from
+    if kind.startswith(("memorising", "scratch")):
+        assert parent is None
+    else:
+        assert parent is not None
+        assert (parent.dataset_size, parent.steps, parent.weight_decay, parent.seed) == (400, 300, 1.0, 4)
+        assert not run.keep_optimizer
+
+
+def test_a_mixed_run_is_given_its_pairs_after_some_steps_on_few() -> None:
+    run = one("mixed_coupled", before=(70,))
+    assert run.steps == 1070
+    assert [(s.start, s.stop, s.dataset_size, s.learning_rate) for s in run.stages] == [
+        (0, 70, FEW, 1e-3),
+        (70, 870, 150, 1e-3),
+        (870, 1070, 150, 1e-4),
+    ]
+
+
+def test_labels_are_corrupted_by_the_share_that_is_asked() -> None:
+    assert one("corrupted_coupled", corrupted=(0.2,)).corrupted == 0.2
+
+
+def physics(runs: list[rn.RunConfig]) -> set[tuple[str, int]]:
+    return {(run.key, run.steps) for run in runs}
+
+
+@pytest.mark.parametrize("profile", ["quick", "standard"])
+def test_what_is_kept_is_what_the_profile_trains(profile: str) -> None:
+    wanted = {e.name: e.runs for e in experiments(PROFILES[profile])}
+    for file in sorted((KEPT / profile).glob("*/*.nc")):
+        name = f"{file.parent.name}/{file.stem}"
+        assert name in wanted, f"{name} is kept and not trained"
+        with xr.open_dataset(file) as kept:
+            states = dict(zip(kept.key.values.astype(str).ravel(), kept.status.values.astype(str).ravel(), strict=True))
+            configs = json.loads(kept.attrs["configs"])
+        runs = [from_dict(c) for key, c in configs.items() if states.get(key, "absent") != "absent"]
+        assert physics(runs) <= physics(list(wanted[name])), name
+        if profile == "quick":
+            assert physics(runs) == physics(list(wanted[name])), name
+    if profile == "quick":
+        assert all((KEPT / profile / f"{name}.nc").exists() for name in wanted)
