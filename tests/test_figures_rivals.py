@@ -191,7 +191,7 @@ def test_a_theory_is_right_where_what_it_affirms_or_denies_came_out(folder: Path
     assert theories.outcome("allows", "confirmed") == "allows"
     fig, numbers = theories.draw(Study(folder))
     plt.close(fig)
-    assert (numbers["score_0"], numbers["score_1"]) == ("2, 0, 0", "3, 2, 0")
+    assert (numbers["score_0"], numbers["score_1"]) == ("4, 0, 0", "3, 2, 0")
     assert numbers["apart"] == "O7 (teacher/o7)"
 
 

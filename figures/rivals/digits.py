@@ -17,7 +17,7 @@ CIRCUITS = {"true": ("gen", "true labels"), "shuffled": ("mem", "shuffled labels
 BOTTOM = "accuracy above chance at the smallest D′"
 
 CAPTION = """
-Coupled penalty, cross-entropy, 5000 digits for MNIST. Left: accuracy on digits never shown, of nets that had learned
+Coupled penalty, cross-entropy, 5000 digits for MNIST. {left}: accuracy on digits never shown, of nets that had learned
 3000 and went on with D′; median over seeds, band from least to greatest; dotted: chance. Above chance at the smallest D′:
 {bottom}; asked: below 0.05. {norms}n = {n} nets.
 """
@@ -46,6 +46,7 @@ def draw(study: Study) -> tuple[Figure, dict[str, object]]:
         right.legend(loc="best")
     return fig, {
         "n": len(runs),
+        "left": "Left" if words else "Shown",
         "bottom": str(verdicts.number("O9b", BOTTOM, "digits")),
         "norms": words,
     }
