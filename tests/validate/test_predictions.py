@@ -215,6 +215,12 @@ def test_p8a_says_where_logits_and_margins_cancel(lab: Lab) -> None:
     assert where["where f W_gen = m W_mem"] == pytest.approx(where["where the mean margin is 0"], abs=0.03)
     assert beside["m"].interval.value == pytest.approx(MARGIN_OF_MEM, rel=0.05)
     assert beside["f"].interval.value == pytest.approx(MARGIN_OF_GEN, rel=0.05)
+    # Only the nets at both ends say what a nat is worth.
+    table = lab.table("fresh/ungrokking_coupled")
+    ends = table.dataset_size.isin((table.dataset_size.min(), table.dataset_size.max()))
+    lab.tables["fresh/ungrokking_coupled"] = table.assign(margin=table.margin.where(ends, 2 * table.margin))
+    again = judged("P8a", lab).columns["coupled"].measurement.beside
+    assert (again["f"], again["m"]) == (beside["f"], beside["m"])
 
 
 def test_seeds_with_both_are_compared_with_themselves() -> None:
