@@ -126,7 +126,8 @@ def test_a_family_name_stands_for_its_members() -> None:
     [
         (["run", "--only", "P99"], ["--only takes predictions of P1a", "'P99'", "python -m validate list"]),
         (["report", "nowhere"], ["must be a folder", "'nowhere'", "python -m validate run"]),
-        (["report", "nowhere", "--only", ""], ["--only takes predictions of", "''"]),
+        (["report", "nowhere", "--only", ""], ["must be a folder", "'nowhere'"]),
+        (["run", "--only", ""], ["--only takes predictions of", "''"]),
         (["keep", "nowhere", "there"], ["must have been judged", "'nowhere'", "python -m validate report nowhere"]),
     ],
 )
