@@ -18,7 +18,7 @@ BOTTOM = "accuracy above chance at the smallest D′"
 
 CAPTION = """
 Coupled penalty, cross-entropy, 5000 digits for MNIST. {left}: accuracy on digits never shown, of nets that had learned
-3000 and went on with D′; median over seeds, band from least to greatest; dotted: chance. Above chance at the smallest D′:
+3000 and went on with D′; medians over seeds; dotted: chance. Above chance at the smallest D′:
 {bottom}; asked: below 0.05. {norms}n = {n} nets.
 """
 
@@ -45,7 +45,7 @@ def draw(study: Study) -> tuple[Figure, dict[str, object]]:
         right.set(xlabel="data set size D", ylabel="norm at a common logit")
         right.legend(loc="best")
     return fig, {
-        "n": len(runs),
+        "n": len(runs) + sum(len(verdicts.rows("O9a", label, "digits")) for _, label in CIRCUITS.values()),
         "left": "Left" if words else "Shown",
         "bottom": str(verdicts.number("O9b", BOTTOM, "digits")),
         "norms": words,
