@@ -177,13 +177,16 @@ def _report(folder: Path, predictions: Sequence[Prediction], only: Sequence[str]
     write_atomically(page, lambda name: Path(name).write_text(text, encoding="utf-8"))
     print(words.terminal(content))
     here = folder.resolve() == STUDY.resolve()
+    study = verdicts.load(STUDY / "verdicts.json") if (STUDY / "verdicts.json").exists() else None
+    # The rival theory's own predictions are not the study's.
+    alike = study is not None and not verdicts.words(content).keys().isdisjoint(verdicts.words(study))
     curve, where = ungrokking_curve(results), "trained here"
-    if not curve and (STUDY / "p113").exists():
+    if not curve and alike:
         curve, where = ungrokking_curve(Results(STUDY)), "from the saved study"
     if curve:
         print(words.curve(curve, where), end="\n\n")
-    if not here and (STUDY / "verdicts.json").exists():
-        print(words.agreement(content, verdicts.load(STUDY / "verdicts.json")), end="\n\n")
+    if study and alike and not here:
+        print(words.agreement(content, study), end="\n\n")
     print(f"verdicts: {saved}\nreport:   {page}\nwith pictures, in a browser: python -m figures page {folder}")
 
 

@@ -183,7 +183,7 @@ STANDARD = Profile(
                     Block((2400,), (ANSWER,), range(3), 2000),
                     Block((4800,), (ANSWER,), range(2), 1500),
                 ),
-                "scratch_coupled": (Block((1000, 1500, 2000, 2800), (1e-3,), range(3), 4000),),
+                "scratch_coupled": (Block((1000, 1500, 2000), (1e-3,), range(2), 4000),),
             },
         ),
         _study("width-32", "width 32", replace(SMALL, d_model=32, d_mlp=128), more=3),
