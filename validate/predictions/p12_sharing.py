@@ -79,5 +79,5 @@ P12 = Prediction(
     "above κ only, "
     "was found at that bound, and the rule read confirmed. It is looked for from 0.7 now, since circuits with labels "
     "of their "
-    "own coexist below κ too; that refutes the claim.",
+    "own coexist below κ too; that refutes the claim. Its two μ are compared seed by seed since seeds were added.",
 )
