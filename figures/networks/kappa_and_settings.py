@@ -29,7 +29,7 @@ WAYS = (
 MEET = ("ln_isologit_over_it", "ln_low", "ln_high")
 
 CAPTION = """
-Left: degree κ of logits in the norm of nets at rest: {kappas}. Grey: the paper's, and 2. Centre, right: ungrokking
+Left: degree κ of nets at rest: {kappas}. Grey: the paper's, and 2. Centre, right: ungrokking
 threshold, coupled, α = 10⁻⁴, against width and modulus, 95 % intervals; grey: a constant share of p² pairs.
 {settings} n = {n} settings.
 """
@@ -81,12 +81,12 @@ def draw(study: Study) -> tuple[Figure, dict[str, object]]:
         primes = [table.p.min() / 1.2, table.p.max() * 1.2]
         right.plot(primes, [base.pairs * (p / base.p) ** 2 for p in primes], color=GREY, lw=1.0, zorder=0)
     centre.set_ylabel("ungrokking threshold (pairs)")
-    met = "Diamonds: where a setting's own efficiencies meet. " if MEET[0] in table else ""
+    met = "Diamonds: where a setting's efficiencies meet. " if MEET[0] in table else ""
     shares = [100 * row.share_of_pairs for row in table.itertuples()]
     return fig, {
         "n": len(table),
         "kappas": "; ".join(words),
-        "settings": f"{met}It is {min(shares):.0f} to {max(shares):.0f} % of the pairs."
+        "settings": f"{met}{min(shares):.0f} to {max(shares):.0f} % of pairs."
         if shares
         else "No settings were trained.",
     }
