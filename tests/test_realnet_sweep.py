@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 import os
 import signal
 import subprocess
@@ -286,15 +288,19 @@ def alone(tmp_path_factory: pytest.TempPathFactory) -> xr.Dataset:
 def kill_a_trainer(out: Path, pids: object) -> threading.Thread:
     """Kills, once something has been trained, a process that holds a run; says so in `killed`."""
 
-    def work() -> None:
-        wait_for(lambda: list((out / "locks").glob("*.lease")))
+    def kill() -> bool:
         for path in (out / "locks").glob("*.lease"):
-            beat = out / "locks" / f"{path.read_text()}.beat"
-            pid = __import__("json").loads(beat.read_text())["pid"]
-            if pid != os.getpid():
-                os.kill(pid, signal.SIGKILL)
-                pids.append(pid)
-                return
+            # A lease or its beat may be gone, or not there yet, when it is read.
+            with contextlib.suppress(OSError, ValueError):
+                pid = json.loads((out / "locks" / f"{path.read_text()}.beat").read_text())["pid"]
+                if pid != os.getpid():
+                    os.kill(pid, signal.SIGKILL)
+                    pids.append(pid)
+                    return True
+        return False
+
+    def work() -> None:
+        wait_for(kill)
 
     thread = threading.Thread(target=work)
     thread.start()

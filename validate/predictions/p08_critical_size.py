@@ -115,7 +115,7 @@ P8A = _prediction(
     0.08,
     10,
     "The margin was a factor of 1.5, which any accuracy from 0.1 to 0.9 would have passed. Coupled runs decide, on "
-    "new seeds. Seeds with nets on both sides are compared with themselves, which `quick` needs at its width of 32.",
+    "new seeds. Seeds with nets on both sides are compared with themselves.",
 )
 P8B = _prediction(
     "P8b",
