@@ -154,7 +154,7 @@ ALIASES = {
 
 def unknown(kind: str, name: str, known: Iterable[str]) -> ValueError:
     """The error for a name that is none of `known`, with the nearest one offered."""
-    known = sorted(known)
+    known = sorted(set(known))
     meant = ALIASES.get(name.lower())
     near = [meant] if meant in known else difflib.get_close_matches(name, known, n=1)
     hint = f"Did you mean {near[0]!r}? " if near else ""

@@ -4,9 +4,7 @@
     python -m tests.benchmarks.bench_realnet ratio      # one part of them (PARTS)
     python -m tests.benchmarks.bench_realnet --shared ratio      # others use the machine: processor time, one thread
 
-Ratios are per run-step with the same threads on both sides. Two baselines: the reference module, and one
-in the manner of nanoGPT (nn.Linear, fused query-key-value); the faster one counts. Both compute every
-position, as a plain module does, and unembed the last.
+Ratios are per run-step with the same threads on both sides, to the faster of two baselines (`plain`).
 """
 
 from __future__ import annotations
@@ -32,65 +30,19 @@ from unittest import mock
 import numpy as np
 import torch
 from threadpoolctl import threadpool_info, threadpool_limits
-from torch import Tensor, nn
-from torch.nn import functional as F
 
 import realnet as rn
 from realnet.engine import buffers, compiled, ensemble
 from realnet.engine.ensemble import Stack
 from realnet.engine.replay import workers
-from realnet.nets.layout import trained
 from realnet.records import Folder, environment
-from realnet.tasks.modular import table
 from realnet.training.job import Job, measured_steps
+from tests.benchmarks.measure import RESULTS as FOLDER
+from tests.benchmarks.measure import spread
+from tests.benchmarks.plain import CPU, PAPER, SMALL, plain_loop, work
 
-RESULTS = Path(__file__).parent / "results" / "realnet.json"
+RESULTS = FOLDER / "realnet.json"
 CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-CPU = torch.device("cpu")
-SMALL = rn.RunConfig(p=43, d_model=64, d_mlp=256, dataset_size=1000)
-PAPER = rn.RunConfig(dataset_size=3830)
-
-
-class FusedTransformer(nn.Module):
-    """One block in the manner of nanoGPT: Linear layers, queries, keys and values in one product."""
-
-    def __init__(self, c: rn.RunConfig) -> None:
-        super().__init__()
-        self.heads, self.p = c.n_heads, c.p
-        self.embed, self.place = (
-            nn.Embedding(c.p + 1, c.d_model),
-            nn.Parameter(torch.randn(3, c.d_model) / 10),
-        )
-        self.qkv, self.out = (nn.Linear(c.d_model, n * c.d_model, bias=False) for n in (3, 1))
-        self.up, self.down = (
-            nn.Linear(c.d_model, c.d_mlp, bias=False),
-            nn.Linear(c.d_mlp, c.d_model, bias=False),
-        )
-        self.unembed = nn.Linear(c.d_model, c.p, bias=False)
-
-    def forward(self, x: Tensor, y: Tensor) -> Tensor:
-        r = self.embed(torch.stack([x, y, torch.full_like(x, self.p)], 1)) + self.place
-        q, k, v = (z.unflatten(-1, (self.heads, -1)).transpose(1, 2) for z in self.qkv(r).chunk(3, -1))
-        r = r + self.out(F.scaled_dot_product_attention(q, k, v, is_causal=True).transpose(1, 2).flatten(2))
-        r = r + self.down(F.relu(self.up(r)))
-        logits: Tensor = self.unembed(r[:, -1])
-        return logits
-
-
-def plain_loop(config: rn.RunConfig, kind: str, device: torch.device = CPU) -> Callable[[], None]:
-    """A function that takes one step of a plain training loop."""
-    data, pairs = Stack([config], CPU).data[0], table(config.task, config.p)
-    x, y, label = (torch.from_numpy(z[data.train]).long().to(device) for z in (pairs.x, pairs.y, data.labels))
-    net = trained(config, Stack([config], CPU).weights[0]) if kind == "reference" else FusedTransformer(config)
-    net = net.to(device)
-    optimizer = torch.optim.AdamW(net.parameters(), 1e-3, betas=(0.9, 0.98), weight_decay=1.0)
-
-    def step() -> None:
-        optimizer.zero_grad()
-        F.cross_entropy(net(x, y), label).backward()
-        optimizer.step()
-
-    return step
 
 
 class Clock:
@@ -114,11 +66,6 @@ def seconds(act: Callable[[], object], times: int) -> float:
     return (clock() - start) / times
 
 
-def spread(values: list[float]) -> dict[str, float | int]:
-    """Median, extremes and number of repeats."""
-    return {"median": statistics.median(values), "min": min(values), "max": max(values), "n": len(values)}
-
-
 def matmul_rate(threads: int) -> dict[str, float]:
     """Floating-point operations per second in large products: torch's own, and BLAS with a thread a run."""
     n = 1536
@@ -130,21 +77,6 @@ def matmul_rate(threads: int) -> dict[str, float]:
         together = lambda: list(pool.map(lambda _: x @ y, range(threads)))  # noqa: E731
         blas_rate = max(threads * 2 * n**3 / seconds(together, 3) for _ in range(3))
     return {"torch": torch_rate, "blas": blas_rate}
-
-
-def work(c: rn.RunConfig) -> dict[str, float]:
-    """Floating-point operations of a step, 2 a multiply-add, backward included, on each path."""
-    d, m, q, n = c.d_model, c.d_mlp, c.p, c.dataset_size
-    plain = 3 * 2 * n * (3 * (4 * d * d + 2 * d * m) + d * q)
-    rows, classes = 2 * q + 1, -(-q // 16) * 16
-    tables = rows * d * d + d * d * (m + classes) + rows * d * (m + classes) + m * d * classes
-    look_ups = 2 * c.n_heads * n * (m + classes)
-    return {
-        "plain": plain,
-        "stacked": 3 * 2 * (n * (d * (m + classes) + m * classes) + rows * d * d + d * d * (m + classes)),
-        "compiled": 3 * 2 * (n * m * classes + tables + look_ups),
-        "look_ups": 3 * 2 * look_ups,
-    }
 
 
 class Others:

@@ -24,8 +24,8 @@ import torch
 import realnet as rn
 from realnet.engine.ensemble import Stack
 from realnet.engine.replay import workers
-from tests.benchmarks.bench_realnet import PAPER, SMALL, plain_loop, spread, work
-from tests.benchmarks.measure import RESULTS, Log
+from tests.benchmarks.measure import RESULTS, Log, spread
+from tests.benchmarks.plain import PAPER, SMALL, plain_loop, work
 
 TINY = rn.RunConfig(p=11, d_model=16, d_mlp=32, n_heads=2, dataset_size=60)
 

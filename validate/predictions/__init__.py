@@ -10,8 +10,7 @@ from validate.predictions.p01_efficiency import P1A, P1B
 from validate.predictions.p02_ungrokking import P2
 from validate.predictions.p03_weight_decay import P3
 from validate.predictions.p04_semi_grokking import P4
-from validate.predictions.p05_grokking_time import P5
-from validate.predictions.p06_ungrokking_time import P6
+from validate.predictions.p05_times import P5, P6
 from validate.predictions.p07_gap import P7
 from validate.predictions.p08_critical_size import P8A, P8B
 from validate.predictions.p09_power_law import P9

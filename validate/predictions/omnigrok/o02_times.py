@@ -9,8 +9,8 @@ import numpy as np
 from validate.measured import Results
 from validate.prediction import Criterion, Estimate, Measurement, Prediction
 from validate.predictions.omnigrok.curves import BASE, at, delays, landscape, rows
+from validate.predictions.p05_times import exponent
 from validate.predictions.shared import mean, records
-from validate.predictions.times import exponent
 from validate.statistics.intervals import over_seeds, proportion
 
 __all__ = ["O2A", "O2B", "O3", "O4"]
