@@ -218,7 +218,8 @@ def profile() -> dict[str, Any]:
             w, g = stack._named
             e, s = stack._examples, stack._buffers()
             blocks = [(i, min(i + buffers.ROWS, len(e.x))) for i in range(0, len(e.x), buffers.ROWS)]
-            h, f, o = (np.ones(z.shape, z.dtype) for z in (s.hidden, s.fold, s.out))
+            m = len(s.fold)
+            h, f, o = (np.ones(z.shape, z.dtype) for z in (s.rows[:, :m], s.fold, s.rows[:, m:]))
             parts: dict[str, Callable[[], object]] = {
                 "whole step": lambda stack=stack: stack.advance(1),
                 "gradient": lambda stack=stack: stack.gradient(),

@@ -38,7 +38,8 @@ QUICK = Profile(
                 "generalising_coupled": (Block((500, 1000), (1e-3,), range(10, 16), 800),),
                 "ungrokking_coupled": (
                     Block((140, 200, 300, 450), (1e-4,), range(10, 20), 2500),
-                    Block((200, 300), (1e-3,), range(10, 20), 2500),
+                    # The largest too: where it lies above 300, a seed's threshold must still lie between sizes (P3).
+                    Block((200, 300, 450), (1e-3,), range(10, 20), 2500),
                 ),
                 "ungrokking": (
                     Block((120,), (0.5,), range(10, 16), 3200),
