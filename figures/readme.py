@@ -236,16 +236,9 @@ def networks() -> str:
             rate = f"{case['fraction_of_matmul_rate']['realnet']:.2f}"
             rows.append((name + "s" * (threads > 1), between(case["ratio"]), rate))
     head = ("case", "against the faster plain loop, per run-step", "of the matrix-product rate")
-    commit = ratios["paper, 2 threads"]["commit"][:7]
-    shared = load("realnet")["ratio, shared machine"]
-    now = " and ".join(
-        f"{between(shared[f'{size}, 1 threads']['ratio'])} (p = {shared[f'{size}, 1 threads']['config']['p']})"
-        for size in ("small", "paper")
-    )
     about = (
-        f"Both sides with the same threads; {env['processor']}, {env['cores']} cores, torch {env['versions']['torch']}; "
-        f"on a quiet machine at commit {commit}. Later, at commit {shared['environment']['commit'][:7]}, on one that others "
-        f"used (load {shared['environment']['load_average']:.0f}), one thread by its processor's time: {now}."
+        f"Both sides with the same threads; {env['processor']}, {env['cores']} cores, torch {env['versions']['torch']}, "
+        f"on a quiet machine at commit {env['commit'][:7]}."
     )
     return f"{table(head, rows)}\n\n{about}"
 
