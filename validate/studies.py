@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from realnet.tasks.files import FULL_DATA
 from validate.experiments.omnigrok import STAND_INS
 from validate.measured import MissingResult, Results
 from validate.predictions.shared import thresholds
@@ -155,6 +156,14 @@ def constant_rate(results: Results) -> Rows:
     return rows
 
 
+def _on_full_data(results: Results, setting: str) -> str:
+    """What is to be added to the setting's stand-ins, if its runs had full data."""
+    configs = [run.config for name in results.names if name.startswith(f"{setting}/") for run in results.runs(name)]
+    told = {option for config in configs for option, _ in config["options"]}
+    full = sorted(told & {option for option, *_ in FULL_DATA.values()})
+    return f" (here on full data, {full[0]})" if full else ""
+
+
 STUDIES = {
     "Ungrokking at the paper's size": ungrokking_curve,
     "Weight decay down to 0": small_decays,
@@ -169,7 +178,11 @@ STUDIES = {
 def studies(results: Results) -> dict[str, Rows]:
     """All of them that have rows, and what rival explanations say."""
     found = {title: study(results) for title, study in STUDIES.items()}
-    standing = [{"setting": name, "what": STAND_INS[name]} for name in results.settings if name in STAND_INS]
+    standing = [
+        {"setting": name, "what": STAND_INS[name] + _on_full_data(results, name)}
+        for name in results.settings
+        if name in STAND_INS
+    ]
     return {t: rows for t, rows in (found | {"Stand-ins": standing}).items() if rows} | {
         "Rival explanations": rival_rows()
     }

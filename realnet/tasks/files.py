@@ -1,4 +1,4 @@
-"""Data that packages bring along: read from where pip put them, never copied."""
+"""Data that packages bring along, read from where pip put them and never copied; or a folder of the full data."""
 
 from __future__ import annotations
 
@@ -7,7 +7,15 @@ from pathlib import Path
 
 from realnet.fields import ConfigError
 
-__all__ = ["damaged", "package_file"]
+__all__ = ["FULL_DATA", "damaged", "folder_file", "package_file"]
+
+FULL_DATA = {
+    "mnist": ("mnist_folder", "train-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-images-idx3-ubyte",
+              "t10k-labels-idx1-ubyte"),
+    "reviews": ("imdb_folder", "IMDB Dataset.csv"),
+    "molecules": ("qm9_folder", "gdb9.sdf", "gdb9.sdf.csv"),
+}  # fmt: skip
+"""By task: the option that names a folder of full data, and the files in it"""
 
 
 def package_file(package: str, distribution: str, *parts: str) -> Path:
@@ -21,6 +29,16 @@ def package_file(package: str, distribution: str, *parts: str) -> Path:
     if not path.is_file():
         raise ConfigError(f"{distribution} must hold {path}; received 'no such file'. {command}")
     return path
+
+
+def folder_file(task: str, folder: Path, name: str) -> Path:
+    """The file `name` of the folder of a task's full data, plain or .gz. Errors: ConfigError."""
+    for path in (folder / name, folder / f"{name}.gz"):
+        if path.is_file():
+            return path
+    option = FULL_DATA[task][0]
+    remedy = f"Put it there, or leave {option} out for the data that pip brings."
+    raise ConfigError(f"{option} must hold {name}; received {str(folder)!r}. {remedy}")
 
 
 def damaged(path: Path, problem: object) -> ConfigError:

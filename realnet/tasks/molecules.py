@@ -10,18 +10,21 @@ import csv
 import functools
 import importlib
 import math
+from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from realnet.fields import ConfigError, require
-from realnet.tasks.files import damaged, package_file
+from realnet.tasks.files import FULL_DATA, damaged, folder_file, package_file
 from realnet.tasks.task import DATA, Task
 
 __all__ = ["molecules", "polarisability"]
 
 ELEMENTS = ("H", "C", "N", "O", "F")
 AVOGADRO = 6.02214076e23  # 1/mol
+BOHR = 0.529177210903  # ångström
 ATOM_FEATURES, BOND_KINDS = 11, 4
 
 
@@ -32,18 +35,24 @@ def polarisability(refractive_index: float, molar_mass: float, density: float) -
 
 
 def molecules(
-    seed: int, examples: int = 1000, max_atoms: int = 9, test: int | None = None, tolerance: float | None = None
+    seed: int,
+    examples: int = 1000,
+    max_atoms: int = 9,
+    test: int | None = None,
+    tolerance: float | None = None,
+    qm9_folder: str | None = None,
 ) -> Task:
     """Graphs of molecules of C, H, N, O and F with at most `max_atoms` heavy atoms, and their polarisability in ångström^3.
 
     Inputs: atoms [examples, max_atoms, 11] (element, neighbours, hydrogens, aromatic, in a ring, charge; 0 where there is
     no atom) and bonds [examples, max_atoms, max_atoms, 4] (single, double, triple, aromatic). The choice is seeded.
-    `test` examples are kept for judging, half of them by default. Errors: ConfigError for missing packages, a damaged
-    file, or more examples than there are.
+    `test` examples are kept for judging, half of them by default. qm9_folder: with gdb9.sdf and gdb9.sdf.csv, used
+    instead; the few molecules whose valences rdkit refuses are left out. Errors: ConfigError for missing packages or
+    files, a damaged one, a molecule that cannot be read, or more examples than there are.
     """
     whole = isinstance(max_atoms, int) and max_atoms >= 1
     require(whole, "max_atoms must be an integer, at least 1", max_atoms, "QM9's own limit is 9.")
-    atoms, bonds, values = _graphs(max_atoms)
+    atoms, bonds, values = _graphs(max_atoms, qm9_folder)
     fits = 2 <= examples <= len(values)
     require(fits, f"examples must be 2 .. {len(values)} of {max_atoms} heavy atoms", examples, "Choose another number.")
     chosen = np.random.default_rng([seed, DATA]).permutation(len(values))[:examples]
@@ -77,19 +86,53 @@ def _measured() -> list[tuple[str, float]]:
     return list(found.values())
 
 
-@functools.lru_cache(maxsize=4)
-def _graphs(max_atoms: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _chemistry() -> Any:
     try:
-        chemistry: Any = importlib.import_module("rdkit.Chem")
         log: Any = importlib.import_module("rdkit.RDLogger")
+        log.DisableLog("rdApp.*")
+        return importlib.import_module("rdkit.Chem")
     except ImportError as error:
         command = "Run: python -m pip install rdkit (or all data: pip install 'two-circuits[data]')."
         raise ConfigError(f"molecules need the package rdkit; received {str(error)!r}. {command}") from error
-    log.DisableLog("rdApp.*")
-    atoms, bonds, values = [], [], []
+
+
+def _structures() -> Iterable[tuple[Any, float]]:
+    chemistry = _chemistry()
     for smiles, value in _measured():
         molecule = chemistry.MolFromSmiles(smiles)
-        if molecule is None or not 0 < molecule.GetNumAtoms() <= max_atoms or not math.isfinite(value):
+        if molecule is None:
+            raise ConfigError(
+                f"a molecule must be SMILES that rdkit reads; received {smiles!r}. Install chemicals again."
+            )
+        yield molecule, value
+
+
+def _qm9(folder: Path) -> Iterable[tuple[Any, float]]:
+    chemistry = _chemistry()
+    shapes, table = (folder_file("molecules", folder, name) for name in FULL_DATA["molecules"][1:])
+    try:
+        with table.open(encoding="utf-8", newline="") as file:
+            values = [float(row["alpha"]) * BOHR**3 for row in csv.DictReader(file)]
+    except (OSError, UnicodeDecodeError, csv.Error, KeyError, TypeError, ValueError) as error:
+        raise damaged(table, repr(error)) from error
+    try:
+        read = chemistry.SDMolSupplier(str(shapes), sanitize=False, removeHs=False)
+    except OSError as error:
+        raise damaged(shapes, error) from error
+    if len(read) != len(values) or not values:
+        raise damaged(shapes, f"{len(read)} molecules for the {len(values)} values of {table.name}")
+    for number, (molecule, value) in enumerate(zip(read, values, strict=True), 1):
+        if molecule is None:
+            raise damaged(shapes, f"a molecule that rdkit cannot read, number {number}")
+        if chemistry.SanitizeMol(molecule, catchErrors=True) == chemistry.SanitizeFlags.SANITIZE_NONE:
+            yield chemistry.RemoveHs(molecule), value
+
+
+@functools.lru_cache(maxsize=4)
+def _graphs(max_atoms: int, folder: str | None = None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    atoms, bonds, values = [], [], []
+    for molecule, value in _structures() if folder is None else _qm9(Path(folder)):
+        if not 0 < molecule.GetNumAtoms() <= max_atoms or not math.isfinite(value):
             continue
         if any(atom.GetSymbol() not in ELEMENTS for atom in molecule.GetAtoms()):
             continue

