@@ -124,7 +124,8 @@ class Trainer:
                 print("timing a few steps; the first time on a machine this compiles too", file=sys.stderr)
                 print(preflight(stacks, at, self.folder, self.device, self.workers), file=sys.stderr)
             total = sum(config.steps - step for config, step in at.items())
-            with tqdm(total=total, unit="run-step", disable=told, smoothing=0.05) as bar:
+            often = 0.1 if sys.stderr.isatty() else 10.0  # seconds; a log keeps every line
+            with tqdm(total=total, unit="run-step", disable=told, smoothing=0.05, mininterval=often) as bar:
                 trained = self._work(stacks, bar, finished)
             if trained:
                 self.leases.wants(False)
