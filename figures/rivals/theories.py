@@ -29,6 +29,18 @@ the runs. n = {n} runs.
 """
 
 
+SET = {"D_crit": r"$D_\mathrm{crit}$", "norm^κ": r"norm$^\kappa$", "w_0/w_c": "$w_0/w_c$", " %": "\u00a0%"}
+"""How a claim's symbols are set"""
+
+
+def typeset(claim: str, width: int = 54) -> str:
+    """The claim on lines of about `width` characters, its symbols as mathematics."""
+    text = "\n".join(textwrap.wrap(claim.replace(" %", SET[" %"]), width))
+    for plain, symbol in SET.items():
+        text = text.replace(plain, symbol)
+    return text
+
+
 def outcome(says: str, verdict: str) -> str:
     """right, wrong or open; what it says where that is no yes or no."""
     if says not in FIRM:
@@ -48,8 +60,9 @@ def draw(study: Study) -> tuple[Figure, dict[str, object]]:
     runs = {p["id"]: ", ".join(p["experiments"]) for p in predictions}
     halves = [[r for id, r in rows.items() if id.startswith(letter)] for letter in "PO"]
     halves = [half for half in halves if half]
-    words = {id: textwrap.wrap(row["claim"], 54) for id, row in rows.items()}
-    height = max(sum(1.6 + 0.8 * len(words[row["prediction"]]) for row in half) for half in halves)
+    words = {id: typeset(row["claim"]) for id, row in rows.items()}
+    tall = {id: 2.4 + 0.8 * text.count("\n") for id, text in words.items()}
+    height = max(sum(tall[row["prediction"]] for row in half) for half in halves)
     fig, panels = plt.subplots(1, len(halves), figsize=(3.5 * len(halves), 0.9 + 0.115 * height), squeeze=False)
     score = {theory: {"right": 0, "wrong": 0, "open": 0} for theory in THEORIES}
     apart = []
@@ -59,12 +72,11 @@ def draw(study: Study) -> tuple[Figure, dict[str, object]]:
             axes.text(x, -1.2, theory.replace(" ", "\n"), ha="center", va="bottom", fontsize=6, fontweight="bold")
         for k, row in enumerate(half):
             id, verdict = row["prediction"], row["verdict"]
-            own = 1.6 + 0.8 * len(words[id])
             if k % 2 == 0:
-                axes.axhspan(y - 0.9, y + own - 0.9, color="0.965", lw=0, zorder=0)
+                axes.axhspan(y - 0.9, y + tall[id] - 0.9, color="0.965", lw=0, zorder=0)
             axes.text(0.0, y, id, fontsize=6.5, fontweight="bold", va="center")
             axes.text(0.09, y, verdict, fontsize=6.5, va="center", color=VERDICTS.get(verdict, GREY))
-            axes.text(0.0, y + 0.7, "\n".join(words[id]), fontsize=5.2, va="top", linespacing=1.0)
+            axes.text(0.0, y + 0.7, words[id], fontsize=5.2, va="top", linespacing=1.0)
             for theory, x in zip(THEORIES, (0.76, 0.93), strict=True):
                 came = outcome(row[theory], verdict)
                 if came in LOOKS:
@@ -75,8 +87,8 @@ def draw(study: Study) -> tuple[Figure, dict[str, object]]:
                     axes.text(x, y + 0.7, came, fontsize=5.6, color="0.55", ha="center", va="center")
             if row["decides"] == BOTH:
                 apart.append(f"{id} ({runs[id]})")
-                axes.plot([-0.03, -0.03], [y - 0.6, y + own - 1.2], color="0.3", lw=2.2, solid_capstyle="butt")
-            y += own
+                axes.plot([-0.03, -0.03], [y - 0.6, y + tall[id] - 1.2], color="0.3", lw=2.2, solid_capstyle="butt")
+            y += tall[id]
         axes.set(xlim=(-0.05, 1.02), ylim=(height - 0.9, -3.2))
         axes.set_axis_off()
     handles = [Line2D([], [], ls="", marker=m, ms=5, color=VERDICTS[v], mfc="w" if name == "open" else VERDICTS[v],
