@@ -26,18 +26,8 @@ if TYPE_CHECKING:
 # Points that a thread takes at a time: enough to fill its lanes, few enough for an even load and a bar that moves.
 LEAST_BLOCK, MOST_BLOCK = 2 * LANES, 2048
 SETTINGS = (
-    "t_end",
-    "method",
-    "learning_rate",
-    "noise",
-    "seed",
-    "start",
-    "times",
-    "rtol",
-    "criteria",
-    "threads",
-    "progress",
-)
+    "t_end", "method", "learning_rate", "noise", "seed", "start", "times", "rtol", "criteria", "threads", "progress",
+)  # fmt: skip
 
 
 def sweep(
