@@ -51,6 +51,8 @@ data: $(READY)
 	$(BIN)/python -m validate keep runs/validate/standard figures/data/validate/standard
 	$(BIN)/python -m validate run --profile quick
 	$(BIN)/python -m validate keep runs/validate/quick figures/data/validate/quick
+	$(BIN)/python -m validate run --profile omnigrok
+	$(BIN)/python -m validate keep runs/validate/omnigrok figures/data/validate/omnigrok
 
 bench: $(READY)
 	$(BIN)/python -m tests.benchmarks

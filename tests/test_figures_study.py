@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 import xarray as xr
 
-from figures.networks.lines import beside
+from figures.lines import beside
 from figures.paths import SAVED
 from figures.study import Study, dense
 

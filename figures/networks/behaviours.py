@@ -12,9 +12,9 @@ from matplotlib.figure import Figure
 
 import toymodel as tm
 
+from ..lines import decay_name
 from ..palette import BEHAVIOUR_COLOURS, COLOURS, CRITICAL, GREY
 from ..study import Run, Study, behaviour, dense
-from .lines import decay_name
 
 DATA = ("base/scratch.nc", "base/ungrokking.nc")
 ALSO = ("long/scratch.nc", "base/scratch_coupled.nc", "base/ungrokking_coupled.nc")

@@ -12,9 +12,9 @@ from matplotlib.figure import Figure
 
 import toymodel as tm
 
+from ..lines import decay_name, middle, number_axis
 from ..palette import COLOURS, GREY, decay_colours
 from ..study import Run, Study, dense
-from .lines import decay_name, middle, number_axis
 
 DATA = ("realnet/grokking.nc", "base/ungrokking_coupled.nc")
 STYLES = ("-", ":", "--", "-.")

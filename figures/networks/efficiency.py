@@ -9,9 +9,9 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from ..lines import critical, number_axis
 from ..palette import COLOURS, CRITICAL, size_colours
 from ..study import Study
-from .lines import critical, number_axis
 
 DATA = ("verdicts.json", "base/memorising_coupled.nc")
 LEAST = 1.0  # nats that the nets of a size must span for a line

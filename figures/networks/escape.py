@@ -15,9 +15,9 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
+from ..lines import beside, middle, number_axis, thresholds
 from ..palette import CRITICAL, GREY, PROTOCOLS
 from ..study import Run, Study
-from .lines import beside, middle, number_axis, thresholds
 
 DATA = ("verdicts.json", "base/scratch.nc")
 ALSO = (

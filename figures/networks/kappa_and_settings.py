@@ -13,9 +13,9 @@ from matplotlib.figure import Figure
 
 import toymodel as tm
 
+from ..lines import number_axis
 from ..palette import BOTH, COLOURS, GREY
 from ..study import Study
-from .lines import number_axis
 
 DATA = ("verdicts.json", "base/memorising_coupled.nc")
 # Where κ comes from: label, prediction, its number, colour.

@@ -8,9 +8,9 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.figure import Figure
 
+from ..lines import decay_name, medians, middle, number_axis, thresholds
 from ..palette import GREY, decay_colours
 from ..study import Study
-from .lines import decay_name, medians, middle, number_axis, thresholds
 
 TASKS = {
     "base": "x + y",

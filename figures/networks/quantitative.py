@@ -15,9 +15,9 @@ from matplotlib.figure import Figure
 
 import toymodel as tm
 
+from ..lines import number_axis
 from ..palette import BOTH, COLOURS, CRITICAL, GREY
 from ..study import Study
-from .lines import number_axis
 
 DATA = ("verdicts.json", "base/memorising_coupled.nc", "base/generalising_coupled.nc", "base/ungrokking_coupled.nc")
 ALSO = ("fresh/ungrokking_coupled.nc",)

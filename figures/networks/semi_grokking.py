@@ -10,9 +10,9 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from ..lines import beside, number_axis
 from ..palette import COLOURS, GREY, size_colours
 from ..study import Study
-from .lines import beside, number_axis
 
 DATA = ("base/scratch.nc",)
 ALSO = ("long/scratch.nc",)

@@ -13,9 +13,9 @@ from matplotlib.lines import Line2D
 
 import toymodel as tm
 
+from ..lines import decay_name, middle, number_axis, thresholds
 from ..palette import CRITICAL, GREY, decay_colours
 from ..study import Run, Study
-from .lines import decay_name, middle, number_axis, thresholds
 
 DATA = ("verdicts.json", "base/scratch.nc", "base/ungrokking.nc")
 SIDES = {"base/scratch": ("from scratch", "-"), "base/ungrokking": ("ungrokking", "--")}

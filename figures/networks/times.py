@@ -11,9 +11,9 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from ..lines import number_axis, power
 from ..palette import GREY, size_colours
 from ..study import Study
-from .lines import number_axis, power
 
 DATA = ("verdicts.json", "base/scratch.nc", "base/ungrokking.nc", "base/ungrokking_coupled.nc")
 ALSO = ("fresh/scratch.nc", "fresh/ungrokking.nc", "fresh/ungrokking_coupled.nc")

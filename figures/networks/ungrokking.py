@@ -8,9 +8,9 @@ Source: Varma et al. 2023, figures 4 and 7; P2, P3 and P8a of validate.
 import matplotlib.pyplot as plt
 from matplotlib.figure import Figure
 
+from ..lines import critical, decay_name, medians, middle, number_axis, thresholds
 from ..palette import CRITICAL, GREY, decay_colours
 from ..study import Study
-from .lines import critical, decay_name, medians, middle, number_axis, thresholds
 
 DATA = ("verdicts.json", "base/ungrokking.nc", "base/ungrokking_coupled.nc")
 ALSO = ("p113/ungrokking_coupled.nc",)

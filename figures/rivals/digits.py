@@ -7,7 +7,7 @@ Source: Varma et al. 2023, figures 3 and 4, asked of MNIST; O9 of validate.
 import matplotlib.pyplot as plt
 from matplotlib.figure import Figure
 
-from ..networks.lines import medians, number_axis
+from ..lines import medians, number_axis
 from ..palette import COLOURS, GREY
 from ..study import Study
 

@@ -14,7 +14,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from ..networks.lines import number_axis
+from ..lines import number_axis
 from ..palette import COLOURS, GREY, VERDICTS, decay_colours
 from ..study import Run, Study, dense
 from ..verdicts import short

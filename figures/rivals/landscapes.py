@@ -10,7 +10,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from ..networks.lines import critical, number_axis
+from ..lines import critical, number_axis
 from ..palette import COLOURS, VERDICTS
 from ..study import Study
 from ..verdicts import Verdicts, short

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from ..networks.lines import number_axis
+from ..lines import number_axis
 from ..palette import GREY
 from ..study import Study
 from ..verdicts import NOT_MEASURED, short

@@ -8,7 +8,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.figure import Figure
 
-from ..networks.lines import number_axis
+from ..lines import number_axis
 from ..study import Study
 from ..verdicts import short
 from .tasks import TASKS, remark, round_values, shown
