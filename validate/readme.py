@@ -61,6 +61,14 @@ NUMBERS: dict[str, tuple[str, int]] = {
 """Prediction and criterion of each number in the findings"""
 
 
+def _lost(row: Mapping[str, Any]) -> str:
+    """Those that did not get it back, if any."""
+    if not row["lost"]:
+        return ""
+    worst, best = (number_words(row[f"{which}_accuracy_lost"]) for which in ("least", "greatest"))
+    return f" ({row['lost']} that start with {number_words(row['greatest_gen_lost'])} or less end at {worst} to {best})"
+
+
 def _mixtures(content: Mapping[str, Any]) -> str:
     rows = content["tables"].get("How much of Gen is enough", [])
     if not rows:
@@ -68,8 +76,7 @@ def _mixtures(content: Mapping[str, Any]) -> str:
     runs = sum(r["kept"] + r["lost"] for r in rows)
     each = " and ".join(
         f"{number_words(r['least_gen_kept'])} nats ({number_words(r['least_accuracy_kept'])} of the pairs right) at "
-        "a penalty of "
-        f"{r['weight_decay']:g}"
+        f"a penalty of {r['weight_decay']:g}" + _lost(r)
         for r in rows
     )
     return (

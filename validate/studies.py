@@ -130,7 +130,8 @@ def deciding_start(results: Results) -> Rows:
         near = scratch[(scratch.weight_decay == decay) & scratch.dataset_size.between(size / 1.2, size)]
         rows.append({"weight_decay": decay, "dataset_size": size, "kept": len(kept), "lost": len(lost),
                      "least_gen_kept": kept.gen.min(), "least_accuracy_kept": kept.accuracy.min(),
-                     "greatest_gen_lost": lost.gen.max(), "scratch_runs": len(near),
+                     "greatest_gen_lost": lost.gen.max(), "least_accuracy_lost": lost.end.min(),
+                     "greatest_accuracy_lost": lost.end.max(), "scratch_runs": len(near),
                      "scratch_escaped": int((near.test >= 0.5).sum()),
                      "scratch_gen_at_fit": near.gen_at_fit.max()})  # fmt: skip
     return rows
