@@ -120,5 +120,6 @@ O6 = Prediction(
     ("teacher/landscape", "teacher/small", "teacher/free"),
     (Criterion(RATIO, "ln examples", -math.log(1.5), math.log(1.5), "within a factor of 1.5", 0.0, 0.15, 3),),
     _sizes,
+    "Asked of 10, 20 and 40 examples, and nets generalised on all of them: 2, 4 and 7 were added after that was seen.",
     columns=("teacher",),
 )
