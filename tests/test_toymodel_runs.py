@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 import toymodel as tm
-from toymodel import compilation, plot
+from toymodel import plot
+from toymodel.integration import compilation
 from toymodel.parameters import CIRCUIT_PARAMETERS, LAW_PARAMETERS, MODEL_PARAMETERS
 
 STARTED = tm.TwoCircuitModel(tm.Circuit(1.0, 0.1, 1.0), tm.Circuit(0.9, 0.1, 1.0), kappa=2.5)

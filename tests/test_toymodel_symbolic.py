@@ -12,7 +12,7 @@ import toymodel as tm
 from tests import symbolic as sy
 from toymodel import flow, losses
 from toymodel.behaviours import Criteria
-from toymodel.problem import Problem, pack
+from toymodel.integration.problem import Problem, pack
 
 SETTINGS = (sy.kappa, sy.alpha, sy.q, sy.m, sy.mu)
 LOGITS, ETAS = sy.some("W", 3), sy.some("eta", 3)

@@ -14,12 +14,12 @@ import numpy.typing as npt
 
 from . import flow, losses
 from .behaviours import Criteria
-from .display import Rows, Shown
-from .engine import follow_to_limit
+from .integration.engine import follow_to_limit
+from .integration.problem import Problem, pack
 from .model import TwoCircuitModel, as_model
 from .parameters import FloatArray
-from .problem import Problem, pack
-from .readings import Readings
+from .results.display import Rows, Shown
+from .results.readings import Readings
 from .state import State, as_state
 
 IntArray = npt.NDArray[np.int_]

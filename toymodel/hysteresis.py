@@ -13,11 +13,11 @@ import numpy.typing as npt
 
 from .behaviours import Criteria
 from .equilibrium import critical_dataset_size, pure_or_mixed, steady_state
-from .export import describe
+from .integration.problem import pack
 from .losses import wrong_probability
 from .model import TwoCircuitModel, as_model
 from .parameters import TABLE, FloatArray, check, check_axis
-from .problem import pack
+from .results.export import describe
 from .sweep import sweep
 
 if TYPE_CHECKING:

@@ -6,7 +6,6 @@ from typing import Any, Self
 
 import numpy as np
 
-from .display import Rows, Shown
 from .efficiency import EfficiencyLaw, PowerLaw
 from .parameters import (
     CIRCUIT_PARAMETERS,
@@ -17,6 +16,7 @@ from .parameters import (
     explain,
     unknown,
 )  # fmt: skip
+from .results.display import Rows, Shown
 
 PENALTIES = ("half", "full")
 BY_LAW = ("dataset_size", "critical_size", "exponent")

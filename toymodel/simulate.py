@@ -9,15 +9,15 @@ import numpy.typing as npt
 
 from . import plot as draw
 from .behaviours import FAILED, MEANINGS, Criteria, as_criteria
-from .compilation import available
-from .display import Rows, Shown, number
-from .engine import REASONS, RTOL, follow_to_limit, solve_descent, solve_flow, stable_rate
-from .export import describe, provenance
+from .integration.compilation import available
+from .integration.engine import REASONS, RTOL, follow_to_limit, solve_descent, solve_flow, stable_rate
+from .integration.problem import Problem, event_times, pack
 from .kernel.rows import COUNT, DONE, GENERALISED, N_EVENTS, STATUS
 from .model import HELP, TwoCircuitModel, as_model
 from .parameters import FloatArray, check, unknown
-from .problem import Problem, event_times, pack
-from .readings import Readings
+from .results.display import Rows, Shown, number
+from .results.export import describe, provenance
+from .results.readings import Readings
 from .state import State, as_state
 
 if TYPE_CHECKING:

@@ -9,14 +9,14 @@ import numpy as np
 import numpy.typing as npt
 
 from .behaviours import BEHAVIOURS, FAILED, Criteria, as_criteria
-from .compilation import available
-from .engine import LANES, RTOL, Solution, solve_descent, solve_flow
-from .export import describe, provenance
+from .integration.compilation import available
+from .integration.engine import LANES, RTOL, Solution, solve_descent, solve_flow
+from .integration.problem import Problem, event_times, pack
 from .kernel.rows import COUNT, DONE, STATUS
 from .model import HELP, PENALTIES, TwoCircuitModel, as_model
 from .parameters import RUN_AXES, TABLE, FloatArray, check, check_axis, unknown
-from .problem import Problem, event_times, pack
-from .readings import Readings
+from .results.export import describe, provenance
+from .results.readings import Readings
 from .simulate import METHODS, number_of_steps, save_times
 from .state import State, as_state
 

@@ -14,13 +14,13 @@ import numpy as np
 
 from . import flow
 from .behaviours import Criteria
-from .display import Rows, Shown, number
-from .engine import follow_to_limit
 from .equilibrium import critical_dataset_size, pure_or_mixed, steady_state
+from .integration.engine import follow_to_limit
+from .integration.problem import Problem, pack
 from .losses import wrong_probability
 from .model import TwoCircuitModel, as_model
 from .parameters import FloatArray
-from .problem import Problem, pack
+from .results.display import Rows, Shown, number
 from .simulate import simulate
 
 NEVER = float("nan")

@@ -6,7 +6,7 @@ import time
 import numpy as np
 
 import toymodel as tm
-from toymodel.compilation import compiled
+from toymodel.integration.compilation import compiled
 
 from .bench_toymodel import GRID, PAPER
 from .measure import save, seconds, spread

@@ -16,7 +16,7 @@ from functools import cache
 from pathlib import Path
 from types import ModuleType
 
-from . import kernel
+from .. import kernel
 
 
 @cache
@@ -72,7 +72,7 @@ def compiled() -> ModuleType:
 @cache
 def _load() -> ModuleType:
     folder = cache_folder()
-    name = f"{__package__}.compiled"
+    name = f"{kernel.__name__.removesuffix('.kernel')}.compiled"
     spec = importlib.util.spec_from_file_location(
         name, folder / "__init__.py", submodule_search_locations=[str(folder)]
     )

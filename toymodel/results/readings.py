@@ -5,8 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from . import flow, losses
-from .parameters import FloatArray
+from .. import flow, losses
+from ..parameters import FloatArray
 
 
 def _reading(meaning: str, formula: Callable[[FloatArray, Any], FloatArray]) -> Any:

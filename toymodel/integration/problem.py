@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from . import flow, losses
-from .behaviours import BETWEEN, Criteria, classify, standing
-from .efficiency import PowerLaw, power_law
-from .kernel.rows import CROSS, FIT, GEN, GENERALISED, LEAVE, LOST
-from .model import TwoCircuitModel
-from .parameters import TABLE, FloatArray
-from .state import State
+from .. import flow, losses
+from ..behaviours import BETWEEN, Criteria, classify, standing
+from ..efficiency import PowerLaw, power_law
+from ..kernel.rows import CROSS, FIT, GEN, GENERALISED, LEAVE, LOST
+from ..model import TwoCircuitModel
+from ..parameters import TABLE, FloatArray
+from ..state import State
 
 # An invariant of 0 stands for u = v; this stands for it where a mirror coordinate must stay finite.
 TINY = 1e-280

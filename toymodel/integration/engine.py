@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from . import flow
+from .. import flow
+from ..kernel import points
+from ..kernel.descent import MODULUS_2
+from ..kernel.rows import DONE, EXTINCT, N_COLUMNS, N_EVENTS, NOT_FINITE, ROOM, STATUS, TOO_MANY_STEPS, UNSTABLE
+from ..losses import wrong_probability
+from ..parameters import FloatArray
 from .compilation import compiled as load
-from .kernel import points
-from .kernel.descent import MODULUS_2
-from .kernel.rows import DONE, EXTINCT, N_COLUMNS, N_EVENTS, NOT_FINITE, ROOM, STATUS, TOO_MANY_STEPS, UNSTABLE
-from .losses import wrong_probability
-from .parameters import FloatArray
 from .problem import Problem
 
 # Error per step in ln(1 + W) at which final logits are right to 1e-6 on every phase diagram that we drew (README).

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .behaviours import MEANINGS, Criteria
-from .model import TwoCircuitModel
-from .parameters import TABLE
+from ..behaviours import MEANINGS, Criteria
+from ..model import TwoCircuitModel
+from ..parameters import TABLE
 
 if TYPE_CHECKING:
     import xarray

@@ -1,0 +1,1 @@
+"""What all results share: how they are read, shown and labelled."""
