@@ -143,9 +143,9 @@ def _teacher(quick: bool) -> Setting:
     if not quick:
         strict = replace(TEACHER, options=(("tolerance", 0.001),))
         kinds["free"] += (*_free(TEACHER, (2.0,), {0.03: 30_000}, 4), *_free(TEACHER, (2.0,), {0.0: 30_000}, 6))
-        kinds["landscape"] += tuple(_held(TEACHER, ELEVEN[3:7], 10_000, 3, dataset_size=SMALLER))
+        kinds["landscape"] += tuple(_held(TEACHER, ELEVEN[3:7], 10_000, 8, dataset_size=SMALLER))
         kinds["small"] = tuple(grid(replace(TEACHER, init_scale=2.0, weight_decay=0.3, steps=8000),
-                                    dataset_size=SMALLER, seed=range(3)))  # fmt: skip
+                                    dataset_size=SMALLER, seed=range(8)))  # fmt: skip
         kinds["strict"] = tuple(_free(strict, (2.0,), {0.1: 20_000, 0.3: 20_000}, 3))
     return Setting("teacher", "teacher and student", TEACHER, kinds=kinds, stack=16)
 

@@ -47,8 +47,8 @@ def _curve(run: Run, name: str, light: Array) -> tuple[Array, Array]:
 
 
 def _end(step: Array, value: Array) -> float:
-    """Mean over the last tenth."""
-    return float(value[step > 0.9 * step[-1]].mean())
+    """Mean over the last tenth; nan for what a task has not, as molecules have no accuracy."""
+    return float(value[step > 0.9 * step[-1]].mean()) if len(step) else math.nan
 
 
 def _row(run: Run, setting: str) -> dict[str, float | str]:
