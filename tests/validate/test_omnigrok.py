@@ -70,6 +70,19 @@ def free(name: str, seed: int, alpha: float, decay: float, t_fit: float, t_gen: 
     return run(net, t_fit, t_gen, BOTTOM * alpha)
 
 
+def test_a_task_without_accuracy_has_losses_and_times_all_the_same() -> None:
+    bare = run(replace(MOLECULES, steps=2000), 100.0, 300.0)
+    nothing = np.full(len(bare.step), math.nan)
+    full = bare.full.drop_vars(["train_accuracy", "unseen_accuracy"])
+    full = full.assign({name: ("step", nothing) for name in ("train_accuracy", "unseen_accuracy")})
+    saved = Saved({"molecules/landscape": [replace(bare, train=nothing, unseen=nothing, full=full)]})
+    (row,) = rows(saved, "molecules/landscape").to_dict("records")  # type: ignore[arg-type]
+    assert math.isnan(row["train"])
+    assert math.isnan(row["test"])
+    assert (row["train_loss"], row["test_loss"]) == pytest.approx((0.01, 0.1))
+    assert (row["t_fit"], row["t_gen"]) == pytest.approx((100.0, 300.0), abs=1.0)
+
+
 def column(id: str, saved: Saved, name: str) -> Column:
     return judge(OMNIGROK[id], saved).columns[name]  # type: ignore[arg-type]
 
