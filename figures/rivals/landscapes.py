@@ -78,7 +78,7 @@ def draw(study: Study) -> tuple[Figure, dict[str, object]]:
     upper.axes[0].set_ylabel("loss")
     for which in ("train", "test"):
         upper.axes[0].plot([], [], color=COLOURS[which], label=which)
-    upper.axes[0].legend(loc="lower left", handlelength=1.0)
+    upper.legend(*upper.axes[0].get_legend_handles_labels(), loc="outside upper right", ncols=2)
 
     for axes, task in zip(lower.subplots(1, len(wide), squeeze=False)[0] if wide else (), wide, strict=True):
         _contours(axes, tables[task], task)
