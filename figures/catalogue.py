@@ -10,7 +10,7 @@ from pathlib import Path
 from .paths import HERE, Paths
 
 # Changes in these change no picture.
-SILENT = {"__main__", "__init__", "catalogue", "tasks", "paths"}
+SILENT = {HERE / f"{name}.py" for name in ("__main__", "__init__", "catalogue", "tasks", "paths")}
 # The gallery's order: the paper's figures 1 to 8 and its appendix, then what goes beyond it.
 ORDER = [
     "hero",
@@ -136,7 +136,7 @@ def inputs(paths: Paths, name: str) -> list[Path]:
     files, waiting = set(), {source(paths, name), HERE / "render.py"}
     while waiting:
         file = waiting.pop()
-        if file.stem not in SILENT and file not in files:
+        if file not in SILENT and file not in files:
             files.add(file)
             waiting |= _imported(paths, file)
     return sorted({*files, paths.style, *paths.model.rglob("*.py"), *reads(paths, name)})

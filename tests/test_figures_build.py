@@ -15,7 +15,7 @@ from PIL import Image
 from figures import render as rendering
 from figures.__main__ import main
 from figures.catalogue import ORDER, chosen, inputs, names, source, title
-from figures.paths import Paths
+from figures.paths import HERE, Paths
 from figures.render import render
 from figures.tasks import _absent, build
 
@@ -157,6 +157,12 @@ def test_a_second_build_does_nothing_and_says_so(shop: Paths, capsys: pytest.Cap
     assert last_line(capsys) == "nothing to do: 1 of 1 figures up to date"
     assert build(paths=shop, force=True) == 0
     assert last_line(capsys) == "1 drawn, 0 up to date"
+
+
+def test_what_figures_share_is_an_input_and_what_runs_the_build_is_none() -> None:
+    found = {file.relative_to(HERE) for file in inputs(Paths(), "lu_forecast") if file.is_relative_to(HERE)}
+    assert {Path("rivals/lu_forecast.py"), Path("rivals/tasks.py"), Path("lines.py"), Path("render.py")} <= found
+    assert not {Path("tasks.py"), Path("catalogue.py")} & found
 
 
 def test_a_new_date_is_no_change(shop: Paths, capsys: pytest.CaptureFixture[str]) -> None:

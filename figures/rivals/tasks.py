@@ -60,7 +60,7 @@ def round_values(values: npt.ArrayLike) -> list[float]:
     """Ticks for these on a log axis: powers of ten over a long range, else 1, 3, or 1, 2, 3, 5."""
     low, high = np.nanmin(values), np.nanmax(values)
     ratio = float(high / low)
-    digits = (1,) if ratio > 1000 else (1, 3) if ratio > 10 else (1, 2, 3, 5)
+    digits = (1,) if ratio > 300 else (1, 3) if ratio > 10 else (1, 2, 3, 5)
     return [d * 10.0**k for k in range(-3, 8) for d in digits if low <= d * 10.0**k <= high]
 
 
