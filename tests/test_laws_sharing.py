@@ -196,3 +196,31 @@ def test_measured_sharpness_gives_back_the_sharing() -> None:
     assert math.isinf(tm.sharpness(NETWORK, sharing=4.95))
     logs = [math.log(tm.steady_ratio(NETWORK, dataset_size=d)) for d in (200.0, 300.0)]
     assert (logs[0] - logs[1]) / math.log(1.5) == pytest.approx(nu, rel=1e-6)
+
+
+@pytest.mark.parametrize(("others", "push"), [(0, 1.0), (1, 2**-0.5), (2, 3**-0.5)])
+@pytest.mark.parametrize("kappa", [1.0, 0.9999])
+def test_the_origin_holds_circuits_that_cost_more_than_they_gain_at_the_norm_power(
+    others: int, push: float, kappa: float
+) -> None:
+    # At κ = m the push from W = 0 is c = α/(2η), for k like circuits c/√k, against a gain of 1 - 1/q; just below, the
+    # equilibrium to which they would grow is nothing.
+    network = {"mem": tm.Circuit(17.0, 0.0), "kappa": kappa, "norm_power": 1.0, "num_classes": 100_000}
+    for cost, grows in ((0.98, True), (1.02, False)):
+        gen = [tm.Circuit(0.5 / cost * push, 1.0)] * (others + 1)
+        run = tm.simulate(tm.TwoCircuitModel(gen=gen, weight_decay=1.0, **network), 100.0)
+        assert run.status == "reached t_end"
+        assert np.all(run.logits[-1, : others + 1] > 1.0) == grows
+        assert np.all(run.logits[-1, : others + 1] < 1e-9) != grows
+        swept = tm.sweep(tm.TwoCircuitModel(gen=gen, **network), 100.0, weight_decay=[1.0])
+        np.testing.assert_allclose(swept.gen_logit.values[0], run.gen_logit[-1], atol=1e-5)
+
+
+def test_a_circuit_held_at_the_origin_takes_no_steps() -> None:
+    gen = [tm.Circuit(1.55765e-05, 21.2806), tm.Circuit(6.29966e-06, 0.0)]
+    model = tm.TwoCircuitModel(
+        gen=gen, mem=tm.Circuit(17.4562, 0.0), kappa=1.0, norm_power=1.0, weight_decay=9.6e-4, num_classes=107_759
+    )
+    run = tm.simulate(model, 1.0)
+    assert (run.status, run.num_steps < 10) == ("reached t_end", True)
+    assert np.all(run.logits == 0.0)

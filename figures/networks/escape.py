@@ -42,8 +42,8 @@ MIXED = {1e-4: ("o", 0.45), 1e-3: ("D", 1.0)}
 WARNING = "AUC of W_gen when the training set is first fitted, for generalising by the end, at equal D"
 
 CAPTION = """
-Addition mod {p} from scratch, α = 10⁻³ or λ = 1. Left: steps to accuracy one half, line through medians; carets: not
-yet at the end. Centre: W_gen when first fitted; as a forecast, AUC at equal D: {warning}. {mixed}{large}n = {n} nets.
+Addition mod {p}, α = 10⁻³ or λ = 1. Left: steps to accuracy one half; line: medians; carets: not yet. Centre: W_gen
+when first fitted, AUC at equal D: {warning}. {mixed}{large}n = {n} nets.
 """
 
 
@@ -117,15 +117,13 @@ def draw(study: Study) -> tuple[Figure, dict[str, object]]:
         row[2].axhline(0.5, color=GREY, lw=0.8, ls=":", zorder=0)
         row[2].set(xlabel=r"$W_\mathrm{gen}$ at the start (nats)", ylabel="accuracy at the end", ylim=(0, 1.02))
         row[2].set_title(f"a part of Gen first, D = {size}", fontsize=7)
-        of_mixed = (
-            f"Right: nets given a part of Gen first; {sum(end >= 0.5 for end in ends)} of {len(ends)} generalise. "
-        )
+        of_mixed = f"Right: {sum(end >= 0.5 for end in ends)} of {len(ends)} generalise. "
     if len(large):
         lost = middle(thresholds(study.tables("p113/ungrokking_coupled")).values())[0]
         sizes = f"{large.dataset_size.min()} to {large.dataset_size.max()}"
         of_large = (
-            f"p = {large.p.iloc[0]}: {int((large.test >= 0.5).sum())} of {len(large)} nets on {sizes} pairs generalise in "
-            f"{large.steps.max():.0f} steps; grokked ones keep it from {lost:.0f}. "
+            f"p = {large.p.iloc[0]}: {int((large.test >= 0.5).sum())} of {len(large)} on {sizes} pairs; grokked nets keep "
+            f"it from {lost:.0f}. "
         )
     handles = [Line2D([], [], color=PROTOCOLS[p], marker=MARKS[p], ms=3.4, label=p) for p in tables]
     handles += [

@@ -29,7 +29,7 @@ LAWS = {
 
 CAPTION = """
 Free runs, large start, by seed and γ; band: a factor {margin}; on the axis: at
-once, as it starts below w_c. Rms of ln(forecast/measured) by LU, LU to the last norm that works, norm law, toy:
+once, starting below w_c. Rms of ln(forecast/measured) by LU, LU to the last norm that works, norm law, toy:
 {errors}. Truong reports 0.18. The toy's unit of time and the norm law's constants are fitted to the other γ.
 {remark}n = {n} runs.
 """

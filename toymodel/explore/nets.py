@@ -105,7 +105,10 @@ def runs(path: Path) -> dict[str, Callable[[], Net]]:
         name = ", ".join(_told(d, data[d].values[k]) for d, k in place.items())
         found[name or "the only run"] = reader(place)
     if not found:
-        raise ValueError(f"{path.name} holds no run with measurements yet. Train it on, or choose another file.")
+        raise ValueError(
+            f"a file must hold a run with accuracies; {path.name} has none yet, or its task is judged by loss alone. Train "
+            f"it on, or choose another file."
+        )
     return found
 
 

@@ -53,6 +53,29 @@ def parked_logit(j: int, k: int, coupled: bool, room: Vector) -> float:
 
 
 @jit
+def push_at_origin(j: int, k: int, n: int, lanes: int, room: Vector) -> float:
+    """(8.3) the push on circuit j where all are at 0: from there W grows along one ray, on which the push is c W^(m/κ-1).
+
+    For μ > κ all grow together, in the mixture that costs least; else each by itself.  The origin holds them for κ > m; at
+    κ = m if c > p; and for κ < m if their equilibrium lies below what the tolerance resolves.
+    """
+    r, log_slope = room[rows.R][k], room[rows.LOG_SLOPE]
+    degree = r * (1.0 + room[rows.BEND][k])
+    if degree < 1.0 - 1e-12:
+        return math.inf
+    cost = log_slope[j]
+    if r > 1.0:
+        shares = 0.0
+        for i in range(n):
+            if room[rows.SLOPE][i * lanes + k] < math.inf:
+                shares += math.exp((cost - log_slope[i * lanes + k]) / (r - 1.0))
+        cost -= (r - 1.0) * math.log(shares)
+    least = 2.0 * room[rows.INVARIANT][j] * room[rows.EDGE][j]
+    log_push = (1.0 + room[rows.BEND][k]) * cost - room[rows.BEND][k] * room[rows.LOG_SCALE][k]
+    return math.exp(min(log_push + (degree - 1.0) * math.log(least), 700.0)) - room[rows.P][k]
+
+
+@jit
 def park(k: int, n: int, lanes: int, coupled: bool, room: Vector) -> bool:
     """In lane k, parks circuits that are pushed against their wall and releases those pulled off it; True if any changed."""
     theta, logits, rate, parked = room[rows.THETA], room[rows.LOGITS], room[rows.RATE], room[rows.PARKED]
@@ -82,8 +105,7 @@ def park(k: int, n: int, lanes: int, coupled: bool, room: Vector) -> bool:
             ground = invariant[j] * edge[j]
         push = push_at(ground, slope_beside(ground, j, k, coupled, room), r, p)
         if origin and room[rows.SLOPE][j] < math.inf:
-            # (8.3) all at the origin, which repels for κ < m and holds them otherwise.
-            push = -p if r * (1.0 + room[rows.BEND][k]) >= 1.0 else math.inf
+            push = push_at_origin(j, k, n, lanes, room)
         if parked[j] > 0.0 and push < 0.0:
             parked[j] = 0.0
             theta[j] = edge[j] if floor > 0.0 or r <= 1.0 else 2.0 * edge[j]
