@@ -72,7 +72,8 @@ def push_at_origin(j: int, k: int, n: int, lanes: int, room: Vector) -> float:
         cost -= (r - 1.0) * math.log(shares)
     least = 2.0 * room[rows.INVARIANT][j] * room[rows.EDGE][j]
     log_push = (1.0 + room[rows.BEND][k]) * cost - room[rows.BEND][k] * room[rows.LOG_SCALE][k]
-    return math.exp(min(log_push + (degree - 1.0) * math.log(least), 700.0)) - room[rows.P][k]
+    push: float = math.exp(min(log_push + (degree - 1.0) * math.log(least), 700.0)) - room[rows.P][k]
+    return push
 
 
 @jit
