@@ -224,3 +224,12 @@ def test_a_circuit_held_at_the_origin_takes_no_steps() -> None:
     run = tm.simulate(model, 1.0)
     assert (run.status, run.num_steps < 10) == ("reached t_end", True)
     assert np.all(run.logits == 0.0)
+
+
+def test_circuits_that_differ_by_far_leave_the_origin_together_just_below_the_sharing() -> None:
+    gen = [tm.Circuit(1e-3, 1.0), tm.Circuit(2.0, 1.0)]
+    for kappa in (1.99, 1.9999):
+        model = tm.TwoCircuitModel(gen=gen, mem=tm.Circuit(17.0, 0.0), kappa=kappa, norm_power=kappa, weight_decay=1e-2)
+        run = tm.simulate(model, 500.0)
+        assert run.status == "reached t_end"
+        assert run.logits[-1, 0] < 1e-9 < 5.0 < run.logits[-1, 1]

@@ -93,22 +93,22 @@ def draw(study: Study) -> tuple[Figure, dict[str, object]]:
     tables = {p: t[t.weight_decay == DECAY[p]] for p, t in found.items() if len(t)}
     large, mixed = study.tables(LARGE), study.runs("fresh/mixed_coupled")
     fig, row = plt.subplots(1, 3 if mixed else 2, figsize=(7.0, 3.1))
-    left, right = row[:2]
+    left, centre = row[:2]
     for protocol, table in tables.items():
         _waits(left, table, protocol)
-        _at_fit(right, table, protocol)
+        _at_fit(centre, table, protocol)
     critical = study.verdicts.number("P8a", "ln isologit D_crit").exp()
     sizes = sorted({size for table in tables.values() for size in table.dataset_size})
     ticks = [x for x in (250, 330, 450, 620, 900, 1250) if x <= max(sizes)]
-    for axes in (left, right):
+    for axes in (left, centre):
         number_axis(axes.xaxis, ticks)
         axes.set(xlabel="data set size D (pairs)", xlim=(0.92 * min(critical.value, sizes[0]), 1.08 * sizes[-1]))
         axes.axvline(critical.value, color=GREY, lw=0.8, ls="--", zorder=0)
     left.text(1.02 * critical.value, 0.02, CRITICAL, transform=left.get_xaxis_transform(), fontsize=7)
     left.set(yscale="log", ylabel="steps until accuracy is 1/2")
-    right.axhline(0.0, color=GREY, lw=0.8, ls=":", zorder=0)
-    _signed(right.yaxis, 4.0, (-3, 0, 3, 10, 30))
-    right.set(ylabel=r"$W_\mathrm{gen}$ when first fitted (nats)")
+    centre.axhline(0.0, color=GREY, lw=0.8, ls=":", zorder=0)
+    _signed(centre.yaxis, 4.0, (-3, 0, 3, 10, 30))
+    centre.set(ylabel=r"$W_\mathrm{gen}$ when first fitted (nats)")
     ends, of_mixed, of_large = [], "", ""
     if mixed:
         ends = _mixtures(row[2], mixed)
@@ -141,9 +141,9 @@ def draw(study: Study) -> tuple[Figure, dict[str, object]]:
                 mew=0,
                 color=PROTOCOLS["coupled"],
                 alpha=a,
-                label=f"α = {power(decay)}",
+                label=f"α = {power(alpha)}",
             )
-            for decay, (mark, a) in MIXED.items()
+            for alpha, (mark, a) in MIXED.items()
         ]
     fig.legend(handles=handles, loc="outside lower center", ncols=4)
     every = pd.concat(tables.values())

@@ -31,10 +31,10 @@ def package_file(package: str, distribution: str, *parts: str) -> Path:
     return path
 
 
-def folder_file(task: str, folder: Path, name: str) -> Path:
-    """The file `name` of the folder of a task's full data, plain or .gz. Errors: ConfigError."""
-    for path in (folder / name, folder / f"{name}.gz"):
-        if path.is_file():
+def folder_file(task: str, folder: Path, name: str, endings: tuple[str, ...] = ("",)) -> Path:
+    """The file `name`, with one of the endings, of the folder of a task's full data. Errors: ConfigError."""
+    for ending in endings:
+        if (path := folder / f"{name}{ending}").is_file():
             return path
     option = FULL_DATA[task][0]
     remedy = f"Put it there, or leave {option} out for the data that pip brings."

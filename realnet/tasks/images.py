@@ -54,8 +54,10 @@ def _small() -> tuple[Array, Array]:
 
 @functools.lru_cache(maxsize=4)
 def _half(folder: Path, half: str) -> tuple[Array, Array]:
-    images = read_idx(folder_file("mnist", folder, f"{half}-images-idx3-ubyte"))
-    labels = read_idx(folder_file("mnist", folder, f"{half}-labels-idx1-ubyte"))
+    images, labels = (
+        read_idx(folder_file("mnist", folder, f"{half}-{kind}-ubyte", ("", ".gz")))
+        for kind in ("images-idx3", "labels-idx1")
+    )
     if images.ndim != 3 or labels.ndim != 1 or len(images) != len(labels) or labels.max(initial=0) > 9:
         raise damaged(folder, f"{half}: images {images.shape}, labels {labels.shape}")
     flat = images.reshape(len(images), -1)

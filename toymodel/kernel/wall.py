@@ -65,10 +65,12 @@ def push_at_origin(j: int, k: int, n: int, lanes: int, room: Vector) -> float:
         return math.inf
     cost = log_slope[j]
     if r > 1.0:
+        # Measured from the cheapest: the others' shares would overflow where r is near 1.
+        for i in range(n):
+            cost = min(cost, log_slope[i * lanes + k])
         shares = 0.0
         for i in range(n):
-            if room[rows.SLOPE][i * lanes + k] < math.inf:
-                shares += math.exp((cost - log_slope[i * lanes + k]) / (r - 1.0))
+            shares += math.exp((cost - log_slope[i * lanes + k]) / (r - 1.0))
         cost -= (r - 1.0) * math.log(shares)
     least = 2.0 * room[rows.INVARIANT][j] * room[rows.EDGE][j]
     log_push = (1.0 + room[rows.BEND][k]) * cost - room[rows.BEND][k] * room[rows.LOG_SCALE][k]

@@ -297,7 +297,7 @@ def omnigrok(data: Path | None = None) -> tuple[Profile, ...]:
         ),
         Profile(
             "omnigrok",
-            "the rival theory, about forty minutes on two CPU cores: every task, one size of each",
+            "the rival theory, about an hour on two CPU cores: every task, one size of each",
             full(whole),
         ),
         Profile("omnigrok-paper", "the same at the original sizes and steps, LSTM included, for a GPU", full(_paper())),
