@@ -22,12 +22,12 @@ import numpy as np
 import xarray as xr
 
 from realnet import losses
-from realnet.config import RunConfig
+from realnet.config import RunConfig, from_dict
 from realnet.metrics import UNITS
 from realnet.phases import Phase
 from realnet.records import Record, write_atomically
 
-__all__ = ["dataset", "read_netcdf", "write_netcdf"]
+__all__ = ["dataset", "read_netcdf", "records", "write_netcdf"]
 
 CELLS = 4
 """most cells of a grid for each run in it; beyond, runs are rows"""
@@ -154,6 +154,28 @@ def dataset(configs: Sequence[RunConfig], records: Mapping[RunConfig, Record]) -
     return _describe(ds, configs, found)
 
 
+def records(ds: xr.Dataset) -> dict[str, Record]:
+    """The finished runs of a data set that `dataset` made, by name, as it was given them but for their weights."""
+    dims = ds.status.dims
+    flat = ds if dims == ("run",) else ds.stack(run=dims)
+    configs = json.loads(ds.attrs["configs"])
+    said = {k: v for k, v in ds.attrs.items() if k not in ("configs", "seeds", "dtype")}
+    time = {n: next((t for t in ("step", "light_step") if t in v.dims), "") for n, v in flat.data_vars.items()}
+    values = {str(n): flat[n].transpose("run", t, ...).values for n, t in time.items() if t}
+    found = {}
+    for i, key in enumerate(flat.key.values.astype(str)):
+        if flat.status.values[i] not in ("finished", "diverged"):
+            continue
+        curves = {}
+        for t, norm in (("step", "norm"), ("light_step", "light_norm")):
+            there = np.isfinite(values[norm][i])
+            curves |= {t: ds[t].values[there]} | {n: v[i][there] for n, v in values.items() if time[n] == t}
+        about = (str(flat.status.values[i]), int(flat.steps_done[i]), {}, curves, float(flat.wall_time[i]), said)
+        record = Record(from_dict(configs[key]), *about)
+        found[record.config.name] = record
+    return found
+
+
 def _describe(ds: xr.Dataset, configs: list[RunConfig], found: list[Record]) -> xr.Dataset:
     units_of = {losses.UNITS.get(c.loss, "loss") for c in configs}  # of one's own nobody knows
     loss = units_of.pop() if len(units_of) == 1 else "loss"
@@ -167,12 +189,15 @@ def _describe(ds: xr.Dataset, configs: list[RunConfig], found: list[Record]) -> 
     units = {"dataset_size": "pairs", "weight_decay": "1", "seed": "1"}
     for name in ds.coords:
         ds[name].attrs["units"] = units.get(str(name), "optimizer steps" if str(name).endswith("step") else "1")
-    shared = [r.provenance for r in found]
+    said: dict[str, set[str]] = {}
+    for record in found:
+        for k, v in record.provenance.items():
+            said.setdefault(k, set()).update(v.split(" | "))  # those of a saved data set were put together before
     ds.attrs = {
         "configs": json.dumps({c.name: json.loads(c.to_json()) for c in configs}),
         "seeds": json.dumps(sorted({c.seed for c in configs})),
         "dtype": ", ".join(sorted({c.dtype for c in configs})),
-        **{k: " | ".join(sorted({p[k] for p in shared if k in p})) for k in sorted({k for p in shared for k in p})},
+        **{k: " | ".join(sorted(said[k])) for k in sorted(said)},
     }
     return ds
 

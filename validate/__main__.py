@@ -5,6 +5,7 @@ python -m validate run --profile quick              train what is missing, judge
 python -m validate run --profile standard --only P2
 python -m validate run --profile omnigrok-quick     the rival theory, Omnigrok, on the same runner
 python -m validate run --net mine.toml              where is D_crit for my own task and network?
+python -m validate run --profile standard --kept figures/data/validate/standard    train what the saved study lacks
 python -m validate report runs/validate/quick       judge and report saved runs; trains nothing
 python -m validate keep runs/validate/quick figures/data/validate/quick    copy results and verdicts, for figures
 """
@@ -92,6 +93,7 @@ def run(
     net: Path | None = None,
     out: Path = OUT,
     data: Path | None = None,
+    kept: Path | None = None,
     device: str = "auto",
     workers: int | None = None,
 ) -> None:
@@ -105,10 +107,11 @@ def run(
         out: folder of runs, results and reports; stop at any time, the same command goes on.
         data: folder with full data in the place of what pip brings, for omnigrok: MNIST's four IDX files,
             "IMDB Dataset.csv", or QM9's gdb9.sdf and gdb9.sdf.csv.
+        kept: saved results to go on from, such as figures/data/validate/standard; what is finished there is not trained.
         device: auto, cpu, cuda, ...
         workers: threads that each train a run.
     """
-    from validate.training import collect, train
+    from validate.training import collect, saved, train
 
     if net is not None:
         from validate.own import critical_size
@@ -118,6 +121,8 @@ def run(
     chosen = PROFILES[profile] if data is None else _with_data(profile, data)
     predictions = _chosen(only, (e.name for e in experiments(chosen)))
     results = out / profile
+    if kept is not None:
+        Results(kept)  # or says that there are none
     todo = _wanted(chosen, predictions, whole=not only)
     for setting in {e.setting.name: e.setting for e in todo}.values():
         task_of(setting.net)  # data that are missing or damaged are met before hours of training
@@ -128,8 +133,9 @@ def run(
             f"[{i}/{len(todo)}, {spent:.0f} s] {experiment.setting.title}: {experiment.kind}, {len(experiment.runs)} runs",
             flush=True,
         )
-        train(experiment, out, device, workers)
-        collect(experiment, out, results)
+        done = saved(experiment, kept)
+        train(experiment, out, device, workers, done)
+        collect(experiment, out, results, done)
     _report(results, predictions, only)
 
 

@@ -12,17 +12,17 @@ import contextlib
 import datetime
 import os
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import xarray as xr
 
 import realnet as rn
-from realnet.records import Folder, write_atomically
-from realnet.results import dataset, write_netcdf
+from realnet.records import Folder, Record, write_atomically
+from realnet.results import dataset, read_netcdf, records, write_netcdf
 from validate.experiments import Experiment
 
-__all__ = ["collect", "train"]
+__all__ = ["collect", "saved", "train"]
 
 # Fields that no judge reads and that are larger than all others together.
 UNREAD = ("frequency_share", "embedding_share", "light_removed_loss")
@@ -57,22 +57,44 @@ def _share(folder: Folder, runs: Sequence[rn.RunConfig], out: Path) -> None:
                 break
 
 
-def train(experiment: Experiment, out: Path, device: str = "auto", workers: int | None = None) -> None:
-    """Train every run of the experiment that is not finished. Errors: those of realnet.train."""
+def saved(experiment: Experiment, kept: Path | None) -> dict[rn.RunConfig, Record]:
+    """The finished runs of the experiment among results that were saved in `kept`."""
+    path = kept / f"{experiment.name}.nc" if kept else None
+    found = records(read_netcdf(path)) if path and path.exists() else {}
+    return {run: found[run.name] for run in experiment.runs if run.name in found}
+
+
+def train(
+    experiment: Experiment,
+    out: Path,
+    device: str = "auto",
+    workers: int | None = None,
+    done: Collection[rn.RunConfig] = (),
+) -> None:
+    """Train every run of the experiment that is not finished nor `done` elsewhere. Errors: those of realnet.train."""
     where = out / "runs" / experiment.name
-    _share(Folder(where), experiment.runs, out)
-    rn.train(experiment.runs, device, where, workers=workers, stack_size=experiment.setting.stack)
+    runs = [run for run in experiment.runs if run not in done]
+    _share(Folder(where), runs, out)
+    if runs:
+        rn.train(runs, device, where, workers=workers, stack_size=experiment.setting.stack)
 
 
-def collect(experiment: Experiment, out: Path, to: Path) -> xr.Dataset:
-    """What is measured so far, as one data set, saved under `to`. Errors: StorageError."""
+def collect(
+    experiment: Experiment, out: Path, to: Path, done: Mapping[rn.RunConfig, Record] | None = None
+) -> xr.Dataset:
+    """What is measured so far, here and of the runs `done` elsewhere, as one data set, saved under `to`.
+
+    Errors: StorageError.
+    """
     folder = Folder(out / "runs" / experiment.name)
-    ds = dataset(experiment.runs, {c: r for c in experiment.runs if (r := folder.read(c, "curve")) is not None})
-    ds = ds.drop_vars([name for name in UNREAD if name in ds])
-    dates = [
-        datetime.date.fromtimestamp(folder.file(c).stat().st_mtime) for c in experiment.runs if folder.file(c).exists()
-    ]
-    ds.attrs["date"] = " | ".join(sorted({str(date) for date in dates}))
+    found = dict(done or {})
+    for run in experiment.runs:
+        if run not in found and (record := folder.read(run, "curve")) is not None:
+            if folder.file(run).exists():
+                record.provenance["date"] = str(datetime.date.fromtimestamp(folder.file(run).stat().st_mtime))
+            found[run] = record
+    ds = dataset(experiment.runs, found)
+    ds = ds.drop_vars([name for name in (*UNREAD, "frequency") if name in ds])
     ds = ds.assign({n: v.astype("float32") for n, v in ds.data_vars.items() if v.dtype.kind == "f"})
     path = to / f"{experiment.name}.nc"
     path.parent.mkdir(parents=True, exist_ok=True)
