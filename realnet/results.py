@@ -166,12 +166,12 @@ def records(ds: xr.Dataset) -> dict[str, Record]:
     for i, key in enumerate(flat.key.values.astype(str)):
         if flat.status.values[i] not in ("finished", "diverged"):
             continue
-        curves = {}
+        curves: dict[str, np.ndarray] = {}
         for t, norm in (("step", "norm"), ("light_step", "light_norm")):
             there = np.isfinite(values[norm][i])
             curves |= {t: ds[t].values[there]} | {n: v[i][there] for n, v in values.items() if time[n] == t}
-        about = (str(flat.status.values[i]), int(flat.steps_done[i]), {}, curves, float(flat.wall_time[i]), said)
-        record = Record(from_dict(configs[key]), *about)
+        status, step, wall = (flat[n].values[i].item() for n in ("status", "steps_done", "wall_time"))
+        record = Record(from_dict(configs[key]), status, int(step), {}, curves, wall, dict(said))
         found[record.config.name] = record
     return found
 

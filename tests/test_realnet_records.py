@@ -13,10 +13,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import xarray as xr
 
 import realnet as rn
 from realnet.records import DamagedRecord, Folder, Leases, OtherVersion, Record, leases
-from realnet.results import dataset
+from realnet.results import dataset, read_netcdf, records, write_netcdf
 
 RUN = rn.RunConfig(p=11, dataset_size=60, steps=100, light_every=10)
 
@@ -200,6 +201,22 @@ def test_a_grid_with_some_holes_stays_a_grid() -> None:
     ds = dataset(runs, {})
     assert ds.status.dims == ("dataset_size", "weight_decay", "seed")
     assert (ds.status == "absent").sum() == 1
+
+
+@pytest.mark.parametrize("rows", [False, True])
+def test_the_records_of_a_saved_data_set_are_those_it_was_made_of(tmp_path: Path, rows: bool) -> None:
+    runs = [replace(RUN, seed=i, weight_decay=0.1 * i if rows else 1.0) for i in range(8)]
+    made = {run: record(run, 100 if i else 50, "finished" if i else "running") for i, run in enumerate(runs[:6])}
+    made[runs[5]].curves["gen_logit"] = np.linspace(0, 1, 11)
+    made[runs[5]].provenance["commit"] = "def"
+    ds = dataset(runs, made)
+    assert (ds.status.dims == ("run",)) is rows
+    write_netcdf(ds, tmp_path / "all.nc")
+    found = records(read_netcdf(tmp_path / "all.nc"))
+    assert set(found) == {run.name for run in runs[1:6]}  # those that are finished
+    again = dataset(runs, {run: found[run.name] for run in runs[1:6]} | {runs[0]: made[runs[0]]})
+    xr.testing.assert_equal(again, ds)
+    assert again.attrs == ds.attrs
 
 
 def test_curves_of_unequal_lengths_lie_on_their_own_steps() -> None:

@@ -80,6 +80,21 @@ def test_more_steps_go_on_from_where_the_run_stands(tmp_path: Path, monkeypatch:
     assert taken == []
 
 
+@pytest.mark.parametrize("workers", [1, 2])
+def test_each_length_of_a_run_is_measured_at_its_own_end_in_whatever_order_they_are_asked_for(
+    tmp_path: Path, workers: int
+) -> None:
+    lengths = [replace(TINY, steps=steps, seed=seed) for seed in (0, 1) for steps in (60, 13, 37)]
+    ds = train(tmp_path, *lengths, workers=workers)
+    measured = ds.norm.squeeze(drop=True).notnull()
+    assert measured.sel(step=13).all()
+    assert measured.sel(step=37, steps=[37, 60]).all()
+    assert not measured.sel(step=37, steps=13).any()
+    alone = train(tmp_path / "alone", lengths[0])
+    np.testing.assert_array_equal(state(tmp_path, lengths[0]), state(tmp_path / "alone", lengths[0]))
+    assert alone.step.isin(ds.step).all()
+
+
 def test_a_child_starts_from_its_parents_own_length(tmp_path: Path) -> None:
     parent = replace(TINY, steps=20)
     child = replace(TINY, dataset_size=10, steps=10, start_from=parent)
@@ -262,6 +277,11 @@ def test_shards_are_every_run_once_and_keep_families_together() -> None:
 def test_a_family_larger_than_a_shard_is_dealt_out() -> None:
     runs = [replace(TINY, dataset_size=d, start_from=TINY) for d in range(1, 17)]
     assert all(2 <= len(part) <= 8 for part in cut(runs, 4))
+
+
+def test_the_lengths_of_a_run_stay_in_one_shard() -> None:
+    runs = rn.grid(TINY, seed=range(8), steps=[20, 60])
+    assert all(len({run.key for run in part}) == len(part) / 2 for part in cut(runs, 4))
 
 
 def test_shards_of_a_job_array_train_everything_once(tmp_path: Path) -> None:

@@ -1,7 +1,7 @@
 """A sweep in parts: shards for job arrays, and the same shards given to anything that has `submit`.
 
-A run and those that start from it stay in one shard, unless they are more than a shard's fair part: then the children are
-dealt out, and whoever comes first trains the parent (`records.leases`) while the others wait for it.
+A run in all its lengths and those that start from it stay in one shard, unless they are more than a shard's fair part:
+then they are dealt out, and whoever comes first trains the parent (`records.leases`) while the others wait for it.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ def cut(runs: Sequence[RunConfig], shards: int) -> list[list[RunConfig]]:
         eldest = run
         while eldest.start_from is not None:
             eldest = eldest.start_from
-        families.setdefault(eldest.name, []).append(run)
+        families.setdefault(eldest.key, []).append(run)
     fair = sum(map(cost, runs)) / shards
     units: list[tuple[float, list[RunConfig]]] = []
     for family in families.values():

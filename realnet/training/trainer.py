@@ -11,7 +11,7 @@ import sys
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import wait
 from dataclasses import dataclass
 from pathlib import Path
@@ -66,6 +66,16 @@ def train_here(
         Trainer(folder, leases, how, progress, stop_file).run(configs)
 
 
+def beginnings(come: Mapping[RunConfig, int]) -> dict[RunConfig, int]:
+    """Where runs that have `come` so far will begin: there, or where the next shorter one of the same will have ended."""
+    ends: dict[str, int] = {}
+    at = dict(come)
+    for config in sorted(come, key=lambda c: c.steps):
+        at[config] = max(ends.get(config.key, 0), come[config])
+        ends[config.key] = config.steps
+    return at
+
+
 class Trainer:
     """Trains runs into `folder`."""
 
@@ -112,18 +122,18 @@ class Trainer:
             if not left:
                 self.leases.wants(False)
                 return
-            at = {config: self._step(config) for config in left}
-            by_step: dict[int, list[RunConfig]] = {}
-            for config, step in at.items():
-                by_step.setdefault(step, []).append(config)
-            stacks = deque(s for g in by_step.values() for s in plan(g, self.device, self.how.stack_size))
+            come = {config: self._step(config) for config in left}
+            at = beginnings(come)
+            # Of one run in several lengths the shortest first: it is measured at its end, where the next one goes on.
+            now = {config: step for config, step in come.items() if step == at[config]}
+            stacks = deque(self._stacks(now))
             if self.leases.company():  # processes that share a folder begin at different places
                 stacks.rotate(int(self.leases.session[:8], 16) % len(stacks))
             if not told:
                 # The wait has a name: a first use compiles for half a minute.
                 print("timing a few steps; the first time on a machine this compiles too", file=sys.stderr)
-                print(preflight(stacks, at, self.folder, self.device, self.workers), file=sys.stderr)
-            total = sum(config.steps - step for config, step in at.items())
+                print(preflight(self._stacks(at), at, self.folder, self.device, self.workers), file=sys.stderr)
+            total = sum(config.steps - step for config, step in now.items())
             often = 0.1 if sys.stderr.isatty() else 10.0  # seconds; a log keeps every line
             with tqdm(total=total, unit="run-step", disable=told, smoothing=0.05, mininterval=often) as bar:
                 trained = self._work(stacks, bar, finished)
@@ -137,6 +147,12 @@ class Trainer:
             self.leases.wants(True)
             self._pause(pause)
             pause = min(PATIENCE, 1.5 * pause)
+
+    def _stacks(self, at: Mapping[RunConfig, int]) -> list[list[RunConfig]]:
+        by_step: dict[int, list[RunConfig]] = {}
+        for config, step in at.items():
+            by_step.setdefault(step, []).append(config)
+        return [stack for group in by_step.values() for stack in plan(group, self.device, self.how.stack_size)]
 
     def _step(self, config: RunConfig) -> int:
         record = self.folder.read(config)

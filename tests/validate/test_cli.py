@@ -8,9 +8,11 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import xarray as xr
 
 import realnet as rn
 from realnet.records import Folder
+from realnet.results import read_netcdf
 from validate import __main__ as cli
 from validate import training
 from validate.experiments import PROFILES, Block, Profile, Setting, experiments
@@ -121,9 +123,23 @@ def test_a_family_name_stands_for_its_members() -> None:
     assert [p.id for p in cli._chosen(["p10", "P8"])] == ["P8a", "P8b", "P10"]
 
 
+def test_what_a_saved_study_holds_is_not_trained_again(trained: Path, tmp_path: Path) -> None:
+    kept = tmp_path / "kept"
+    assert cli.main(["keep", str(trained / "quick"), str(kept)]) == 0
+    (kept / BASE / "scratch.nc").unlink()
+    assert run(tmp_path, "--kept", str(kept)) == 0
+    lists = {f.parent.parent.name for f in tmp_path.glob("runs/base/*/sweeps/*.json")}
+    assert lists == {"scratch"}
+    for file in sorted((trained / "quick").glob("*/*.nc")):
+        ours, theirs = (read_netcdf(f).drop_vars("wall_time") for f in (tmp_path / "quick" / BASE / file.name, file))
+        xr.testing.assert_equal(ours, theirs)
+        assert ours.attrs["date"]
+
+
 @pytest.mark.parametrize(
     ("arguments", "parts"),
     [
+        (["run", "--kept", "nowhere"], ["must be a folder", "'nowhere'"]),
         (["run", "--only", "P99"], ["--only takes predictions of P1a", "'P99'", "python -m validate list"]),
         (["report", "nowhere"], ["must be a folder", "'nowhere'", "python -m validate run"]),
         (["report", "nowhere", "--only", ""], ["must be a folder", "'nowhere'"]),
