@@ -216,6 +216,26 @@ def test_the_origin_holds_circuits_that_cost_more_than_they_gain_at_the_norm_pow
         np.testing.assert_allclose(swept.gen_logit.values[0], run.gen_logit[-1], atol=1e-5)
 
 
+@pytest.mark.parametrize(("kappa", "efficiency"), [(3.0, 0.375), (3.0, 0.39), (3.0, 0.41), (2.99, 0.39)])
+def test_of_circuits_that_gain_alone_and_lose_together_the_cheapest_leaves_the_origin(
+    kappa: float, efficiency: float
+) -> None:
+    # κ > μ, α = 0.1: one alone gains from η = (α/(2(1 - 1/q)))^(1/3) = 0.37, two alike from 0.37 2^(1/μ - 1/κ) = 0.41.
+    network = {"kappa": kappa, "norm_power": 3.0, "weight_decay": 0.1}
+    for speed in (1.0, 0.1):
+        for better in (1e-9, 1e-3):
+            gen, mem = tm.Circuit(efficiency, speed), tm.Circuit(efficiency * (1.0 + better))
+            run = tm.simulate(tm.TwoCircuitModel(gen, mem, **network), 1e4)
+            assert run.status == "reached t_end"
+            assert run.gen_logit[-1] == 0.0
+            assert run.mem_logit[-1] == pytest.approx(
+                tm.steady_state(tm.TwoCircuitModel(tm.Circuit(1.0, 0.0), mem, **network)).mem_logit, rel=1e-6
+            )
+    equal = tm.TwoCircuitModel(tm.Circuit(efficiency, 1.0), tm.Circuit(efficiency, 1.0), **network)
+    assert np.all(tm.simulate(equal, 1e4).logits == 0.0)
+    assert tm.sweep(equal, 1e4, weight_decay=[0.1]).mem_logit.item() == 0.0
+
+
 def test_a_circuit_held_at_the_origin_takes_no_steps() -> None:
     gen = [tm.Circuit(1.55765e-05, 21.2806), tm.Circuit(6.29966e-06, 0.0)]
     model = tm.TwoCircuitModel(

@@ -53,17 +53,27 @@ def parked_logit(j: int, k: int, coupled: bool, room: Vector) -> float:
 
 
 @jit
-def push_at_origin(j: int, k: int, n: int, lanes: int, room: Vector) -> float:
-    """(8.3) the push on circuit j where all are at 0: from there W grows along one ray, on which the push is c W^(m/κ-1).
+def push_from_origin(cost: float, logit: float, k: int, room: Vector) -> float:
+    """(8.3) the push at `logit` on a ray from the origin, on which the norm is `cost` W^(μ/κ): c W^(m/κ-1) - p."""
+    r, bend = room[rows.R][k], room[rows.BEND][k]
+    log_push = (1.0 + bend) * cost - bend * room[rows.LOG_SCALE][k] + (r * (1.0 + bend) - 1.0) * math.log(logit)
+    push: float = math.exp(min(log_push, 700.0)) - room[rows.P][k]
+    return push
 
-    For μ > κ all grow together, in the mixture that costs least; else each by itself.  The origin holds them for κ > m; at
-    κ = m if c > p; and for κ < m if their equilibrium lies below what the tolerance resolves.
+
+@jit
+def push_at_origin(j: int, k: int, n: int, lanes: int, room: Vector) -> float:
+    """(8.3) the push on circuit j where all are at 0, of which those leave that gain.
+
+    For μ > κ all leave together, in the mixture that costs least; else each by itself, and beside those that leave with
+    it must either still gain or be the cheapest.  The origin holds them for κ > m; at κ = m if c > p; and for κ < m if
+    their equilibrium lies below what the tolerance resolves.
     """
-    r, log_slope = room[rows.R][k], room[rows.LOG_SLOPE]
-    degree = r * (1.0 + room[rows.BEND][k])
-    if degree < 1.0 - 1e-12:
+    r, bend, log_slope = room[rows.R][k], room[rows.BEND][k], room[rows.LOG_SLOPE]
+    if r * (1.0 + bend) < 1.0 - 1e-12:
         return math.inf
     cost = log_slope[j]
+    least = 2.0 * room[rows.INVARIANT][j] * room[rows.EDGE][j]
     if r > 1.0:
         # Measured from the cheapest: the others' shares would overflow where r is near 1.
         for i in range(n):
@@ -72,10 +82,18 @@ def push_at_origin(j: int, k: int, n: int, lanes: int, room: Vector) -> float:
         for i in range(n):
             shares += math.exp((cost - log_slope[i * lanes + k]) / (r - 1.0))
         cost -= (r - 1.0) * math.log(shares)
-    least = 2.0 * room[rows.INVARIANT][j] * room[rows.EDGE][j]
-    log_push = (1.0 + room[rows.BEND][k]) * cost - room[rows.BEND][k] * room[rows.LOG_SCALE][k]
-    push: float = math.exp(min(log_push + (degree - 1.0) * math.log(least), 700.0)) - room[rows.P][k]
-    return push
+    push: float = push_from_origin(cost, least, k, room)
+    if r >= 1.0 or push > 0.0:
+        return push
+    cheapest, norm = True, 0.0
+    for i in range(n):
+        other = i * lanes + k
+        there = 2.0 * room[rows.INVARIANT][other] * room[rows.EDGE][other]
+        if there > 0.0 and push_from_origin(log_slope[other], there, k, room) < 0.0:
+            norm += math.exp(log_slope[other] - cost + r * math.log(there / least))
+            cheapest = cheapest and (other == j or log_slope[other] > cost)
+    beside: float = math.exp(min(bend * math.log(norm), 700.0)) * (push + room[rows.P][k]) - room[rows.P][k]
+    return push if cheapest else beside
 
 
 @jit
