@@ -2,9 +2,26 @@
 
 import multiprocessing
 from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+
+import torch
 
 import realnet as rn
 import toymodel as tm
+from realnet.engine import compiled
+from realnet.engine.ensemble import Stack
+
+
+def bits() -> str:
+    """A gradient and logits by compiled code, as it is in this process."""
+    stack = Stack([rn.RunConfig(p=23, dataset_size=300, d_model=32, d_mlp=128)], torch.device("cpu"))
+    stack.gradient()
+    return " ".join(tensor.numpy().tobytes().hex() for tensor in (stack.grads, stack.table_logits(0)))
+
+
+def first_bits() -> Path:
+    """Where those are kept that a process found which had just compiled."""
+    return Path(compiled.gradient.stats.cache_path) / "first_bits"
 
 
 def toy() -> None:
@@ -14,6 +31,8 @@ def toy() -> None:
 
 def nets(dtype: str) -> None:
     rn.train(rn.RunConfig(p=5, dataset_size=12, d_model=16, d_mlp=16, steps=2, dtype=dtype), "cpu", progress=False)
+    if dtype == "float32" and sum(compiled.gradient.stats.cache_misses.values()):
+        first_bits().write_text(bits())
 
 
 if __name__ == "__main__":

@@ -20,7 +20,7 @@ from realnet.results import read_netcdf
 
 TINY = rn.RunConfig(p=11, dataset_size=60, d_model=16, d_mlp=32, n_heads=2, steps=120, light_every=10)
 PHASED = replace(TINY, phases=(rn.Phase(50), rn.Phase(70, dataset_size=30, keep_optimizer=False)))
-LONG = replace(TINY, p=23, dataset_size=300, d_model=32, d_mlp=128, steps=3000, light_every=20)
+LONG = replace(TINY, p=23, dataset_size=300, d_model=32, d_mlp=128, steps=1500, light_every=20)
 
 
 def bare(ds: xr.Dataset) -> xr.Dataset:

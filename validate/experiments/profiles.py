@@ -209,7 +209,7 @@ STANDARD = Profile(
             (12_960, 1500),
             {
                 "ungrokking": (Block((700, 1400, 2800, 5600), (1.0,), range(2), 2000),),
-                "ungrokking_coupled": (Block((700, 1400, 2800), (ANSWER,), range(1), 1000),),
+                "ungrokking_coupled": (Block((700, 850, 1000, 1200, 1400, 2800), (ANSWER,), range(3), 1000),),
             },
         ),
     ),
