@@ -52,17 +52,16 @@ class CriticalSize:
     @property
     def words(self) -> str:
         """What was found, in a few lines."""
-        i = self.interval
+        i = self.interval.exp()
         lines = [f"{'D′':>8}  accuracy outside D′, mean (least to greatest)"]
         for size, runs in self.table.groupby("dataset_size"):
             lines.append(f"{size:>8}  {runs.test.mean():.2f} ({runs.test.min():.2f} to {runs.test.max():.2f})")
         if math.isnan(i.value):
             lines.append("No D_crit: fewer than two seeds go from chance to 1 between these sizes.")
             return "\n".join(lines)
-        low, middle, high = (math.exp(x) for x in (i.low, i.value, i.high))
         lines.append(
-            f"D_crit = {middle:.0f} pairs (95 % interval {low:.0f} to {high:.0f} over {i.n} seeds), "
-            f"{middle / self.pairs:.1%} of all {self.pairs}"
+            f"D_crit = {i.value:.0f} pairs (95 % interval {i.low:.0f} to {i.high:.0f} over {i.n} seeds), "
+            f"{i.value / self.pairs:.1%} of all {self.pairs}"
             + (f"; {self.moving} of {i.n} thresholds still moved" if self.moving else "")
         )
         return "\n".join(lines)

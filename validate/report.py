@@ -93,16 +93,19 @@ def _capital(text: str) -> str:
     return text if text.startswith("ln") else text[:1].upper() + text[1:]
 
 
+def _value(value: Any) -> str:
+    """A value of a row: a number, what stands for one that is missing or infinite, or text."""
+    if value is None:
+        return "–"
+    infinite = value in ("inf", "-inf")
+    return number_words(value) if infinite or type(value) in (int, float) else str(value)
+
+
 def rows_table(rows: Sequence[Mapping[str, Any]]) -> str:
     names = list(dict.fromkeys(key for row in rows for key in row))
     lines = [_row(*names), _row(*["---"] * len(names))]
     for row in rows:
-        values = (row.get(n) for n in names)
-        lines.append(
-            _row(
-                *(number_words(v) if isinstance(v, int | float) and not isinstance(v, bool) else str(v) for v in values)
-            )
-        )
+        lines.append(_row(*(_value(row.get(n)) for n in names)))
     return "\n".join(lines) + "\n"
 
 

@@ -35,6 +35,14 @@ def test_t_interval_moves_with_its_seeds(values: list[float], shift: float) -> N
     assert over_seeds([*values, math.nan, math.inf]) == one
 
 
+def test_the_interval_of_e_to_the_x() -> None:
+    assert Interval(0.0, -1.0, 1.0, 4).exp() == Interval(1.0, 1 / math.e, math.e, 4)
+    few = Interval.unknown(1).exp()
+    assert math.isnan(few.value)
+    assert (few.low, few.high, few.n) == (0.0, math.inf, 1)
+    assert Interval(1.0, 0.0, 701.0, 2).exp().high == math.inf
+
+
 def test_few_seeds_are_no_error() -> None:
     for found in (
         over_seeds([]),

@@ -121,3 +121,8 @@ def test_the_list_says_rule_and_power() -> None:
     assert text.count("power") >= sum(len(p.criteria) for p in PREDICTIONS.values())
     assert text.count("     changed") == sum(bool(p.changed) for p in PREDICTIONS.values())
     assert all(len(line) <= report.WIDTH for line in text.splitlines())
+
+
+def test_a_row_says_what_is_missing_and_what_is_infinite() -> None:
+    rows = [{"setting": "one", "value": 0.5, "low": "-inf", "high": "inf"}, {"setting": "two", "value": None, "n": 3}]
+    assert report.rows_table(rows).splitlines()[2:] == ["| one | 0.5 | −∞ | ∞ | – |", "| two | – | – | – | 3 |"]

@@ -96,8 +96,7 @@ def match(gen: pd.DataFrame, mem: pd.DataFrame) -> Matched:
             own.append(single_numbers(gen[gen.seed == seed], nets)[0])
     intervals = {}
     for i, name in enumerate(NAMES):
-        logs = over_seeds([math.log(one[i]) for one in own])
-        intervals[name] = Interval(math.exp(logs.value), math.exp(logs.low), math.exp(min(logs.high, 700)), logs.n)
+        intervals[name] = over_seeds([math.log(one[i]) for one in own]).exp()
     return Matched(numbers, intervals, rms, int(mem.p.iloc[0]))
 
 

@@ -30,15 +30,15 @@ def _measure(results: Results, protocol: str) -> Measurement:
         config = results.runs(name)[0].config
         found = thresholds(table)
         one = mean(found.ln_size, len(found), moving(found)).interval
+        size = one.exp()
         try:
             sizes = crossing_of_efficiencies(results, setting, protocol=protocol)
             meet = apart(sizes, found.set_index("seed").ln_size, len(table)).interval
         except MissingResult:
             meet = Interval.unknown(0)
         rows.append({"setting": setting, "width": config["d_model"], "layers": config["n_layers"], "p": config["p"],
-                     "task": config["task"], "pairs": math.exp(one.value), "low": math.exp(one.low),
-                     "high": math.exp(min(one.high, 700)), "seeds": one.n, "runs": len(table),
-                     "share_of_pairs": math.exp(one.value) / int(table.pairs.iloc[0]),
+                     "task": config["task"], "pairs": size.value, "low": size.low, "high": size.high,
+                     "seeds": one.n, "runs": len(table), "share_of_pairs": size.value / int(table.pairs.iloc[0]),
                      "ln_isologit_over_it": meet.value, "ln_low": meet.low, "ln_high": meet.high,
                      "isologit_seeds": meet.n})  # fmt: skip
         if setting == "base" or setting.startswith("width-"):

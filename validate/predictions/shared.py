@@ -77,7 +77,8 @@ def apart(first: pd.Series, second: pd.Series, runs: int, moving: int = 0, note:
 
 def ln_sizes(interval: Interval) -> str:
     """An interval in ln D, in pairs."""
-    return f"{math.exp(interval.value):.0f} ({math.exp(interval.low):.0f} to {math.exp(interval.high):.0f}) pairs"
+    size = interval.exp()
+    return f"{size.value:.0f} ({size.low:.0f} to {size.high:.0f}) pairs"
 
 
 def accuracy_at(results: Results, name: str, clock: float) -> pd.DataFrame:

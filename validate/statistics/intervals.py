@@ -38,6 +38,11 @@ class Interval:
         """What cannot be estimated."""
         return cls(math.nan, -math.inf, math.inf, n)
 
+    def exp(self) -> Interval:
+        """The interval of e^x, in which this one is of x."""
+        value, low, high = (math.inf if x > 700 else math.exp(x) for x in (self.value, self.low, self.high))
+        return Interval(value, low, high, self.n)
+
     @property
     def half_width(self) -> float:
         """Half of high - low; inf if either is unknown."""
