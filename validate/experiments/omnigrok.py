@@ -161,7 +161,7 @@ def _addition(quick: bool) -> Setting:
         kinds["free"] += tuple(_free(ADDITION, (0.4,), {1.0: 5000}, 3))
         # Logits of this net grow about as α⁴.
         cells = ((1.0, 1.0), (1.0, 1.3**-4), (1.3, 1.3**4), (1.3, 1.0))
-        kinds["scale"] = tuple(_scaled(replace(ADDITION, fixed_norm=True), cells, 0.0, 4000, 3))
+        kinds["scale"] = tuple(_scaled(replace(ADDITION, fixed_norm=True), cells, 0.0, 4000, 8))
     return Setting("addition", "addition mod 43, transformer of width 64", ADDITION, kinds=kinds)
 
 
