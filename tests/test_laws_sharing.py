@@ -236,6 +236,21 @@ def test_of_circuits_that_gain_alone_and_lose_together_the_cheapest_leaves_the_o
     assert tm.sweep(equal, 1e4, weight_decay=[0.1]).mem_logit.item() == 0.0
 
 
+@pytest.mark.parametrize("sharing", [2.0, 5.0])
+def test_lanes_of_a_sweep_leave_the_origin_each_by_its_own_circuits(sharing: float) -> None:
+    # Some points gain, some do not, and for κ > μ some gain alone and lose together.
+    model = tm.TwoCircuitModel(
+        tm.Circuit(1.0, 1.0), tm.Circuit(1.0, 0.3), kappa=3.0, norm_power=3.0, sharing=sharing, weight_decay=0.1
+    )
+    gen, mem = np.geomspace(0.3, 0.5, 11), np.geomspace(0.31, 0.45, 3)
+    swept = tm.sweep(model, 30.0, gen_efficiency=gen, mem_efficiency=mem, progress=False)
+    alone = np.array(
+        [[tm.simulate(model, 30.0, gen_efficiency=g, mem_efficiency=m).logits[-1] for m in mem] for g in gen]
+    )
+    np.testing.assert_allclose(np.stack([swept.gen_logit, swept.mem_logit], -1), alone, rtol=1e-5, atol=1e-8)
+    assert 0 < np.count_nonzero(alone[..., 0] > 1e-6) < alone[..., 0].size
+
+
 def test_a_circuit_held_at_the_origin_takes_no_steps() -> None:
     gen = [tm.Circuit(1.55765e-05, 21.2806), tm.Circuit(6.29966e-06, 0.0)]
     model = tm.TwoCircuitModel(

@@ -1,7 +1,7 @@
 """Logits grow with norm far faster than the paper's κ; D_crit grows more slowly than the pairs (beyond the paper).
 
 Claim: logits grow with norm to a power far above 2, whichever way it is measured; the ungrokking threshold hardly
-depends on width, and is a smaller share of the pairs the larger the modulus.
+depends on width and depth, and is a smaller share of the pairs the larger the modulus.
 Source: toymodel/README.md (1), (8.5); P9, P11 and P14 of validate.
 """
 
@@ -30,13 +30,19 @@ MEET = ("ln_isologit_over_it", "ln_low", "ln_high")
 
 CAPTION = """
 Left: degree κ of nets at rest: {kappas}. Grey: the paper's, and 2. Centre, right: ungrokking
-threshold, coupled, α = 10⁻⁴, against width and modulus, 95 % intervals; grey: a constant share of p² pairs.
+threshold, coupled, α = 10⁻⁴, against width and modulus, 95 % intervals; open: two layers; grey: a constant share of
+p² pairs.
 {settings} n = {n} settings.
 """
 
 
 def _against(axes: Axes, table: pd.DataFrame, column: str, label: str) -> None:
-    own = table.sort_values(column)
+    own = table[table.layers == 1].sort_values(column)
+    deep = table[table.layers > 1]
+    axes.errorbar(
+        deep[column] / 1.08, deep.pairs, (deep.pairs - deep.low, deep.high - deep.pairs), fmt="o", ms=4, color="k",
+        mfc="white", capsize=2, elinewidth=0.9,
+    )  # fmt: skip
     # Where one seed is all there is, there is no interval.
     low, high = (own[end].where(own[end].between(1, 1e5), own.pairs) for end in ("low", "high"))
     axes.errorbar(
@@ -51,7 +57,8 @@ def _against(axes: Axes, table: pd.DataFrame, column: str, label: str) -> None:
             elinewidth=0.9,
         )  # fmt: skip
     number_axis(axes.xaxis, own[column])
-    number_axis(axes.yaxis, (60, 100, 150, 200, 300, 400, 600, 1000, 2000), 9)
+    span = own.pairs.max() / own.pairs.min()
+    number_axis(axes.yaxis, (60, 100, 150, 200, 300, 400, 600, 1000, 2000) if span > 2 else range(200, 500, 25), 9)
     axes.set(xlabel=label, xlim=(own[column].min() / 1.3, own[column].max() * 1.3))
 
 
@@ -73,11 +80,12 @@ def draw(study: Study) -> tuple[Figure, dict[str, object]]:
     left.set_yticks([-k for k in range(len(WAYS))], [label for label, *_ in WAYS])
     left.set(xlabel="κ", xlim=(0, 6.5), ylim=(0.5 - len(WAYS), 0.75))
     table = verdicts.rows("P14", "settings")
-    table = table[(table.task == "add") & (table.layers == 1)] if len(table) else table
+    table = table[table.task == "add"] if len(table) else table
     if len(table):
         base = table[table.setting == "base"].iloc[0]
         _against(centre, table[table.p == base.p], "width", "width")
-        _against(right, table[(table.width == base.width) | (table.p > base.p)], "p", "modulus p")
+        like_base = (table.width == base.width) & (table.layers == 1)
+        _against(right, table[like_base | (table.p > base.p)], "p", "modulus p")
         primes = [table.p.min() / 1.2, table.p.max() * 1.2]
         right.plot(primes, [base.pairs * (p / base.p) ** 2 for p in primes], color=GREY, lw=1.0, zorder=0)
     centre.set_ylabel("ungrokking threshold (pairs)")
