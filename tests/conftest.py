@@ -10,6 +10,12 @@ from hypothesis import HealthCheck, Phase, settings
 # Nets as small as the tests' take ten times as long on two threads as on one where the threads meet other processes.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+
+def pytest_xdist_auto_num_workers() -> int:
+    """One more than there are cores: many tests wait for processes that they started."""
+    return (os.cpu_count() or 1) + 1
+
+
 QUIET = [HealthCheck.too_slow, HealthCheck.filter_too_much, HealthCheck.data_too_large]
 # A failure in CI is reported as drawn: shrinking takes minutes, and "search" does it.
 UNSHRUNK = [Phase.explicit, Phase.generate]

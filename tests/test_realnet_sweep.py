@@ -327,8 +327,8 @@ def kill_a_trainer(out: Path, pids: object) -> threading.Thread:
     return thread
 
 
-def in_shards(out: Path, executor: object) -> xr.Dataset:
-    return bare(train(out, *RUNS, executor=executor, shards=3, checkpoint_seconds=0.1))
+def in_shards(out: Path, executor: object, shards: int = 3) -> xr.Dataset:
+    return bare(train(out, *RUNS, executor=executor, shards=shards, checkpoint_seconds=0.1))
 
 
 def test_a_process_pool_trains_a_sweep_and_says_when_it_is_broken(tmp_path: Path, alone: xr.Dataset) -> None:
@@ -361,13 +361,17 @@ def test_dask_trains_a_sweep_also_when_a_worker_is_killed(tmp_path: Path, alone:
     assert killed
 
 
-def test_submitit_trains_a_sweep_also_when_a_job_is_killed(tmp_path: Path, alone: xr.Dataset) -> None:
+def test_submitit_trains_a_sweep_also_when_a_job_is_killed(
+    tmp_path: Path, alone: xr.Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
     submitit = pytest.importorskip("submitit")
+    # How long a result that a killed job will never write is waited for: disks of clusters can be late.
+    monkeypatch.setattr(submitit.core.core.Job, "_results_timeout_s", 1)
     executor = submitit.LocalExecutor(folder=tmp_path / "log")
     executor.update_parameters(timeout_min=5)
     killed: list[int] = []
     killer = kill_a_trainer(tmp_path / "runs", killed)
-    xr.testing.assert_identical(in_shards(tmp_path / "runs", executor), alone)
+    xr.testing.assert_identical(in_shards(tmp_path / "runs", executor, 2), alone)
     killer.join()
     assert killed
 

@@ -30,8 +30,7 @@ MEET = ("ln_isologit_over_it", "ln_low", "ln_high")
 
 CAPTION = """
 Left: degree κ of nets at rest: {kappas}. Grey: the paper's, and 2. Centre, right: ungrokking
-threshold, coupled, α = 10⁻⁴, against width and modulus, 95 % intervals; open: two layers; grey: a constant share of
-p² pairs.
+threshold, coupled, α = 10⁻⁴, by width and modulus; open: two layers; grey: a constant share of p².
 {settings} n = {n} settings.
 """
 

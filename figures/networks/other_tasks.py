@@ -37,8 +37,8 @@ COUPLED = 1e-4
 GROKKED = 0.9
 
 CAPTION = """
-Accuracy outside the training set at the end, of nets that had grokked and went on with D′ pairs; median over seeds,
-band from least to greatest; modulus {p}. Dotted: coupled penalty. Diamonds: median threshold, {sizes} % of all pairs.
+Accuracy outside the training set at the end, of nets that had grokked and went on with D′ pairs; median of seeds,
+band: least to greatest; modulus {p}. Dotted: coupled penalty. Diamonds: median threshold, {sizes} % of all pairs.
 {poor}n = {n} runs.
 """
 

@@ -19,9 +19,9 @@ DEGREE = {"addition": 4, "teacher": 3, "digits": 3}  # outputs grow about as α 
 LOOKS = {False: ("0.55", "o", "--"), True: ("k", "D", "-")}
 
 CAPTION = """
-Steps to generalise against the norm at the start (addition: held), at two output scales; lines: geometric means;
-carets: not within the steps trained, counted as these. If the norm decided, both lines would rise
-alike; if the scale did, they would be flat and apart. Share of the scale: {shares}. {remark}n = {n} runs.
+Steps to generalise against the starting norm (addition: held), at two output scales; lines: geometric means;
+carets: not within the steps trained, counted as these. Norm alone would make both lines rise
+alike; scale alone, flat and apart. Share of the scale: {shares}. {remark}n = {n} runs.
 """
 
 
