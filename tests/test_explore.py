@@ -248,6 +248,27 @@ def test_net_and_toy_fit_at_the_same_step() -> None:
         assert len(curve(chart, colour, dashed=True)) > 50
 
 
+def test_numbers_of_net_and_toy_stand_in_steps_beside_each_other() -> None:
+    net, found = next(iter(nets.runs(GROKKING).values()))(), answer.answer(START)
+    (_, measured), (_, toy) = beside.rows(net, found, beside.meeting_pace(net, found))
+    assert dict(toy)["fits at step"] == dict(measured)["fits at step"] == answer.when(nets.first_fit(net))
+    _, (_, short) = beside.rows(net, answer.answer({**START, "t_end": 1.0}), 7.0)
+    assert (dict(short)["fits at step"], dict(short)["steps per unit of flow time"]) == ("never", "7")
+
+
+def test_areas_of_a_phase_diagram_tile_it_row_by_row() -> None:
+    axes = (drawing.Axis("x", 0.0, 4.0), drawing.Axis("y", 0.0, 2.0))
+    names = np.array([["a", "b", "b", "a"], ["b", "b", "b", "a"]])
+    chart = drawing.phase("title", *axes, names, {"a": "red", "b": "blue"}, (1.0, 0.5), None)
+    areas = [r for r in parsed(chart).iter(f"{SVG}rect") if r.get("fill") in ("red", "blue")]
+    left, width = ([float(r.get(name, "nan")) for r in areas] for name in ("x", "width"))
+    cell = (max(np.add(left, width)) - 0.5 - min(left)) / 4
+    starts = np.subtract(left, min(left)) / cell
+    np.testing.assert_allclose(starts, [0, 1, 3, 0, 3], atol=0.01)
+    np.testing.assert_allclose(np.subtract(width, 0.5) / cell, [1, 2, 1, 3, 1], atol=0.01)
+    assert [r.get("fill") for r in areas] == ["red", "blue", "red", "blue", "red"]
+
+
 def test_a_net_that_fits_from_the_start_ends_with_the_toy() -> None:
     run = nets.runs(ROOT / "figures" / "data" / "validate" / "standard" / "base" / "ungrokking.nc")
     net, found = next(iter(run.values()))(), answer.answer(START)
