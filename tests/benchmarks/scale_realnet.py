@@ -19,6 +19,7 @@ import numpy as np
 import realnet as rn
 from realnet.records import Folder, Leases, Record
 from realnet.training.shards import cut
+from tests.benchmarks.measure import processor
 
 RESULTS = Path(__file__).parent / "results" / "scale_realnet.json"
 SAMPLE = 200
@@ -28,7 +29,7 @@ def main(count: int) -> None:
     """Measure with `count` runs and save."""
     found: dict[str, object] = {
         "runs": count,
-        "processor": platform.processor() or platform.machine(),
+        "processor": processor(),
         "python": platform.python_version(),
         "load": os.getloadavg()[0],
     }
