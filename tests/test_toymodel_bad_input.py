@@ -94,7 +94,7 @@ def test_run_settings_out_of_range_are_refused(name: str, values: list[float]) -
 
 
 def test_steps_and_t_end_exclude_each_other() -> None:
-    refused(ValueError, "steps is given instead of t_end", "steps=10", lambda: tm.simulate(t_end=1.0, steps=10))
+    refused(ValueError, "steps stands for t_end", "steps=10", lambda: tm.simulate(t_end=1.0, steps=10))
 
 
 def test_more_steps_than_can_be_counted_are_refused() -> None:

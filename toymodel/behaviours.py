@@ -73,14 +73,9 @@ def standing(fits: Bools, performance: FloatArray, chance: FloatArray, criteria:
 
 
 def classify(
-    end: npt.NDArray[np.int_],
-    settled: Bools,
-    t_fit: FloatArray,
-    t_gen: FloatArray,
-    t_leave: FloatArray,
-    ever_generalised: Bools,
-    criteria: Criteria,
-) -> npt.NDArray[np.str_]:
+    end: npt.NDArray[np.int_], settled: Bools, t_fit: FloatArray, t_gen: FloatArray, t_leave: FloatArray,
+    ever_generalised: Bools, criteria: Criteria,
+) -> npt.NDArray[np.str_]:  # fmt: skip
     """Names of behaviours, elementwise.
 
     end        where the run stands at its end (`standing`)
@@ -110,12 +105,9 @@ def since(time: FloatArray, condition: Bools) -> float:
 
 
 def classify_curves(
-    time: npt.ArrayLike,
-    train_accuracy: npt.ArrayLike,
-    test_accuracy: npt.ArrayLike,
-    num_classes: int,
+    time: npt.ArrayLike, train_accuracy: npt.ArrayLike, test_accuracy: npt.ArrayLike, num_classes: int,
     criteria: Criteria | None = None,
-) -> str:
+) -> str:  # fmt: skip
     """The behaviour of one measured run, by the same vocabulary.
 
     time (k,) rising steps or flow times; train_accuracy and test_accuracy (k,) in [0, 1].  A measured run has no known

@@ -92,13 +92,9 @@ def _size_at(model: TwoCircuitModel, excess: Callable[[float], float]) -> float:
 
 
 def size_thresholds(
-    model: TwoCircuitModel | None = None,
-    times: npt.ArrayLike | None = None,
-    *,
-    sizes: npt.ArrayLike | None = None,
-    full_size: float | None = None,
-    **parameters: Any,
-) -> "xarray.Dataset":
+    model: TwoCircuitModel | None = None, times: npt.ArrayLike | None = None, *, sizes: npt.ArrayLike | None = None,
+    full_size: float | None = None, **parameters: Any,
+) -> "xarray.Dataset":  # fmt: skip
     """Both thresholds in data set size as functions of training time, over `time`, and the gap between them.
 
     times        (k,) flow times, default 30 from 100 to 1e6
@@ -125,12 +121,8 @@ def size_thresholds(
     lost = sweep(model, t_end, dataset_size=tried, start=grokked.logits.tolist(), progress=False)
     up = _threshold(tried, scratch.t_cross.values, when, leads=True)
     down = _threshold(tried, lost.t_lost.values, when, leads=False)
-    ds = xr.Dataset(
-        {"from_scratch": ("time", up), "ungrokking": ("time", down), "gap": ("time", np.log(up / down))},
-        coords={"time": when},
-        attrs=scratch.attrs | {"full_size": full.dataset_size},
-    )
-    return describe(ds)
+    found = {"from_scratch": ("time", up), "ungrokking": ("time", down), "gap": ("time", np.log(up / down))}
+    return describe(xr.Dataset(found, {"time": when}, scratch.attrs | {"full_size": full.dataset_size}))
 
 
 def _threshold(sizes: FloatArray, since: FloatArray, when: FloatArray, leads: bool) -> FloatArray:

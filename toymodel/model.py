@@ -7,15 +7,7 @@ from typing import Any, Self
 import numpy as np
 
 from .efficiency import EfficiencyLaw, PowerLaw
-from .parameters import (
-    CIRCUIT_PARAMETERS,
-    LAW_PARAMETERS,
-    MODEL_PARAMETERS,
-    FloatArray,
-    check,
-    explain,
-    unknown,
-)  # fmt: skip
+from .parameters import CIRCUIT_PARAMETERS, LAW_PARAMETERS, MODEL_PARAMETERS, FloatArray, check, explain, unknown
 from .results.display import Rows, Shown
 
 PENALTIES = ("half", "full")

@@ -98,14 +98,9 @@ class Trajectory(Readings, Shown):
         return MEANINGS[self.behaviour]
 
     def continue_with(
-        self,
-        t_end: float | None = None,
-        *,
-        method: str | None = None,
-        steps: int | None = None,
-        times: npt.ArrayLike | None = None,
-        **changes: Any,
-    ) -> "Trajectory":
+        self, t_end: float | None = None, *, method: str | None = None, steps: int | None = None,
+        times: npt.ArrayLike | None = None, **changes: Any,
+    ) -> "Trajectory":  # fmt: skip
         """Trains the same circuits on under changed parameters: one clock, and one behaviour of the whole history.
 
         `dataset_size=400` after grokking is ungrokking (paper section 4); chained, it is a schedule of weight decay or data.
@@ -175,17 +170,12 @@ class Trajectory(Readings, Shown):
         """All of it as an xarray.Dataset over `time`, with units, parameters, criteria and behaviour in attributes."""
         import xarray as xr
 
-        over_time = (
-            "gen_logit", "mem_logit", "gen_norm", "mem_norm", "norm", "train_loss", "test_loss", "train_accuracy",
-            "test_accuracy",
-        )  # fmt: skip
-        data: dict[str, Any] = {name: ("time", getattr(self, name)) for name in over_time}
+        over_time = "gen_logit mem_logit gen_norm mem_norm norm train_loss test_loss train_accuracy test_accuracy"
+        data: dict[str, Any] = {name: ("time", getattr(self, name)) for name in over_time.split()}
         data |= {"logit": (("time", "circuit"), self.logits), "circuit_norm": (("time", "circuit"), self.norms)}
         data |= {name: float(value) for name, value in event_times(self.events).items()}
-        settings = {
-            name: getattr(self, name)
-            for name in ("method", "learning_rate", "t_end", "rtol", "noise", "seed", "status")
-        }
+        told = ("method", "learning_rate", "t_end", "rtol", "noise", "seed", "status")
+        settings = {name: getattr(self, name) for name in told}
         return describe(
             xr.Dataset(
                 data | {"behaviour": self.behaviour},
@@ -272,9 +262,7 @@ def simulate(
         raise ValueError(f"noise needs method='descent', because the flow has no steps; got noise={noise:g}. Pass it.")
     if steps is not None:
         if t_end is not None:
-            raise ValueError(
-                f"steps is given instead of t_end; got steps={steps!r}, t_end={t_end!r}. Pass one of them."
-            )
+            raise ValueError(f"steps stands for t_end; got steps={steps!r}, t_end={t_end!r}. Pass one of them.")
         t_end = check("steps", steps) * learning_rate
     t_end = check("t_end", 1000.0 if t_end is None else t_end)
     criteria = as_criteria(criteria)

@@ -59,14 +59,9 @@ def solve_flow(problem: Problem, t_end: FloatArray, rtol: float, times: FloatArr
 
 
 def solve_descent(
-    problem: Problem,
-    learning_rate: FloatArray,
-    steps: npt.NDArray[np.int64],
-    noise: FloatArray,
-    seed: FloatArray,
-    marks: FloatArray,
-    compiled: bool,
-) -> Solution:
+    problem: Problem, learning_rate: FloatArray, steps: npt.NDArray[np.int64], noise: FloatArray, seed: FloatArray,
+    marks: FloatArray, compiled: bool,
+) -> Solution:  # fmt: skip
     """Gradient descent of every point, steps (P,) of learning_rate (P,), state kept after marks (k,) steps."""
     size, n = problem.logit.shape
     events = np.zeros((size, N_COLUMNS))
