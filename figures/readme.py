@@ -115,10 +115,13 @@ def _two_theories(found: Verdicts) -> list[str]:
     rival = Verdicts(file)
     first, second = score_rows(scorecard([*found.predictions, *rival.predictions]))
     law = Number.of(rival.column("O5", "teacher")["findings"][0])
+    scale = {task: Number.of(rival.column("O7", task)["findings"][0]) for task in ("teacher", "digits", "addition")}
     return [
         "**Two theories, the same runs:** of what it says yes or no to, circuit efficiency is right on "
         f"{first['right']} and wrong on {first['wrong']}, Omnigrok on {second['right']} and {second['wrong']}; the latter's "
-        f"forecast of when its own example generalises is off by a factor {law.exp()}."
+        f"forecast of when its own example generalises is off by a factor {law.exp()}. "
+        "Of what a large start delays, the scale of the outputs explains, not the norm, a share of "
+        f"{scale['teacher']} on teacher and student, {scale['digits']} on digits, {scale['addition']} on addition."
     ]
 
 
