@@ -225,6 +225,8 @@ def test_a_folder_of_qm9_is_used_when_its_path_is_given(tmp_path: Path) -> None:
     assert task.inputs[0][order, :, 10].sum(1).tolist() == [1, 3, 6]
     assert task.inputs[0][order, :, 6].sum(1).tolist() == [4, 6, 6]
     assert task.inputs[1][order[2], :, :, 3].sum() == 12
+    with pytest.raises(rn.ConfigError, match=r"qm9_folder must hold gdb9\.sdf; received 3\. Put it there"):
+        molecules.molecules(0, qm9_folder=3)
     with pytest.raises(rn.ConfigError, match=r"qm9_folder must hold gdb9\.sdf;"):
         molecules.molecules(0, qm9_folder=str(tmp_path / "nowhere"))
 

@@ -31,14 +31,14 @@ def package_file(package: str, distribution: str, *parts: str) -> Path:
     return path
 
 
-def folder_file(task: str, folder: Path, name: str, endings: tuple[str, ...] = ("",)) -> Path:
+def folder_file(task: str, folder: str, name: str, endings: tuple[str, ...] = ("",)) -> Path:
     """The file `name`, with one of the endings, of the folder of a task's full data. Errors: ConfigError."""
-    for ending in endings:
-        if (path := folder / f"{name}{ending}").is_file():
+    for ending in endings if isinstance(folder, str) else ():
+        if (path := Path(folder) / f"{name}{ending}").is_file():
             return path
     option = FULL_DATA[task][0]
     remedy = f"Put it there, or leave {option} out for the data that pip brings."
-    raise ConfigError(f"{option} must hold {name}; received {str(folder)!r}. {remedy}")
+    raise ConfigError(f"{option} must hold {name}; received {folder!r}. {remedy}")
 
 
 def damaged(path: Path, problem: object) -> ConfigError:

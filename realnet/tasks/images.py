@@ -30,7 +30,7 @@ def mnist(mnist_folder: str | None = None, test: int | None = None) -> Task:
     if mnist_folder is None:
         images, labels = _small()
         return Task((images,), labels, classes=10, test=4000 if test is None else test)
-    (train, known), (held, judged) = (_half(Path(mnist_folder), half) for half in ("train", "t10k"))
+    (train, known), (held, judged) = (_half(mnist_folder, half) for half in ("train", "t10k"))
     count = len(held) if test is None else test
     require(0 < count <= len(held), f"test must be 1 .. {len(held)} images", count, "Choose fewer.")
     both = np.concatenate([train, held[:count]]), np.concatenate([known, judged[:count]])
@@ -53,13 +53,13 @@ def _small() -> tuple[Array, Array]:
 
 
 @functools.lru_cache(maxsize=4)
-def _half(folder: Path, half: str) -> tuple[Array, Array]:
+def _half(folder: str, half: str) -> tuple[Array, Array]:
     images, labels = (
         read_idx(folder_file("mnist", folder, f"{half}-{kind}-ubyte", ("", ".gz")))
         for kind in ("images-idx3", "labels-idx1")
     )
     if images.ndim != 3 or labels.ndim != 1 or len(images) != len(labels) or labels.max(initial=0) > 9:
-        raise damaged(folder, f"{half}: images {images.shape}, labels {labels.shape}")
+        raise damaged(Path(folder), f"{half}: images {images.shape}, labels {labels.shape}")
     flat = images.reshape(len(images), -1)
     return (flat / np.float32(255)).astype(np.float32), labels.astype(np.int64)
 

@@ -11,7 +11,6 @@ import functools
 import importlib
 import math
 from collections.abc import Iterable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -107,7 +106,7 @@ def _structures() -> Iterable[tuple[Any, float]]:
         yield molecule, value
 
 
-def _qm9(folder: Path) -> Iterable[tuple[Any, float]]:
+def _qm9(folder: str) -> Iterable[tuple[Any, float]]:
     chemistry = _chemistry()
     shapes, table = (folder_file("molecules", folder, name) for name in FULL_DATA["molecules"][1:])
     try:
@@ -131,7 +130,7 @@ def _qm9(folder: Path) -> Iterable[tuple[Any, float]]:
 @functools.lru_cache(maxsize=4)
 def _graphs(max_atoms: int, folder: str | None = None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     atoms, bonds, values = [], [], []
-    for molecule, value in _structures() if folder is None else _qm9(Path(folder)):
+    for molecule, value in _structures() if folder is None else _qm9(folder):
         if not 0 < molecule.GetNumAtoms() <= max_atoms or not math.isfinite(value):
             continue
         if any(atom.GetSymbol() not in ELEMENTS for atom in molecule.GetAtoms()):

@@ -46,7 +46,7 @@ def reviews(
     over 500 words is out of reach.) imdb_folder: with "IMDB Dataset.csv", whose reviews are used instead. Errors:
     ConfigError for a missing package or file, a damaged one, an empty review, or sizes out of range.
     """
-    texts, labels = _imdb() if imdb_folder is None else _full(Path(imdb_folder))
+    texts, labels = _imdb() if imdb_folder is None else _full(imdb_folder)
     fits = 2 <= examples <= len(texts) and 0 < test < examples and words >= 1 and length >= 1
     sizes = {"examples": examples, "words": words, "length": length, "test": test}
     require(fits, f"reviews needs 0 < test < examples <= {len(texts)}", sizes, "Choose others in options.")
@@ -70,7 +70,7 @@ def _imdb() -> tuple[list[str], np.ndarray]:
 
 
 @functools.lru_cache(maxsize=1)
-def _full(folder: Path) -> tuple[list[str], np.ndarray]:
+def _full(folder: str) -> tuple[list[str], np.ndarray]:
     path = folder_file("reviews", folder, FULL_DATA["reviews"][1])
     return _read(path, 50_000, lambda rows: ((r["review"], SIDES[r["sentiment"]]) for r in rows))
 
