@@ -255,6 +255,10 @@ def test_norm_and_scale_that_delay_only_together() -> None:
     )
     found = parts(cells.assign(t_gen=[7.0, 7.0, 7.0, 7.0 * math.e**2]), 3).iloc[0]
     assert found[["norm", "scale", "both", "share"]].tolist() == pytest.approx([1.0, 1.0, 1.0, 0.5])
+    # Order of cells: small norm with small and with large outputs, then large norm with both.
+    e = math.e
+    found = parts(cells.assign(t_gen=[7, 7 * e**3, 7 * e**0.5, 7 * e**3.5]), 3).iloc[0]
+    assert found[["norm", "scale", "both", "share"]].tolist() == pytest.approx([0.5, 3.0, 0.0, 36 / 37])
 
 
 def test_a_seed_without_all_four_cells_has_no_share() -> None:
