@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 import toymodel as tm
 from tests.strategies import MILD, models, numbers
+from toymodel.behaviours import since
 
 RUNS: dict[str, Any] = {
     "grokking": lambda: tm.simulate(),
@@ -156,3 +157,11 @@ def test_one_memorising_and_several_generalising_circuits_give_a_staircase() -> 
     leaders = np.argmax(run.logits[run.time > 1.0], axis=1)
     order = [int(k) for k, _ in groupby(leaders)]
     assert order == [3, 0, 1, 2]
+
+
+@pytest.mark.parametrize(
+    ("holds", "first"), [("0011", 2.0), ("0101", 3.0), ("1111", 0.0), ("1110", math.nan), ("0001", 3.0), ("1101", 3.0)]
+)
+def test_a_time_is_the_first_from_which_the_condition_holds_to_the_end(holds: str, first: float) -> None:
+    found = since(np.arange(4.0), np.array([x == "1" for x in holds]))
+    assert found == pytest.approx(first, nan_ok=True)

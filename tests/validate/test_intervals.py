@@ -44,13 +44,14 @@ def test_the_interval_of_e_to_the_x() -> None:
 
 
 def test_few_seeds_are_no_error() -> None:
-    for found in (
-        over_seeds([]),
-        over_seeds([1.0, math.nan]),
-        rank_correlation([1, 2, 3], [1, 2, 3]),
-        rank_correlation([1, 1, 1, 1], [1, 2, 3, 4]),
-        proportion(0, 0),
+    for found, n in (
+        (over_seeds([]), 0),
+        (over_seeds([1.0, math.nan]), 1),
+        (rank_correlation([1, 2, 3], [1, 2, 3]), 3),
+        (rank_correlation([1, 1, 1, 1], [1, 2, 3, 4]), 4),
+        (proportion(0, 0), 0),
     ):
+        assert found.n == n
         assert math.isnan(found.value)
         assert (found.low, found.high, found.half_width) == (-math.inf, math.inf, math.inf)
         assert decide(found, -math.inf, math.inf, 0) == "inconclusive"

@@ -3,6 +3,7 @@
 import math
 
 import numpy as np
+import pandas as pd
 import pytest
 
 import toymodel as tm
@@ -88,6 +89,17 @@ def test_efficiencies_fall_with_the_exponent_of_the_truth(lab: Lab) -> None:
     np.testing.assert_allclose(slopes(norms_at(gen, logit)), 0.0, atol=2e-3)
     crossing = isologit(norms_at(gen, logit), norms_at(mem, logit))
     np.testing.assert_allclose(np.exp(crossing.ln_size), NUMBERS.critical, rtol=0.01)
+
+
+def test_beyond_the_measured_sizes_the_curve_goes_on_from_its_nearer_end() -> None:
+    """Mem's ln norm at ln D of 0, 1, 2 bends: 0, 1, 4; a line through all has slope 2."""
+    mem = pd.DataFrame({"seed": 0, "dataset_size": np.exp([0.0, 1.0, 2.0]), "norm": np.exp([0.0, 1.0, 4.0])})
+    wanted = {-2.0: (-1.0, True), 0.5: (0.5, False), 2.5: (1.5, False), 6.0: (3.0, True)}
+    gen = pd.DataFrame({"seed": 0, "dataset_size": [1.0], "norm": [1.0]})
+    for level, (crossing, outside) in wanted.items():
+        found = isologit(gen.assign(norm=np.exp(level)), mem).iloc[0]
+        assert found.ln_size == pytest.approx(crossing)
+        assert found.outside == outside
 
 
 def test_nets_of_one_circuit_do_not_give_the_numbers(lab: Lab) -> None:
