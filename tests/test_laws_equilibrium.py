@@ -298,3 +298,18 @@ def test_the_model_left_out_is_the_papers() -> None:
     assert tm.sharpness() == tm.sharpness(paper)
     assert tm.steady_ratio() == tm.steady_ratio(paper)
     assert tm.critical_dataset_size() == tm.critical_dataset_size(paper)
+
+
+def test_both_equilibria_are_found_close_to_the_fold_where_they_meet() -> None:
+    # κ > m: a circuit alone rests where p(W) = α m/(2κ η^m) W^(m/κ-1), which has two roots below a largest α.
+    kappa, m, q = 3.0, 2.0, 113
+    logit = np.linspace(1.0, 15.0, 1_400_001)
+    p = (q - 1) / (np.exp(logit) + q - 1)
+    largest = float(np.max(p * logit ** (1 - m / kappa))) * 2 * kappa / m
+    model = tm.TwoCircuitModel(tm.Circuit(1.0, 0.1, 8.0), tm.Circuit(0.5, 0.0), kappa=kappa, num_classes=q)
+    for share, states in ((1.0 - 1e-7, 3), (1.0 + 1e-7, 1)):
+        end = tm.steady_state(model, weight_decay=share * largest)
+        found = sorted(state.gen_logit for state in (end, *end.others))
+        assert (len(found), found[0]) == (states, 0.0)
+        if states == 3:
+            assert found[1] < logit[np.argmax(p * logit ** (1 - m / kappa))] < found[2] < found[1] + 0.01

@@ -12,6 +12,8 @@ from hypothesis import strategies as st
 import toymodel as tm
 from tests.strategies import MILD, models, numbers
 from toymodel.behaviours import since
+from toymodel.integration.problem import pack
+from toymodel.losses import chance_accuracy
 
 RUNS: dict[str, Any] = {
     "grokking": lambda: tm.simulate(),
@@ -165,3 +167,10 @@ def test_one_memorising_and_several_generalising_circuits_give_a_staircase() -> 
 def test_a_time_is_the_first_from_which_the_condition_holds_to_the_end(holds: str, first: float) -> None:
     found = since(np.arange(4.0), np.array([x == "1" for x in holds]))
     assert found == pytest.approx(first, nan_ok=True)
+
+
+def test_chance_is_nothing_where_inputs_are_all_alike_and_a_memorisers_accuracy_where_they_spread() -> None:
+    alike, spread = (pack(tm.TwoCircuitModel(logit_spread=s), {}, 1, None, tm.Criteria()) for s in (0.0, 0.005))
+    assert alike.chance.tolist() == [0.0]
+    assert spread.chance.tolist() == [chance_accuracy(113, 0.005)]
+    assert 0.0 < spread.chance[0] < 0.01

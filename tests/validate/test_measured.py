@@ -32,6 +32,15 @@ def test_end_values_are_means_over_the_last_tenth() -> None:
     assert row["pairs"] == 1849
 
 
+def test_full_measurements_too_are_means_over_the_last_tenth_or_the_last_one() -> None:
+    log = xr.Dataset({"norm": ("step", [1.0, 2.0, 4.0, 8.0])}, {"step": [0, 880, 910, 1000]})
+    assert run(full=log).last("norm") == 6.0
+    assert run(full=log.isel(step=slice(2))).last("norm") == 2.0
+    assert run(full=log.where(log.step < 900)).last("norm") == 2.0
+    assert math.isnan(run(full=log.where(log.step < 0)).last("norm"))
+    assert math.isnan(run(full=log).last("homogeneity"))
+
+
 def test_the_equivalent_logit_is_the_toys_with_the_same_loss() -> None:
     for logit in (0.5, 5.0, 15.0):
         assert equivalent_logit(math.log1p(42 * math.exp(-logit)), 43) == pytest.approx(logit, rel=1e-6)
