@@ -8,8 +8,12 @@ import xarray as xr
 
 import realnet as rn
 from realnet.config import from_dict
+from validate import verdicts
 from validate.experiments import KINDS, PROFILES, Block, Setting, experiments
 from validate.experiments.design import FEW, runs_of
+from validate.measured import Results
+from validate.prediction import judge
+from validate.predictions import suite
 
 NET = rn.RunConfig(p=23, d_model=16, d_mlp=32, n_heads=2, dataset_size=1)
 KEPT = Path(__file__).parent.parent.parent / "figures" / "data" / "validate"
@@ -68,3 +72,17 @@ def test_what_is_kept_is_what_the_profile_trains(profile: str) -> None:
             configs = json.loads(kept.attrs["configs"])
         runs = [from_dict(c) for key, c in configs.items() if states.get(key, "absent") != "absent"]
         assert physics(runs) == physics(list(wanted[name])), name
+
+
+@pytest.mark.parametrize("profile", ["quick", "omnigrok"])
+def test_verdicts_that_are_kept_are_those_of_the_runs_that_are_kept(profile: str) -> None:
+    results = Results(KEPT / profile)
+    ours = json.loads(json.dumps(verdicts.data([judge(p, results) for p in suite(results.names).values()], results)))
+    theirs = verdicts.load(KEPT / profile / "verdicts.json")
+    for one, other in zip(ours["predictions"], theirs["predictions"], strict=True):
+        for name, column in one["columns"].items():
+            assert column["verdict"] == other["columns"][name]["verdict"], (one["id"], name)
+            for a, b in zip(column["findings"], other["columns"][name]["findings"], strict=True):
+                numbers = [verdicts.number(x) for x in (a["value"], *a["interval"], a["n"], a["moving"])]
+                saved = [verdicts.number(x) for x in (b["value"], *b["interval"], b["n"], b["moving"])]
+                assert numbers == pytest.approx(saved, rel=1e-4, nan_ok=True), (one["id"], name, a["criterion"])

@@ -103,3 +103,11 @@ def test_a_task_and_a_network_from_a_file_of_ones_own(tmp_path: Path, monkeypatc
     assert at[at.index.max()] > 0.9
     assert at[at.index.min()] < 0.8
     assert "D_crit = " in found.words
+
+
+def test_where_no_size_lies_above_or_none_below_there_is_nothing_between() -> None:
+    for tests in ([0.1, 0.2], [0.9, 1.0]):
+        table = pd.DataFrame({"dataset_size": [50, 100], "test": tests, "p": 23})
+        assert own._next(table, 0.1) is None
+    assert own._next(table.assign(test=[0.1, 0.9]), 0.1) == 71
+    assert own._next(table.assign(test=[0.1, 0.9]), 0.7) is None
