@@ -6,9 +6,11 @@ import re
 import signal
 import subprocess
 import sys
+import threading
 import urllib.request
 import xml.etree.ElementTree as ET
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -330,13 +332,68 @@ def test_it_serves_until_it_is_stopped_and_wants_a_port_of_its_own() -> None:
         assert "Traceback" not in server.stderr.read()
 
 
+def asked(stamp: float, **moved: float) -> Any:
+    """An explorer whose page has moved some sliders and asks."""
+    pytest.importorskip("anywidget")
+    from toymodel.explore.explorer import Explorer
+
+    explorer = Explorer()
+    explorer.axes = ("dataset_size", "kappa")
+    explorer.sliders.set_state({"values": {**START, **moved}, "asked": stamp})
+    return explorer
+
+
+def test_a_move_is_answered_by_widgets_alone() -> None:
+    explorer = asked(7.0, dataset_size=398)
+    assert explorer.values == {**START, "dataset_size": 398.0}
+    assert ">memorisation<" in explorer.curves.html
+    assert "D_crit" in explorer.numbers.html
+    assert explorer.sliders.answered == 7.0
+
+
+def test_a_refused_move_is_answered_too() -> None:
+    explorer = asked(7.0, kappa=10)
+    assert "positive start" in explorer.curves.html
+    assert explorer.numbers.html == ""
+    assert explorer.sliders.answered == 7.0
+
+
+def test_no_answer_waits_for_a_phase_diagram(monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("anywidget")
+    from toymodel.explore import explorer
+
+    sweep, begun, go_on = answer.phases, threading.Event(), threading.Event()
+
+    def slow(*arguments: Any) -> answer.Phases:
+        begun.set()
+        go_on.wait(60)
+        return sweep(*arguments)
+
+    monkeypatch.setattr(explorer, "REST", 0.0)
+    monkeypatch.setattr(answer, "phases", slow)
+    made = asked(1.0, dataset_size=398)
+    assert begun.wait(60)
+    made.move(dataset_size=4000.0)
+    assert ">grokking<" in made.curves.html
+    assert made.diagram.html == ""
+    go_on.set()
+    made.resting.join(60)
+    assert made.drawn == (START, made.axes)
+    assert "data-area" in made.diagram.html
+
+
 def test_the_page_runs_without_a_browser() -> None:
     pytest.importorskip("marimo")
     pytest.importorskip("anywidget")
     from toymodel.explore.app import app
 
     _, made = app.run()
-    assert set(made["sliders"].value) == set(settings.SLIDERS)
-    assert ">grokking<" in made["curves"].widget.html
-    assert "data-area" in made["diagram"].widget.html
-    made["diagram"].widget.clicked = [0.1, 0.5, 1.0]
+    explorer = made["explorer"]
+    shown = [name for _, members in explorer.sliders.groups for name, _, _ in members]
+    assert sorted(shown) == sorted(settings.SLIDERS)
+    assert ">grokking<" in explorer.curves.html
+    explorer.resting.join(60)
+    assert "data-area" in explorer.diagram.html
+    explorer.diagram.clicked = [0.1, 0.5, 1.0]
+    assert explorer.sliders.values["dataset_size"] == pytest.approx(100 * 1000**0.1, rel=0.05)
+    assert ">memorisation<" in explorer.curves.html

@@ -18,7 +18,7 @@ from urllib.parse import urlparse
 
 import pytest
 
-from toymodel.explore.answer import span
+from toymodel.explore.answer import answer, span, when
 from toymodel.explore.settings import DEFAULTS, SLIDERS
 
 pytest.importorskip("marimo", reason="no explorer: pip install -c constraints.txt -e '.[explore]'")
@@ -101,23 +101,29 @@ class Visit:
 
     def __init__(self, browser: Any, address: str, size: dict[str, int]) -> None:
         self.requests: list[str] = []
-        self.page = browser.new_page(viewport=size)
+        self.received: list[str] = []
+        self.page = browser.new_page(viewport=size, has_touch=size == PHONE)
         self.page.on("request", lambda request: self.requests.append(request.url))
-        self.page.on("websocket", lambda socket: self.requests.append(socket.url))
+        self.page.on("websocket", self.connected)
         self.page.goto(address)
         self.page.wait_for_selector(".map svg", timeout=60_000)
+
+    def connected(self, socket: Any) -> None:
+        """Notes a connection and all that comes through it."""
+        self.requests.append(socket.url)
+        socket.on("framereceived", lambda message: self.received.append(str(message)))
 
     def expect(self, behaviour: str) -> None:
         """Waits until the first behaviour shown is this one."""
         api.expect(self.page.locator(".behaviour").first).to_have_text(behaviour, timeout=20_000)
 
     def slider(self, name: str) -> Any:
-        """The thumb of a slider."""
+        """A slider."""
         return self.page.get_by_role("slider", name=SLIDERS[name].title, exact=True)
 
     def value(self, name: str) -> float:
         """Where a slider stands."""
-        return SLIDERS[name].steps[int(self.slider(name).get_attribute("aria-valuenow"))]
+        return SLIDERS[name].steps[int(self.slider(name).input_value())]
 
     def stands(self, name: str, low: float, high: float) -> None:
         """Waits until a slider stands between two values."""
@@ -161,6 +167,51 @@ def test_a_dragged_slider_is_followed(visit: Visit) -> None:
     visit.expect("memorisation")  # while it is still held
     visit.page.mouse.up()
     assert visit.value("dataset_size") < 1000
+
+
+def test_however_fast_a_slider_moves_its_last_position_is_answered(visit: Visit) -> None:
+    slider = visit.slider("dataset_size")
+    for way in (30 * [-1], 10 * [1, -1], 2 * [1]):
+        slider.evaluate(
+            "(e, way) => { for (const k of way) { e.value = +e.value + k; e.dispatchEvent(new Event('input', { bubbles: true })); } }", way
+        )
+    position = SLIDERS["dataset_size"].steps.index(4000.0) - 28
+    assert visit.value("dataset_size") == SLIDERS["dataset_size"].steps[position]
+    found = answer({**DEFAULTS, "dataset_size": visit.value("dataset_size")}).run
+    numbers = visit.page.locator(".numbers")
+    api.expect(numbers).to_contain_text(when(found.t_gen), timeout=20_000)
+
+
+def test_a_moved_slider_runs_no_cell(visit: Visit) -> None:
+    """To run one takes longer than the answer."""
+    assert any("cell-op" in message for message in visit.received)
+    visit.page.wait_for_timeout(1000)
+    visit.received.clear()
+    visit.slider("dataset_size").press("Home")
+    visit.expect("memorisation")
+    visit.page.wait_for_timeout(1000)
+    assert len(visit.received) >= 3
+    assert not any("cell-op" in message for message in visit.received)
+
+
+def test_a_slider_shows_and_tells_where_it_stands(visit: Visit) -> None:
+    slider = visit.slider("weight_decay")
+    shown = slider.locator("xpath=preceding-sibling::output")
+    for key, value in (("Home", "1e-9"), ("End", "1")):
+        slider.press(key)
+        api.expect(shown).to_have_text(value)
+        api.expect(slider).to_have_attribute("aria-valuetext", value)
+
+
+def test_a_page_that_was_left_comes_back_with_its_sliders(visit: Visit) -> None:
+    visit.slider("dataset_size").press("Home")
+    visit.page.get_by_text("Beside a real run").click()
+    api.expect(visit.page.locator(".behaviour")).to_have_count(2, timeout=20_000)
+    assert visit.value("dataset_size") == 10.0
+    visit.page.get_by_text("The toy model").click()
+    visit.expect("memorisation")
+    api.expect(visit.page.locator(".map")).to_be_visible()
+    assert visit.value("dataset_size") == 10.0
 
 
 def test_a_click_on_the_phase_diagram_moves_the_sliders(visit: Visit) -> None:
@@ -221,6 +272,8 @@ def test_on_a_phone_the_curves_stay_in_sight_above_the_sliders(browser: Any, ser
     pill, thumb = visit.page.locator(".behaviour").bounding_box(), visit.slider("num_classes").bounding_box()
     assert 0 <= pill["y"] < thumb["y"] < PHONE["height"]
     visit.keep("phone-scrolled")
+    visit.page.touchscreen.tap(thumb["x"] + 2, thumb["y"] + thumb["height"] / 2)
+    visit.stands("num_classes", 2, 3)
     visit.page.close()
 
 

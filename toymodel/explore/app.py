@@ -9,58 +9,28 @@ app = marimo.App(width="full", app_title="two-circuits explorer", css_file="page
 def _():
     import marimo as mo
 
-    from toymodel.explore import answer, beside, nets, settings
-    from toymodel.explore.widget import Picture
+    from toymodel.explore import answer, nets, settings
+    from toymodel.explore.explorer import Explorer
 
-    return Picture, answer, beside, mo, nets, settings
-
-
-@app.cell
-def _(Picture, mo, settings):
-    # `place` moves the sliders; `now` is where they stand, for whoever moves some of them.
-    place, set_place = mo.state(settings.settled({}))
-    now = {}
-    shown = {}
-
-    def move(**changed):
-        set_place(settings.settled({**now, **changed}))
-
-    def follow(change):
-        from toymodel.explore.answer import clicked
-
-        if change["new"]:
-            move(**clicked(shown["phases"], shown["across"], shown["up"], change["new"][:2]))
-
-    curves, diagram, numbers = (mo.ui.anywidget(Picture()) for _ in range(3))
-    diagram.widget.observe(follow, "clicked")
-    return curves, diagram, move, now, numbers, place, set_place, shown
+    return Explorer, answer, mo, nets, settings
 
 
 @app.cell
-def _(mo, place, settings):
-    # `controls` is made here, not where the page is laid out: a cell that reads `sliders` runs at every move of one.
-    sliders = mo.ui.dictionary(
-        {
-            name: mo.ui.slider(
-                steps=list(s.steps), value=place()[name], label=s.title, show_value=True, full_width=True
-            )
-            for name, s in settings.SLIDERS.items()
-        }
-    )
-    controls = "".join(
-        f"<fieldset><legend>{title}</legend>{''.join(f'{sliders.elements[n]}' for n in names)}</fieldset>"
-        for title, names in settings.GROUPS.items()
-    )
-    return controls, sliders
+def _(Explorer, mo):
+    explorer = Explorer()
+    # Other cells get them as text: marimo runs those that know a widget whenever it changes.
+    _widgets = [mo.ui.anywidget(w) for w in (explorer.sliders, explorer.curves, explorer.numbers, explorer.diagram)]
+    controls, curves, numbers, diagram = (f"{widget}" for widget in _widgets)
+    return controls, curves, diagram, explorer, numbers
 
 
 @app.cell
-def _(answer, mo, nets, set_place, settings):
+def _(answer, explorer, mo, nets, settings):
     begin = mo.ui.dropdown(
         list(settings.PLACES),
         label="Begin with",
         full_width=True,
-        on_change=lambda name: name and set_place(settings.settled(settings.PLACES[name])),
+        on_change=lambda name: name and explorer.move(**settings.DEFAULTS | settings.PLACES[name]),
     )
     names = {settings.SLIDERS[n].title: n for n in answer.AXES if n in settings.SLIDERS}
     titles = {name: title for title, name in names.items()}
@@ -104,10 +74,10 @@ def _(chosen):
 
 
 @app.cell
-def _(mo, move, net, nets, now):
+def _(explorer, mo, net, nets):
     take = mo.ui.button(
         label="Set the sliders as this run was measured",
-        on_click=lambda _: net and move(**nets.read_off(net, now)),
+        on_click=lambda _: net and explorer.move(**nets.read_off(net, explorer.values)),
     )
     meet = mo.ui.switch(True, label="Stretch time so that both fit, or end, at the same step")
     pace = mo.ui.slider(
@@ -121,36 +91,11 @@ def _(mo, move, net, nets, now):
 
 
 @app.cell
-def _(answer, beside, curves, file_trouble, meet, net, now, numbers, pace, page, run_trouble, sliders):
-    now.update(sliders.value)
-    try:
-        _found = answer.answer(sliders.value)
-        _top = answer.headline(_found)
-        if page.value == "The toy model":
-            _charts, _rows = answer.charts(_found), answer.rows(_found)
-        elif net is None:
-            raise ValueError(file_trouble or run_trouble)
-        else:
-            _pace = beside.meeting_pace(net, _found) if meet.value else pace.value
-            _top = beside.headline(net, _found)
-            _charts = beside.overlay(net, _found, _pace)
-            _rows = beside.rows(net, _found, _pace)
-        curves.widget.html = answer.layout(_top, _charts)
-        numbers.widget.html = answer.table(_rows)
-    except (ValueError, ArithmeticError) as error:
-        curves.widget.html, numbers.widget.html = answer.refusal(error), ""
-    return
-
-
-@app.cell
-def _(across, answer, diagram, page, shown, sliders, up):
-    if page.value == "The toy model":
-        try:
-            _found = answer.phases(sliders.value, across.value, up.value)
-            shown.update(phases=_found, across=across.value, up=up.value)
-            diagram.widget.html = answer.phase_chart(_found, sliders.value, across.value, up.value)
-        except (ValueError, ArithmeticError) as error:
-            diagram.widget.html = answer.refusal(error)
+def _(across, explorer, file_trouble, meet, net, pace, page, run_trouble, up):
+    explorer.axes = (across.value, up.value) if page.value == "The toy model" else None
+    explorer.net, explorer.trouble = net, file_trouble or run_trouble
+    explorer.pace = None if meet.value else pace.value
+    explorer.show()
     return
 
 

@@ -2,8 +2,6 @@
 
 import argparse
 import contextlib
-import functools
-import importlib.metadata
 import os
 import socket
 import sys
@@ -30,8 +28,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--port", type=int, default=0, help="port on 127.0.0.1 (default: any free one)")
     parser.add_argument("--no-browser", action="store_true", help="print the address only")
     options = parser.parse_args(arguments)
-    # marimo lists the entry points of all installed packages at every move of a slider; they stay the same while it runs.
-    importlib.metadata.entry_points = functools.cache(importlib.metadata.entry_points)  # type: ignore[assignment]
     try:
         import anywidget  # noqa: F401
         import marimo
