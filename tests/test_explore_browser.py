@@ -170,11 +170,12 @@ def test_a_dragged_slider_is_followed(visit: Visit) -> None:
 
 
 def test_however_fast_a_slider_moves_its_last_position_is_answered(visit: Visit) -> None:
-    slider = visit.slider("dataset_size")
+    move = """(e, way) => way.forEach((k) => {
+      e.value = +e.value + k;
+      e.dispatchEvent(new Event("input", { bubbles: true }));
+    })"""
     for way in (30 * [-1], 10 * [1, -1], 2 * [1]):
-        slider.evaluate(
-            "(e, way) => { for (const k of way) { e.value = +e.value + k; e.dispatchEvent(new Event('input', { bubbles: true })); } }", way
-        )
+        visit.slider("dataset_size").evaluate(move, way)
     position = SLIDERS["dataset_size"].steps.index(4000.0) - 28
     assert visit.value("dataset_size") == SLIDERS["dataset_size"].steps[position]
     found = answer({**DEFAULTS, "dataset_size": visit.value("dataset_size")}).run
@@ -217,6 +218,7 @@ def test_a_page_that_was_left_comes_back_with_its_sliders(visit: Visit) -> None:
 def test_a_click_on_the_phase_diagram_moves_the_sliders(visit: Visit) -> None:
     visit.slider("weight_decay").press("ArrowRight")
     moved = visit.value("weight_decay")
+    visit.page.wait_for_timeout(1000)  # by then the diagram has been drawn anew
     area = visit.page.locator("[data-area]")
     box = area.bounding_box()
     area.click(position={"x": 0.1 * box["width"], "y": 0.5 * box["height"]})
