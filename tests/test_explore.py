@@ -321,6 +321,8 @@ def test_it_serves_until_it_is_stopped_and_wants_a_port_of_its_own() -> None:
         line = server.stdout.readline()
         port = re.search(r"http://127\.0\.0\.1:(\d+)", line)
         assert port, line + server.communicate()[1]
+        if hasattr(signal, "SIGPIPE"):  # as when a page is closed while it is answered
+            server.send_signal(signal.SIGPIPE)
         with urllib.request.urlopen(port.group()) as answered:
             assert b"two-circuits" in answered.read()
         done = command("--port", port.group(1))

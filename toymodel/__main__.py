@@ -33,12 +33,12 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    if hasattr(signal, "SIGPIPE"):  # a reader such as `head` may leave early
-        signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     if sys.argv[1:2] == ["explore"]:
         from toymodel.explore.serve import main as explore
 
         sys.exit(explore(sys.argv[2:]))
+    if hasattr(signal, "SIGPIPE"):  # a reader such as `head` may leave early
+        signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     if sys.argv[1:]:
         sys.exit(print(f"usage: python -m toymodel [explore ...]\n\n{__doc__}\nIn Python: help(toymodel.simulate)."))
     main()
