@@ -127,14 +127,16 @@ def run(
     for setting in {e.setting.name: e.setting for e in todo}.values():
         task_of(setting.net)  # data that are missing or damaged are met before hours of training
     start = time.monotonic()
+    finished = {e.name: saved(e, kept) for e in todo}
     for i, experiment in enumerate(todo, 1):
         spent = time.monotonic() - start
         print(
             f"[{i}/{len(todo)}, {spent:.0f} s] {experiment.setting.title}: {experiment.kind}, {len(experiment.runs)} runs",
             flush=True,
         )
-        done = saved(experiment, kept)
-        train(experiment, out, device, workers, done)
+        done = finished[experiment.name]
+        ahead = dict.fromkeys(run.start_from for e in todo[i : i + 1] for run in e.runs if run not in finished[e.name])
+        train(experiment, out, device, workers, done, [run for run in ahead if run])
         collect(experiment, out, results, done)
     _report(results, predictions, only)
 

@@ -70,10 +70,14 @@ def train(
     device: str = "auto",
     workers: int | None = None,
     done: Collection[rn.RunConfig] = (),
+    ahead: Sequence[rn.RunConfig] = (),
 ) -> None:
-    """Train every run of the experiment that is not finished nor `done` elsewhere. Errors: those of realnet.train."""
+    """Train every run of the experiment that is not finished nor `done` elsewhere. Errors: those of realnet.train.
+
+    ahead    runs that the next experiment starts from: trained along, for a parent alone leaves other cores idle
+    """
     where = out / "runs" / experiment.name
-    runs = [run for run in experiment.runs if run not in done]
+    runs = [run for run in (*ahead, *experiment.runs) if run not in done]
     _share(Folder(where), runs, out)
     if runs:
         rn.train(runs, device, where, workers=workers, stack_size=experiment.setting.stack)

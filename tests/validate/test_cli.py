@@ -1,6 +1,7 @@
 """The command line: train, resume, share, judge, keep; and what it says when it cannot."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -109,6 +110,17 @@ def test_a_report_of_saved_results_gives_the_same_bytes(trained: Path) -> None:
         (folder / name).unlink()
     assert cli.main(["report", str(folder)]) == 0
     assert {name: (folder / name).read_bytes() for name in before} == before
+
+
+def test_a_report_is_held_against_the_saved_study_but_not_the_study_against_itself(
+    trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    study, other = trained / "quick", tmp_path / "other"
+    shutil.copytree(study, other)
+    monkeypatch.setattr(cli, "STUDY", study)
+    for folder, said in ((other, True), (study, False)):
+        assert cli.main(["report", str(folder)]) == 0
+        assert ("Against the saved study" in capsys.readouterr().out) is said
 
 
 def test_one_prediction_trains_only_what_it_needs(tmp_path: Path) -> None:

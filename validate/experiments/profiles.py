@@ -31,15 +31,16 @@ QUICK = Profile(
         Setting(
             "base",
             "addition mod 43, width 64",
-            replace(FINE, points_per_decade=12),
+            replace(FINE, points_per_decade=6),
             (1664, 1000),
             {
                 "memorising_coupled": (Block((100, 300, 900), (1e-5, 1e-4, 1e-3), range(4), 1500),),
                 "generalising_coupled": (Block((500, 1000), (1e-3,), range(10, 16), 800),),
                 "ungrokking_coupled": (
-                    Block((140, 200, 300, 450), (1e-4,), range(10, 20), 2500),
+                    # Few thresholds still move after these steps (P2, P8a, P10); the larger decay is sooner at rest.
+                    Block((140, 200, 300, 450), (1e-4,), range(10, 20), 4000),
                     # The largest too: where it lies above 300, a seed's threshold must still lie between sizes (P3).
-                    Block((200, 300, 450), (1e-3,), range(10, 20), 2500),
+                    Block((200, 300, 450), (1e-3,), range(10, 20), 1500),
                 ),
                 "ungrokking": (
                     Block((120,), (0.5,), range(10, 16), 3200),
