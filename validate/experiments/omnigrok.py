@@ -131,11 +131,12 @@ def _faster(net: RunConfig, alpha: float, decay: float, steps: int, seeds: int) 
 
 def _teacher(quick: bool) -> Setting:
     sgd = replace(TEACHER, init_scale=2.0, optimizer="sgd", betas=(0.0, 0.999), learning_rate=0.1, weight_decay=3e-4)
-    # In quick some three times as long as they take to generalise, and half as long at a held norm.
-    decays = {1.0: 4000, 0.3: 8000, 0.1: 16_000} if quick else dict.fromkeys((1.0, 0.3, 0.1), 16_000)
     kinds = {
-        "free": (*_free(TEACHER, (2.0,), decays, 4), *_free(TEACHER, (0.5, 1.0), {0.1: 3000, 1.0: 3000}, 4)),
-        "landscape": tuple(_held(TEACHER, ELEVEN, 5000 if quick else 10_000, 3)),
+        "free": (
+            *_free(TEACHER, (2.0,), {1.0: 16_000, 0.3: 16_000, 0.1: 16_000}, 4),
+            *_free(TEACHER, (0.5, 1.0), {0.1: 3000, 1.0: 3000}, 4),
+        ),
+        "landscape": tuple(_held(TEACHER, ELEVEN, 10_000, 3)),
         "scale": tuple(_scaled(TEACHER, ((1.0, 1.0), (1.0, 1 / 8), (2.0, 8.0)), 0.1, 16_000, 3)),
         "step": (*_faster(TEACHER, 2.0, 0.1, 16_000, 3), *grid(replace(sgd, steps=16_000), seed=range(3))),
     }
