@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import datetime
+import json
 import os
 import shutil
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -88,7 +89,7 @@ def collect(
 ) -> xr.Dataset:
     """What is measured so far, here and of the runs `done` elsewhere, as one data set, saved under `to`.
 
-    Errors: StorageError.
+    Its attribute `parents` has the seconds that runs took from which others start. Errors: StorageError.
     """
     folder = Folder(out / "runs" / experiment.name)
     found = dict(done or {})
@@ -98,6 +99,9 @@ def collect(
                 record.provenance["date"] = str(datetime.date.fromtimestamp(folder.file(run).stat().st_mtime))
             found[run] = record
     ds = dataset(experiment.runs, found)
+    own = set(experiment.runs)
+    parents = {run.name: record for run in _lineage(experiment.runs) if run not in own and (record := folder.read(run))}
+    ds.attrs["parents"] = json.dumps({name: record.wall_time for name, record in parents.items()})
     ds = ds.drop_vars([name for name in (*UNREAD, "frequency") if name in ds])
     ds = ds.assign({n: v.astype("float32") for n, v in ds.data_vars.items() if v.dtype.kind == "f"})
     path = to / f"{experiment.name}.nc"
