@@ -198,6 +198,9 @@ def numbers() -> str:
         ("`make demo`, minutes of training on two cores", demo()),
         ("a run of `realnet` against the faster plain loop", f"**{between(case['ratio'])}**"),
     ]
+    moved = load("explore")["weight_decay"]
+    rows.insert(3, ("`make explore`, from a moved slider to its answer, ms",
+                    f"{moved['median']:.0f} (from {moved['min']:.0f}, nine in ten within {moved['p90']:.0f}, n = {moved['n']})"))  # fmt: skip
     p = load("toymodel")["provenance"]
     return f"{table(('measured', 'median (range)'), rows)}\n\n{p['processor']}, {p['cores']} cores. All of it: `make bench`."
 
