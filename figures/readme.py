@@ -199,8 +199,8 @@ def numbers() -> str:
         ("a run of `realnet` against the faster plain loop", f"**{between(case['ratio'])}**"),
     ]
     moved = load("explore")["weight_decay"]
-    rows.insert(3, ("`make explore`, from a moved slider to its answer, ms",
-                    f"{moved['median']:.0f} (from {moved['min']:.0f}, nine in ten within {moved['p90']:.0f}, n = {moved['n']})"))  # fmt: skip
+    spread = f"(from {moved['min']:.0f}, nine in ten within {moved['p90']:.0f}, n = {moved['n']})"
+    rows.insert(3, ("`make explore`, from a moved slider to its answer, ms", f"{moved['median']:.0f} {spread}"))
     p = load("toymodel")["provenance"]
     return f"{table(('measured', 'median (range)'), rows)}\n\n{p['processor']}, {p['cores']} cores. All of it: `make bench`."
 
