@@ -6,15 +6,28 @@ from it; the note goes into the caption file, where tests/test_figures_verdicts.
 
 import json
 import math
+import textwrap
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import pandas as pd
 
-__all__ = ["FORMAT", "NOT_MEASURED", "Number", "Verdicts", "number", "region", "short"]
+__all__ = ["FORMAT", "NOT_MEASURED", "Number", "Verdicts", "number", "region", "short", "typeset"]
 
 FORMAT = 2
 NOT_MEASURED = "not measured"
+
+
+SET = {"D_crit": r"$D_\mathrm{crit}$", "norm^κ": r"norm$^\kappa$", "w_0/w_c": "$w_0/w_c$", " %": "\u00a0%"}
+"""How a claim's symbols are set"""
+
+
+def typeset(claim: str, width: int = 54) -> str:
+    """The claim on lines of about `width` characters, its symbols as mathematics."""
+    text = "\n".join(textwrap.wrap(claim.replace(" %", SET[" %"]), width))
+    for plain, symbol in SET.items():
+        text = text.replace(plain, symbol)
+    return text
 
 
 def number(value: Any) -> float:

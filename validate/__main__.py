@@ -129,13 +129,12 @@ def run(
     start = time.monotonic()
     finished = {e.name: saved(e, kept) for e in todo}
     for i, experiment in enumerate(todo, 1):
-        spent = time.monotonic() - start
-        print(
-            f"[{i}/{len(todo)}, {spent:.0f} s] {experiment.setting.title}: {experiment.kind}, {len(experiment.runs)} runs",
-            flush=True,
-        )
-        done = finished[experiment.name]
-        ahead = dict.fromkeys(run.start_from for e in todo[i : i + 1] for run in e.runs if run not in finished[e.name])
+        spent, setting, done = time.monotonic() - start, experiment.setting, finished[experiment.name]
+        runs = f"{len(experiment.runs)} runs" + (f", {len(done)} of them kept" if kept else "")
+        print(f"[{i}/{len(todo)}, {spent:.0f} s] {setting.title}: {experiment.kind}, {runs}", flush=True)
+        # What is stacked in one way is not to be trained in another.
+        then = [e for e in todo[i : i + 1] if e.setting.stack == setting.stack]
+        ahead = dict.fromkeys(run.start_from for e in then for run in e.runs if run not in finished[e.name])
         train(experiment, out, device, workers, done, [run for run in ahead if run])
         collect(experiment, out, results, done)
     _report(results, predictions, only)

@@ -97,8 +97,8 @@ def _value(value: Any) -> str:
     """A value of a row: a number, what stands for one that is missing or infinite, or text."""
     if value is None:
         return "–"
-    infinite = value in ("inf", "-inf")
-    return number_words(value) if infinite or type(value) in (int, float) else str(value)
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    return number_words(value) if is_number or value in ("inf", "-inf") else str(value)
 
 
 def rows_table(rows: Sequence[Mapping[str, Any]]) -> str:

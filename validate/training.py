@@ -99,9 +99,11 @@ def collect(
                 record.provenance["date"] = str(datetime.date.fromtimestamp(folder.file(run).stat().st_mtime))
             found[run] = record
     ds = dataset(experiment.runs, found)
-    own = set(experiment.runs)
-    parents = {run.name: record for run in _lineage(experiment.runs) if run not in own and (record := folder.read(run))}
-    ds.attrs["parents"] = json.dumps({name: record.wall_time for name, record in parents.items()})
+    parents = json.loads(ds.attrs.get("parents", "{}"))  # of the runs done elsewhere
+    for run in set(_lineage(experiment.runs)) - set(experiment.runs):
+        if record := folder.read(run):
+            parents[run.name] = record.wall_time
+    ds.attrs["parents"] = json.dumps(parents, sort_keys=True)
     ds = ds.drop_vars([name for name in (*UNREAD, "frequency") if name in ds])
     ds = ds.assign({n: v.astype("float32") for n, v in ds.data_vars.items() if v.dtype.kind == "f"})
     path = to / f"{experiment.name}.nc"

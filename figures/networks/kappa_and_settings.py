@@ -37,16 +37,13 @@ threshold, coupled, α = 10⁻⁴, by width and modulus; open: two layers; grey:
 
 def _against(axes: Axes, table: pd.DataFrame, column: str, label: str) -> None:
     own = table[table.layers == 1].sort_values(column)
-    deep = table[table.layers > 1]
-    axes.errorbar(
-        deep[column] / 1.08, deep.pairs, (deep.pairs - deep.low, deep.high - deep.pairs), fmt="o", ms=4, color="k",
-        mfc="white", capsize=2, elinewidth=0.9,
-    )  # fmt: skip
-    # Where one seed is all there is, there is no interval.
-    low, high = (own[end].where(own[end].between(1, 1e5), own.pairs) for end in ("low", "high"))
-    axes.errorbar(
-        own[column], own.pairs, (own.pairs - low, high - own.pairs), fmt="o", ms=4, color="k", capsize=2, elinewidth=0.9
-    )
+    for rows, inside, aside in ((own, "k", 1.0), (table[table.layers > 1], "white", 1.08)):
+        # Where one seed is all there is, there is no interval.
+        low, high = (rows[end].where(rows[end].between(1, 1e5), rows.pairs) for end in ("low", "high"))
+        axes.errorbar(
+            rows[column] / aside, rows.pairs, (rows.pairs - low, high - rows.pairs), fmt="o", ms=4, color="k", mfc=inside,
+            capsize=2, elinewidth=0.9,
+        )  # fmt: skip
     # Beside it, where a setting's own nets of one circuit say that it is.
     if MEET[0] in own:
         value, bottom, top = (own.pairs * np.exp(own[name].clip(-10.0, 10.0)) for name in MEET)

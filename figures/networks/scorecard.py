@@ -6,7 +6,6 @@ Source: validate/README.md: the rules were fixed in code before the runs.
 """
 
 import math
-import textwrap
 from typing import Any
 
 import matplotlib.pyplot as plt
@@ -17,7 +16,7 @@ from matplotlib.patches import Patch, Rectangle
 
 from ..palette import PROTOCOLS, VERDICTS
 from ..study import Study
-from ..verdicts import Number, region, short
+from ..verdicts import Number, region, short, typeset
 
 DATA = ("verdicts.json", "base/ungrokking.nc")
 REGION = "#E2E6EC"
@@ -73,9 +72,11 @@ def _column(axes: Axes, text: Axes, top: float, height: float, column: dict[str,
 def draw(study: Study) -> tuple[Figure, dict[str, object]]:
     """Claims and verdicts, then a column of glyphs and one of numbers for each protocol."""
     verdicts = study.verdicts
-    claims = {p["id"]: textwrap.wrap(p["claim"], 52) for p in verdicts.predictions}
+    claims = {p["id"]: typeset(p["claim"], 52) for p in verdicts.predictions}
     heights = {
-        p["id"]: max(*(len(c["findings"]) for c in p["columns"].values()), 1.0 + LINE * len(claims[p["id"]]))
+        p["id"]: max(
+            *(len(c["findings"]) for c in p["columns"].values()), 1.0 + LINE * (1 + claims[p["id"]].count("\n"))
+        )
         for p in verdicts.predictions
     }
     total = sum(heights.values())
@@ -89,7 +90,7 @@ def draw(study: Study) -> tuple[Figure, dict[str, object]]:
                 axes.axhspan(top - 0.5, top + height - 0.5, color="0.965", lw=0, zorder=0)
         words.text(0.01, top, p["id"], va="center", fontweight="bold", fontsize=7)
         words.text(0.13, top, verdict, va="center", color=VERDICTS[verdict], fontsize=7)
-        words.text(0.01, top + 0.45, "\n".join(claims[p["id"]]), va="top", fontsize=5.8, linespacing=1.05)
+        words.text(0.01, top + 0.45, claims[p["id"]], va="top", fontsize=5.8, linespacing=1.05)
         for j, protocol in enumerate(PROTOCOLS):
             column = p["columns"].get(protocol, {}) | {"unclaimed": protocol in p["unclaimed"]}
             for entry in column.get("findings", ()):

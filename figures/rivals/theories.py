@@ -4,8 +4,6 @@ Claim: where the circuit-efficiency theory and Omnigrok are right, wrong or sile
 Source: validate/README.md; P1 to P14 and O1 to O10.
 """
 
-import textwrap
-
 import matplotlib.pyplot as plt
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
@@ -14,6 +12,7 @@ from validate.rivals import THEORIES, scorecard
 
 from ..palette import GREY, VERDICTS
 from ..study import Study
+from ..verdicts import typeset
 
 DATA = ("omnigrok/verdicts.json", "omnigrok/teacher/free.nc")
 ALSO = ("verdicts.json",)
@@ -27,18 +26,6 @@ nothing is decided; words where it allows either or is silent. Circuit efficienc
 wrong, open). Bars mark predictions that one theory affirms and the other denies: {apart}. The rules were fixed before
 the runs. n = {n} runs.
 """
-
-
-SET = {"D_crit": r"$D_\mathrm{crit}$", "norm^κ": r"norm$^\kappa$", "w_0/w_c": "$w_0/w_c$", " %": "\u00a0%"}
-"""How a claim's symbols are set"""
-
-
-def typeset(claim: str, width: int = 54) -> str:
-    """The claim on lines of about `width` characters, its symbols as mathematics."""
-    text = "\n".join(textwrap.wrap(claim.replace(" %", SET[" %"]), width))
-    for plain, symbol in SET.items():
-        text = text.replace(plain, symbol)
-    return text
 
 
 def outcome(says: str, verdict: str) -> str:

@@ -56,6 +56,7 @@ def draw() -> tuple[Figure, dict[str, object]]:
             xscale="log",
             yscale="log",
             xlabel="data set size D (examples)",
+            ylabel="",
             title=f"after flow time $10^{{{np.log10(t_end):.0f}}}$",
             xlim=(sizes[0], sizes[-1]),
             ylim=(alpha[0], alpha[-1]),

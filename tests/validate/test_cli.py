@@ -1,5 +1,6 @@
 """The command line: train, resume, share, judge, keep; and what it says when it cannot."""
 
+import json
 import os
 import shutil
 import signal
@@ -135,7 +136,9 @@ def test_a_family_name_stands_for_its_members() -> None:
     assert [p.id for p in cli._chosen(["p10", "P8"])] == ["P8a", "P8b", "P10"]
 
 
-def test_what_a_saved_study_holds_is_not_trained_again(trained: Path, tmp_path: Path) -> None:
+def test_what_a_saved_study_holds_is_not_trained_again(
+    trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     kept = tmp_path / "kept"
     assert cli.main(["keep", str(trained / "quick"), str(kept)]) == 0
     (kept / BASE / "scratch.nc").unlink()
@@ -146,6 +149,10 @@ def test_what_a_saved_study_holds_is_not_trained_again(trained: Path, tmp_path: 
         ours, theirs = (read_netcdf(f).drop_vars("wall_time") for f in (tmp_path / "quick" / BASE / file.name, file))
         xr.testing.assert_equal(ours, theirs)
         assert ours.attrs["date"]
+        assert json.loads(ours.attrs["parents"]).keys() == json.loads(theirs.attrs["parents"]).keys()
+    said = capsys.readouterr().out
+    assert "scratch, 4 runs, 0 of them kept" in said
+    assert "ungrokking, 12 runs, 12 of them kept" in said
 
 
 @pytest.mark.parametrize(
