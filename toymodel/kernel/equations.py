@@ -3,12 +3,13 @@
 import math
 
 from . import jit, rows
-from .elementary import Vector, exp, exp_all, log_all
+from .elementary import Vector, exp, exp_all, log, log_all
 
 # The leader is ahead by more than what the tolerance resolves, or a tie would be told by rounding.
 LEAD = 1e-6
 # ln of the norm of a lane in which every circuit is at 0.
 SILENT = -1e300
+C3, C5, C7, C9, C11 = (1.0 / math.factorial(k) for k in (3, 5, 7, 9, 11))
 
 
 @jit
@@ -50,40 +51,36 @@ def rates(
     power, log_rivals = room[rows.POWER], room[rows.LOG_RIVALS]
     size = n * lanes
     for j in range(size):
-        out[j] = 2.0 * theta[j]
-    exp_all(out, size)
-    for j in range(size):
         x = 2.0 * theta[j]
         z = x * x
         # The difference of exponentials would cancel for small arguments; this is sinh x to 2e-15 for |x| < 0.4.
-        near = x * (1.0 + z / 6.0 * (1.0 + z / 20.0 * (1.0 + z / 42.0 * (1.0 + z / 72.0 * (1.0 + z / 110.0)))))
-        far = 0.5 * (out[j] - 1.0 / out[j])
+        near = x + x * z * (C3 + z * (C5 + z * (C7 + z * (C9 + z * C11))))
+        grown = exp(x)
+        far = 0.5 * (grown - 1.0 / grown)
         w = 0.5 * invariant[j] * (near if x < 0.4 else far)
-        logits[j] = least[j] if parked[j] > 0.0 or w < least[j] else w
+        w = least[j] if w < least[j] else w
+        logits[j] = least[j] if parked[j] > 0.0 else w
     for k in range(lanes):
         p[k] = -log_rivals[k]
     for i in range(n):
         for k in range(lanes):
             p[k] += logits[i * lanes + k]
-    exp_all(p, lanes)
     for k in range(lanes):
-        p[k] = 1.0 / (1.0 + p[k])
-    for j in range(size):
-        out[j] = logits[j] if logits[j] > 1e-300 else 1e-300
-    log_all(out, size)
+        p[k] = 1.0 / (1.0 + exp(p[k]))
     if coupled:
+        for j in range(size):
+            out[j] = log(logits[j] if logits[j] > 1e-300 else 1e-300)
         log_pushes(n, lanes, room, logits, out)
+        for j in range(size):
+            out[j] = exp(out[j])
     else:
         for j in range(size):
-            out[j] *= power[j]
-    exp_all(out, size)
-    for j in range(size):
-        push = (1.0 if coupled else slope[j]) * out[j]
-        out[j] = 0.0 if logits[j] == 0.0 and power[j] > 0.0 else push
+            out[j] = slope[j] * exp(power[j] * log(logits[j] if logits[j] > 1e-300 else 1e-300))
     for i in range(n):
         for k in range(lanes):
             j = i * lanes + k
-            out[j] = 0.0 if parked[j] > 0.0 else p[k] - out[j]
+            push = 0.0 if logits[j] == 0.0 and power[j] > 0.0 else out[j]
+            out[j] = 0.0 if parked[j] > 0.0 else p[k] - push
 
 
 @jit
@@ -156,7 +153,7 @@ def margins(logits: Vector, n: int, n_gen: int, first: int, lanes: int, room: Ve
     and LEAVE ln(e^loss - 1) of a test loss when the spread is 0, the normal quantile of an accuracy otherwise.
     """
     gen, mem, square, gap = room[rows.SCRATCH], room[rows.SCRATCH + 1], room[rows.SCRATCH + 2], room[rows.SCRATCH + 3]
-    others, gen_bar, leave_bar = room[rows.LOG_OTHERS], room[rows.GEN_BAR], room[rows.LEAVE_BAR]
+    others = room[rows.LOG_OTHERS]
     for k in range(lanes):
         gen[k] = 0.0
         mem[k] = 0.0
@@ -175,14 +172,12 @@ def margins(logits: Vector, n: int, n_gen: int, first: int, lanes: int, room: Ve
         gap[k] += 1.0
     log_all(gap, lanes)
     for k in range(lanes):
-        gap[k] = gen[k] - max(mem[k], others[first + k]) - gap[k]
-        lead = gen[k] - mem[k]
+        ahead = gen[k] - max(mem[k], others[first + k]) - gap[k]
+        lead, spread = gen[k] - mem[k], room[rows.SPREAD][first + k]
+        noise = spread * math.sqrt(square[k])
         out[rows.FIT * lanes + k] = gen[k] + mem[k] - room[rows.FIT_BAR][first + k]
         out[rows.CROSS * lanes + k] = lead - LEAD * (gen[k] + mem[k])
         out[rows.LOST * lanes + k] = -lead - LEAD * (gen[k] + mem[k])
-        out[rows.GEN * lanes + k] = gap[k] + gen_bar[first + k]
-        out[rows.LEAVE * lanes + k] = gap[k] + leave_bar[first + k]
-        if room[rows.SPREAD][first + k] > 0.0:
-            noise = room[rows.SPREAD][first + k] * math.sqrt(square[k])
-            out[rows.GEN * lanes + k] = lead - gen_bar[first + k] * noise
-            out[rows.LEAVE * lanes + k] = lead - leave_bar[first + k] * noise
+        gen_bar, leave_bar = room[rows.GEN_BAR][first + k], room[rows.LEAVE_BAR][first + k]
+        out[rows.GEN * lanes + k] = lead - gen_bar * noise if spread > 0.0 else ahead + gen_bar
+        out[rows.LEAVE * lanes + k] = lead - leave_bar * noise if spread > 0.0 else ahead + leave_bar

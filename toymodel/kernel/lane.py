@@ -7,7 +7,7 @@ from . import jit, rows
 from .elementary import Vector, exp_all, log_all
 from .equations import logit_of, margins
 from .limit import shared_equilibrium
-from .rodas import logits_inside, theta_inside
+from .rodas import dense, logits_inside, theta_inside
 from .wall import parked_logit
 
 # Stages of a lane.
@@ -231,9 +231,11 @@ def advance(k: int, n: int, lanes: int, coupled: bool, room: Vector) -> int:
         for i in range(n):
             j = i * lanes + k
             bound = edge[j] if floor > 0.0 else 0.0
-            if parked[j] == 0.0 and theta[j] > bound and theta_inside(x, j, theta, room) < bound:
+            if parked[j] == 0.0 and theta[j] > bound and end[j] < bound:
+                if x == 1.0:
+                    dense(k, n, lanes, room)
                 low = 0.0
-                while x - low > 1e-12:
+                while x - low > 1e-12 and theta_inside(x, j, theta, room) < bound:
                     middle = 0.5 * (low + x)
                     if theta_inside(middle, j, theta, room) < bound:
                         x = middle
@@ -269,25 +271,30 @@ def observe(
 ) -> None:
     """Events and samples within the step just accepted, from its dense output; needs the margins at its end."""
     look, found = room[rows.LOOK], room[rows.SCRATCH + 4]
+    dense(k, n, lanes, room)
     x, h = room[rows.PART][k], room[rows.LAST_H][k]
     t = room[rows.T][k] - x * h
     for e in range(rows.N_EVENTS):
         f_high = room[rows.NOW][e * lanes + k]
         f_low = room[rows.BEFORE][e * lanes + k]
         if f_high > 0.0 and not f_low > 0.0:
-            low, high = 0.0, x
-            for _ in range(60):  # regula falsi, Illinois variant
-                if high - low < 1e-12 * x:
+            low, high, least, last = 0.0, x, 1e-12 * x, 0.0
+            for _ in range(60):  # regula falsi, Illinois variant; `least` from the ends, so that both close in
+                if high - low <= 1.5 * least:
                     break
                 middle = high - f_high * (high - low) / (f_high - f_low)
                 if not low < middle < high:
                     middle = 0.5 * (low + high)
+                middle = min(max(middle, low + least), high - least)
                 logits_inside(middle, k, n, lanes, room, look)
                 margins(look, n, n_gen, k, 1, room, found)
-                if found[e] > 0.0:
-                    high, f_high, f_low = middle, found[e], 0.5 * f_low
+                # An end that stays twice in a row counts for half.
+                stays = 0.5 if last * found[e] > 0.0 else 1.0
+                last = found[e]
+                if last > 0.0:
+                    high, f_high, f_low = middle, last, stays * f_low
                 else:
-                    low, f_low, f_high = middle, found[e], 0.5 * f_high
+                    low, f_low, f_high = middle, last, stays * f_high
             events[e] = t + high * h
         elif not f_high > 0.0:
             events[e] = math.nan
@@ -318,17 +325,17 @@ def finish(
             shared_equilibrium(k, n, lanes, math.log(largest), room, limits)
         rest(k, n, lanes, room)
         return
-    least = math.inf
+    least, largest = math.inf, 0.0
     for i in range(n):
         j = i * lanes + k
         final[i] = logits[j]
         if room[rows.PARKED][j] > 0.0:
             final[i] = parked_logit(j, k, coupled, room)
-        least = min(least, slope[j])
+        least, largest = min(least, slope[j]), max(largest, final[i])
     events[rows.GENERALISED] = room[rows.EVER][k]
     events[rows.COUNT] = room[rows.TAKEN][k]
     if unique and least > 0.0:
-        shared_equilibrium(k, n, lanes, 1.0, room, limits)
+        shared_equilibrium(k, n, lanes, math.log(largest) if largest > 0.0 else 1.0, room, limits)
         rest(k, n, lanes, room)
     else:
         room[rows.STAGE][k] = TO_LIMIT

@@ -54,7 +54,7 @@ def shared_equilibrium(k: int, n: int, lanes: int, start: float, room: Vector, o
         else:
             high = y
         move = gap / ((1.0 - math.exp(log_p)) * free + r - 1.0 + bend * r * freed / norm)
-        if unique and not low < y + move < high:
+        if unique and not low <= y + move <= high:
             move = 0.5 * (low + high) - y
         y += move
         if not unique and not abs(y - start) < 0.1:

@@ -43,15 +43,15 @@ def second_rank(n: int, lanes: int, room: Vector) -> None:
 def step(n: int, lanes: int, coupled: bool, room: Vector) -> None:
     """Steps every lane by its own H from THETA, whose LOGITS, RATE and P are given, to END.
 
-    D1..D3 receive the dense output, ERROR the error in ln(1 + W): that is s² θ for W << s² and 2 θ beyond it.
+    K1..K8 receive the stages, ERROR the error in ln(1 + W): that is s² θ for W << s² and 2 θ beyond it.
     """
     theta, logits, rate, p, h = room[rows.THETA], room[rows.LOGITS], room[rows.RATE], room[rows.P], room[rows.H]
     parked, invariant, power = room[rows.PARKED], room[rows.INVARIANT], room[rows.POWER]
-    end, d1, d2, d3, error = room[rows.END], room[rows.D1], room[rows.D2], room[rows.D3], room[rows.ERROR]
+    end, error = room[rows.END], room[rows.ERROR]
     inverse, weight, per_h, rhs = room[rows.INVERSE], room[rows.WEIGHT], room[rows.PER_H], room[rows.RHS]
     y, w, q, pull, share = room[rows.Y], room[rows.W], room[rows.ALONG], room[rows.PULL], room[rows.SHARE]
-    k1, k2, k3, k4, k5, k6 = room[rows.K1], room[rows.K2], room[rows.K3], room[rows.K4], room[rows.K5], room[rows.K6]
-    k7, k8 = d1, d2
+    k1, k2, k3, k4 = room[rows.K1], room[rows.K2], room[rows.K3], room[rows.K4]
+    k5, k6, k7, k8 = room[rows.K5], room[rows.K6], room[rows.K7], room[rows.K8]
     size = n * lanes
     for i in range(n):
         for k in range(lanes):
@@ -142,21 +142,24 @@ def step(n: int, lanes: int, coupled: bool, room: Vector) -> None:
         for k in range(lanes):
             # The negation lets nan through.
             error[k] = error[k] if rhs[i * lanes + k] <= error[k] else rhs[i * lanes + k]
-    for j in range(size):
-        y[j] = k7[j]
-        w[j] = k8[j]
-    for j in range(size):
-        d1[j] = 25.948786856663858 * k1[j] - 2.5579724845846235 * k2[j] + 10.433815404888879 * k3[j]
-        d1[j] += -2.3679251022685204 * k4[j] + 0.524948541321073 * k5[j] + 1.1241088310450404 * k6[j]
-        d1[j] += 0.4272876194431874 * y[j] - 0.17202221070155493 * w[j]
-    for j in range(size):
-        d2[j] = -9.91568850695171 * k1[j] - 0.9689944594115154 * k2[j] + 3.0438037242978453 * k3[j]
-        d2[j] += -24.495224566215796 * k4[j] + 20.176138334709044 * k5[j] + 15.98066361424651 * k6[j]
-        d2[j] += -6.789040303419874 * y[j] - 6.710236069923372 * w[j]
-    for j in range(size):
-        d3[j] = 11.419903575922262 * k1[j] + 2.8879645146136994 * k2[j] + 72.92137995996029 * k3[j]
-        d3[j] += 80.12511834622643 * k4[j] - 52.072871366152654 * k5[j] - 59.78993625266729 * k6[j]
-        d3[j] += -0.15582684282751913 * y[j] + 4.883087185713722 * w[j]
+
+
+@jit
+def dense(k: int, n: int, lanes: int, room: Vector) -> None:
+    """D1..D3, the dense output of the step that lane k has just made: wanted in few steps, so not part of each."""
+    k1, k2, k3, k4 = room[rows.K1], room[rows.K2], room[rows.K3], room[rows.K4]
+    k5, k6, k7, k8 = room[rows.K5], room[rows.K6], room[rows.K7], room[rows.K8]
+    for i in range(n):
+        j = i * lanes + k
+        d1 = 25.948786856663858 * k1[j] - 2.5579724845846235 * k2[j] + 10.433815404888879 * k3[j]
+        d1 += -2.3679251022685204 * k4[j] + 0.524948541321073 * k5[j] + 1.1241088310450404 * k6[j]
+        d2 = -9.91568850695171 * k1[j] - 0.9689944594115154 * k2[j] + 3.0438037242978453 * k3[j]
+        d2 += -24.495224566215796 * k4[j] + 20.176138334709044 * k5[j] + 15.98066361424651 * k6[j]
+        d3 = 11.419903575922262 * k1[j] + 2.8879645146136994 * k2[j] + 72.92137995996029 * k3[j]
+        d3 += 80.12511834622643 * k4[j] - 52.072871366152654 * k5[j] - 59.78993625266729 * k6[j]
+        room[rows.D1][j] = d1 + 0.4272876194431874 * k7[j] - 0.17202221070155493 * k8[j]
+        room[rows.D2][j] = d2 - 6.789040303419874 * k7[j] - 6.710236069923372 * k8[j]
+        room[rows.D3][j] = d3 - 0.15582684282751913 * k7[j] + 4.883087185713722 * k8[j]
 
 
 @jit

@@ -19,9 +19,9 @@ CIRCUIT = 6
     NOW, BEFORE,  # an event a lane
     P, LOG_NORM, H, T, ERROR, LAST_H, LAST_ERROR, HELD, TAKEN, EVER, SAMPLED, STAGE, POINT, PART, GROWTH, SHRINK, NEAR,
     # Work space of `equations` and `rodas`, then free between two steps.
-    TERMS, TOP, INVERSE, WEIGHT, PER_H, RHS, Y, W, K1, K2, K3, K4, K5, K6, SHARE, PULL, ALONG, BOND, REPLY, PULL_2,
+    TERMS, TOP, INVERSE, WEIGHT, PER_H, RHS, Y, W, K1, K2, K3, K4, K5, K6, K7, K8, SHARE, PULL, ALONG, BOND, REPLY, PULL_2,
     LOOK, SCRATCH,
-) = range(N_NUMBERS + 56)  # fmt: skip
+) = range(N_NUMBERS + 58)  # fmt: skip
 ROOM = SCRATCH + 6
 
 # Events: each is the time since which a condition has held for good.  Columns of `events` go on with whether the run ever
