@@ -1,5 +1,8 @@
 """When things happen: event times against dense curves, samples within steps, and what a sweep keeps."""
 
+from types import ModuleType
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import assume, given, settings
@@ -8,7 +11,8 @@ from hypothesis import strategies as st
 import toymodel as tm
 from tests import references
 from toymodel import losses
-from toymodel.kernel.rows import LEAVE
+from toymodel.kernel import lane, limit
+from toymodel.kernel.rows import LEAVE, N_EVENTS
 
 
 def since(time: np.ndarray, holds: np.ndarray) -> tuple[float, float]:
@@ -48,6 +52,28 @@ def test_events_are_where_their_curves_cross(spread: float, sharing: float, perf
     for name, holds in curves(run).items():
         before, after = since(times, holds)
         assert before * (1.0 - 1e-5) <= found[name] <= after * (1.0 + 1e-5), name
+
+
+@pytest.mark.parametrize("changes", [{}, {"kappa": 1.7, "dataset_size": 2000}, {"sharing": 6.0, "kappa": 1.6}])
+def test_events_and_limits_are_found_in_few_evaluations(changes: dict[str, float], monkeypatch: Any) -> None:
+    calls: dict[str, int] = {}
+
+    def counted(module: ModuleType, name: str) -> None:
+        function = getattr(module, name)
+
+        def count(*arguments: Any) -> Any:
+            calls[name] = calls.get(name, 0) + 1
+            return function(*arguments)
+
+        monkeypatch.setattr(module, name, count)
+
+    counted(lane, "logits_inside")  # one for each evaluation within a step
+    counted(limit, "log_wrong")  # and one for each of the limit's
+    run = tm.simulate(times=[1000.0], **changes)
+    happened = np.count_nonzero(run.events[:N_EVENTS] > 0.0)
+    # Bisection to 1e-12 takes 40.
+    assert 0 < calls["logits_inside"] <= 12 * (happened + 1)
+    assert 0 < calls["log_wrong"] <= 10
 
 
 @pytest.mark.parametrize("spread", [0.0, 0.3])

@@ -1,12 +1,15 @@
 """Runs that once went wrong: continued histories, large steps, extreme times; noise; sweeps without numba; maps."""
 
+import pickle
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
+import xarray as xr
 
 import toymodel as tm
 from toymodel import plot
@@ -276,6 +279,27 @@ def test_a_map_of_behaviours_has_their_colours_and_names() -> None:
     assert own.get_legend() is None
     with pytest.raises(ValueError, match="a sweep over two axes"):
         tm.plot_map(ds.isel(kappa=0))
+    plt.close("all")
+
+
+def test_behaviours_over_two_axes_draw_themselves_and_the_rest_is_as_in_xarray(tmp_path: Path) -> None:
+    ds = tm.sweep(weight_decay=[1e-3, 1e-2], kappa=[1.0, 1.8], progress=False)
+    own = plt.subplots()[1]
+    for behaviour in (ds.behaviour, ds["behaviour"], ds[["behaviour"]].isel(kappa=slice(2)).behaviour):
+        assert behaviour.plot(ax=own) is own
+        assert len(own.collections) == 1
+        own.clear()
+    words = ds.behaviour.isel(kappa=0).plot(ax=plt.subplots()[1])[0].get_ydata(orig=True)
+    assert list(words) == ds.behaviour.values[:, 0].tolist()
+    assert ds.gen_logit.plot(ax=own).get_array().size == 4
+    assert (ds.behaviour == "grokking").plot(ax=own).get_array().size == 4
+    ds.behaviour.attrs["seen"] = 1
+    assert ds["behaviour"].attrs["seen"] == 1
+    ds.to_netcdf(tmp_path / "sweep.nc")
+    with xr.open_dataset(tmp_path / "sweep.nc") as again:
+        assert ds.identical(again)
+        assert repr(ds).split()[0] == repr(again).split()[0]
+    assert pickle.loads(pickle.dumps(ds)).behaviour.plot(ax=own) is own
     plt.close("all")
 
 

@@ -9,14 +9,7 @@ from typing import Any
 
 from .behaviours import BEHAVIOURS, MEANINGS, Criteria, classify_curves
 from .efficiency import EfficiencyLaw, PowerLaw, TabulatedLaw
-from .equilibrium import (
-    SteadyState,
-    critical_dataset_size,
-    mixture_efficiency,
-    sharpness,
-    steady_ratio,
-    steady_state,
-)  # fmt: skip
+from .equilibrium import SteadyState, critical_dataset_size, mixture_efficiency, sharpness, steady_ratio, steady_state
 from .hysteresis import StabilityLimits, size_thresholds, stability_limits
 from .model import Circuit, TwoCircuitModel
 from .plot import plot_map

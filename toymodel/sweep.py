@@ -68,13 +68,13 @@ def sweep(
     train_accuracy, test_accuracy; where the flow ends, t → ∞, limit_gen_logit, limit_mem_logit and limit_norm; and
     num_steps.  Memory grows with the number of points, not with their steps.
 
-    `plot_map` draws the behaviours; xarray's own `.plot()` draws numbers, and words along one axis only.
+    Over two axes `ds.behaviour.plot()` draws a map of the behaviours (`plot_map`); the rest plots as in xarray.
 
     A point's result is a function of its own parameters: it is the same in every grid, and that of `simulate` to
     within rtol.  A point whose integration fails, descent at too large a rate included, has behaviour "failed" and no
     numbers.  Raises ValueError or TypeError for an unknown, empty or illegal axis.
     """
-    import xarray as xr
+    from .results.dataset import Dataset
 
     model = as_model(model)
     if method not in METHODS:
@@ -120,7 +120,7 @@ def sweep(
 
     _spread(block, range(0, total, length), total, crew if compiled else 1, progress)
 
-    ds = xr.Dataset(
+    ds = Dataset(
         {name: (tuple(grid), values.reshape(shape)) for name, values in result.variables.items()},
         coords=dict(grid),
         attrs=provenance(model, criteria, method=method, rtol=rtol, **fixed),

@@ -65,20 +65,16 @@ _one_at_a_time = threading.Lock()
 
 def compiled() -> ModuleType:
     """`kernel.points` compiled by numba.  The first call on a machine compiles and caches; later ones load."""
-    with _one_at_a_time:
-        return _load()
-
-
-@cache
-def _load() -> ModuleType:
-    folder = cache_folder()
     name = f"{kernel.__name__.removesuffix('.kernel')}.compiled"
-    spec = importlib.util.spec_from_file_location(
-        name, folder / "__init__.py", submodule_search_locations=[str(folder)]
-    )
-    if spec is None or spec.loader is None:
-        raise ImportError(f"cannot load {folder}. Delete it and try again.")
-    package = importlib.util.module_from_spec(spec)
-    sys.modules[name] = package
-    spec.loader.exec_module(package)
-    return importlib.import_module(f"{name}.points")
+    with _one_at_a_time:
+        if name not in sys.modules:
+            folder = cache_folder()
+            spec = importlib.util.spec_from_file_location(
+                name, folder / "__init__.py", submodule_search_locations=[str(folder)]
+            )
+            if spec is None or spec.loader is None:
+                raise ImportError(f"cannot load {folder}. Delete it and try again.")
+            package = importlib.util.module_from_spec(spec)
+            spec.loader.exec_module(package)
+            sys.modules[name] = package
+        return importlib.import_module(f"{name}.points")

@@ -71,8 +71,7 @@ def rates(
         for j in range(size):
             out[j] = log(logits[j] if logits[j] > 1e-300 else 1e-300)
         log_pushes(n, lanes, room, logits, out)
-        for j in range(size):
-            out[j] = exp(out[j])
+        exp_all(out, size)
     else:
         for j in range(size):
             out[j] = slope[j] * exp(power[j] * log(logits[j] if logits[j] > 1e-300 else 1e-300))
@@ -152,8 +151,7 @@ def margins(logits: Vector, n: int, n_gen: int, first: int, lanes: int, room: Ve
     logits (n * lanes,), out (N_EVENTS * lanes,).  A point's bars: the logit at which the training set is fitted, and for GEN
     and LEAVE ln(e^loss - 1) of a test loss when the spread is 0, the normal quantile of an accuracy otherwise.
     """
-    gen, mem, square, gap = room[rows.SCRATCH], room[rows.SCRATCH + 1], room[rows.SCRATCH + 2], room[rows.SCRATCH + 3]
-    others = room[rows.LOG_OTHERS]
+    gen, mem, square = room[rows.SCRATCH], room[rows.SCRATCH + 1], room[rows.SCRATCH + 2]
     for k in range(lanes):
         gen[k] = 0.0
         mem[k] = 0.0
@@ -164,15 +162,10 @@ def margins(logits: Vector, n: int, n_gen: int, first: int, lanes: int, room: Ve
             total[k] += logits[i * lanes + k]
         for k in range(lanes):
             square[k] += logits[i * lanes + k] * logits[i * lanes + k]
-    # (2.2) e^(M-G) + (q-2) e^(-G) < e^loss - 1, in logarithms so that nothing overflows.
     for k in range(lanes):
-        gap[k] = -abs(mem[k] - others[first + k])
-    exp_all(gap, lanes)
-    for k in range(lanes):
-        gap[k] += 1.0
-    log_all(gap, lanes)
-    for k in range(lanes):
-        ahead = gen[k] - max(mem[k], others[first + k]) - gap[k]
+        # (2.2) e^(M-G) + (q-2) e^(-G) < e^loss - 1, in logarithms so that nothing overflows.
+        others = room[rows.LOG_OTHERS][first + k]
+        ahead = gen[k] - max(mem[k], others) - log(1.0 + exp(-abs(mem[k] - others)))
         lead, spread = gen[k] - mem[k], room[rows.SPREAD][first + k]
         noise = spread * math.sqrt(square[k])
         out[rows.FIT * lanes + k] = gen[k] + mem[k] - room[rows.FIT_BAR][first + k]

@@ -270,7 +270,7 @@ def observe(
     k: int, n: int, lanes: int, n_gen: int, times: Vector, samples: Vector, events: Vector, room: Vector
 ) -> None:
     """Events and samples within the step just accepted, from its dense output; needs the margins at its end."""
-    look, found = room[rows.LOOK], room[rows.SCRATCH + 4]
+    look, found = room[rows.LOOK], room[rows.SCRATCH + 3]
     dense(k, n, lanes, room)
     x, h = room[rows.PART][k], room[rows.LAST_H][k]
     t = room[rows.T][k] - x * h

@@ -1,24 +1,10 @@
 """Points by flow, over lanes, or by descent, one after the other: what `simulate` calls with one point and `sweep` with a
 thread's share.  Arrays have the point as first axis; `circuits` (points, CIRCUIT, n) and `numbers` are named in `rows`."""
 
-from . import jit, rows
+from . import jit, lane, rows
 from .descent import descent
 from .elementary import Vector
 from .equations import margins, rates
-from .lane import (
-    IDLE,
-    JUST_LAUNCHED,
-    LOADED,
-    RUNNING,
-    advance,
-    control,
-    finish,
-    greet,
-    launch,
-    load,
-    observe,
-    rest,
-)  # fmt: skip
 from .rodas import step
 from .wall import park
 
@@ -35,7 +21,7 @@ def settle(n: int, lanes: int, coupled: bool, room: Vector) -> None:
     refresh(n, lanes, coupled, room)
     changed = False
     for k in range(lanes):
-        if room[rows.NEAR][k] > 0.0 and room[rows.STAGE][k] != IDLE and park(k, n, lanes, coupled, room):
+        if room[rows.NEAR][k] > 0.0 and room[rows.STAGE][k] != lane.IDLE and park(k, n, lanes, coupled, room):
             changed = True
     if changed:
         refresh(n, lanes, coupled, room)
@@ -54,61 +40,61 @@ def flow_points(
     max(n, N_EVENTS) * lanes.
     """
     for k in range(lanes):
-        rest(k, n, lanes, room)
+        lane.rest(k, n, lanes, room)
     coming, last = 0, len(numbers)
     stage, t, until, h = room[rows.STAGE], room[rows.T], room[rows.T_END], room[rows.H]
     now, before = room[rows.NOW], room[rows.BEFORE]
     while True:
         busy = False
         for k in range(lanes):
-            if stage[k] == IDLE and coming < last:
-                load(k, coming, circuits[coming], numbers[coming], n, lanes, room)
+            if stage[k] == lane.IDLE and coming < last:
+                lane.load(k, coming, circuits[coming], numbers[coming], n, lanes, room)
                 coming += 1
-            busy = busy or stage[k] != IDLE
+            busy = busy or stage[k] != lane.IDLE
         if not busy:
             break
         settle(n, lanes, coupled, room)
         margins(room[rows.LOGITS], n, n_gen, 0, lanes, room, now)
         moved = False
         for k in range(lanes):
-            if stage[k] == IDLE:
+            if stage[k] == lane.IDLE:
                 continue
             point = int(room[rows.POINT][k])
-            if stage[k] == LOADED:
-                moved |= launch(k, n, lanes, coupled, tol, times, samples[point], events[point], room)
-            elif stage[k] == RUNNING and room[rows.PART][k] > 0.0:
+            if stage[k] == lane.LOADED:
+                moved |= lane.launch(k, n, lanes, coupled, tol, times, samples[point], events[point], room)
+            elif stage[k] == lane.RUNNING and room[rows.PART][k] > 0.0:
                 crossed = room[rows.SAMPLED][k] < len(times)
                 for e in range(rows.N_EVENTS):
                     if (now[e * lanes + k] > 0.0) != (before[e * lanes + k] > 0.0):
                         crossed = True
                 if crossed:
-                    observe(k, n, lanes, n_gen, times, samples[point], events[point], room)
+                    lane.observe(k, n, lanes, n_gen, times, samples[point], events[point], room)
             for e in range(rows.N_EVENTS):
                 before[e * lanes + k] = now[e * lanes + k]
-            if now[rows.GEN * lanes + k] > 0.0 and stage[k] == RUNNING:
+            if now[rows.GEN * lanes + k] > 0.0 and stage[k] == lane.RUNNING:
                 room[rows.EVER][k] = 1.0
             if t[k] >= until[k]:
-                finish(k, rows.DONE, n, lanes, coupled, events[point], final[point], limits[point], room)
+                lane.finish(k, rows.DONE, n, lanes, coupled, events[point], final[point], limits[point], room)
             # The last step ends at T_END, and a remainder too small to count is not left over.
             left = until[k] - t[k]
-            if stage[k] != IDLE and (h[k] > left or h[k] < 1e-15 * t[k]):
+            if stage[k] != lane.IDLE and (h[k] > left or h[k] < 1e-15 * t[k]):
                 h[k] = left
         if moved:
             refresh(n, lanes, coupled, room)
             margins(room[rows.LOGITS], n, n_gen, 0, lanes, room, now)
             for k in range(lanes):
-                if stage[k] == RUNNING and room[rows.PART][k] == JUST_LAUNCHED:
-                    greet(k, lanes, events[int(room[rows.POINT][k])], room)
+                if stage[k] == lane.RUNNING and room[rows.PART][k] == lane.JUST_LAUNCHED:
+                    lane.greet(k, lanes, events[int(room[rows.POINT][k])], room)
                     for e in range(rows.N_EVENTS):
                         before[e * lanes + k] = now[e * lanes + k]
         step(n, lanes, coupled, room)
-        control(lanes, tol, room)
+        lane.control(lanes, tol, room)
         for k in range(lanes):
-            if stage[k] != IDLE:
-                outcome = advance(k, n, lanes, coupled, room)
+            if stage[k] != lane.IDLE:
+                outcome = lane.advance(k, n, lanes, coupled, room)
                 if outcome != rows.DONE:
                     point = int(room[rows.POINT][k])
-                    finish(k, outcome, n, lanes, coupled, events[point], final[point], limits[point], room)
+                    lane.finish(k, outcome, n, lanes, coupled, events[point], final[point], limits[point], room)
 
 
 @jit
@@ -118,7 +104,7 @@ def descent_points(
 ) -> None:  # fmt: skip
     """All points by gradient descent, from u, v (points, n), which receive where each ends."""
     for point in range(len(numbers)):
-        rest(0, n, 1, room)
+        lane.rest(0, n, 1, room)
         descent(
             u[point], v[point], circuits[point], numbers[point], n_gen, coupled, marks, samples[point], kept[point],
             events[point], n, room,

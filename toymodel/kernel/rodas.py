@@ -163,16 +163,12 @@ def dense(k: int, n: int, lanes: int, room: Vector) -> None:
 
 
 @jit
-def inside(x: float, start: float, end: float, d1: float, d2: float, d3: float) -> float:
-    """Dense output at a fraction x of the step."""
-    rest = 1.0 - x
-    return rest * start + x * (end + rest * (d1 + x * (d2 + x * d3)))
-
-
-@jit
 def theta_inside(x: float, j: int, start: Vector, room: Vector) -> float:
-    """The same of entry j, for a step that began at `start` (a row)."""
-    return inside(x, start[j], room[rows.END][j], room[rows.D1][j], room[rows.D2][j], room[rows.D3][j])
+    """Dense output of entry j at a fraction x of the step that began at `start` (a row); `dense` prepares."""
+    rest = 1.0 - x
+    bent = room[rows.D1][j] + x * (room[rows.D2][j] + x * room[rows.D3][j])
+    theta: float = rest * start[j] + x * (room[rows.END][j] + rest * bent)
+    return theta
 
 
 @jit

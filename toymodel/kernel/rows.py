@@ -22,7 +22,7 @@ CIRCUIT = 6
     TERMS, TOP, INVERSE, WEIGHT, PER_H, RHS, Y, W, K1, K2, K3, K4, K5, K6, K7, K8, SHARE, PULL, ALONG, BOND, REPLY, PULL_2,
     LOOK, SCRATCH,
 ) = range(N_NUMBERS + 58)  # fmt: skip
-ROOM = SCRATCH + 6
+ROOM = SCRATCH + 4
 
 # Events: each is the time since which a condition has held for good.  Columns of `events` go on with whether the run ever
 # generalised, how many steps it took, and how it ended.
