@@ -90,6 +90,7 @@ def findings() -> str:
     shift = found.number("P3", "ln D_crit at the least weight decay less that at the largest")
     logit, norm = (f"rms error of ln {name} on held-out mixtures" for name in ("logit", "norm"))
     gap = found.number("P7", "gap ln(D_scratch / D_ungrokking) at the end").exp()
+    large = found.number("P7", "gap ln(D_scratch / D_ungrokking) at the end, p113").exp()
     refuted = [p for p in found.predictions if p["verdict"] == "refuted"]
     parts = [
         "**The efficiencies cross where nets ungrok.** The size at which Mem-only and Gen-only nets need the same norm, "
@@ -97,7 +98,7 @@ def findings() -> str:
         "**The theory gives numbers once circuits share norm.** Four numbers of single circuits and μ give mixtures that "
         f"were not fitted: logits to {percent(logit)}, norms to {percent(norm)}.",
         "**From scratch there is a barrier.** Nets need more pairs than at ungrokking by a factor of "
-        f"{gap}, and stay memorising where those that have grokked stay grokked.",
+        f"{gap}, at the paper's size {large}, and stay memorising where those that have grokked stay grokked.",
         "**Refuted:** "
         + ("; ".join(f"{p['claim'].partition(':')[0].rstrip('.')} ({p['id']})" for p in refuted) or "nothing")
         + ".",

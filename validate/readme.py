@@ -21,6 +21,7 @@ README = Path(__file__).parent / "README.md"
 SHARINGS = ("ln μ from norms of mixtures", "ln μ from sharpness", "ln μ from corrupted labels")
 WITHOUT = "the same without gain from sharing (μ = κ + 0.01)"
 STARTS = ("Starts from mixtures", "How much of Gen is enough", "Escape at a constant rate")
+LARGE = ("Ungrokking at the paper's size", "From scratch at the paper's size", "The small network and the paper's size")
 OWN, OWN_END = "<!-- own -->", "<!-- own end -->"
 BEGIN, END = "<!-- tables -->", "<!-- end -->"
 
@@ -145,6 +146,8 @@ def findings(content: Mapping[str, Any]) -> str:
     )
     n = {name: _found(content, *where) for name, where in NUMBERS.items()}
     n["warned"] = _found(content, "P13", 1, "AdamW")
+    name = "gap ln(D_scratch / D_ungrokking) at the end, p113"
+    wide = _beside(content, "P7", "coupled", name).removeprefix(name).strip()
     return (
         f"1. **Nets ungrok where the efficiencies of the two circuits meet**: ln of the ratio of the two sizes is "
         f"{n['meet']}. "
@@ -158,7 +161,7 @@ def findings(content: Mapping[str, Any]) -> str:
         f"grokked stay grokked, nets from scratch stay at chance: accuracies differ by {n['ends']} at the same pairs and "
         f"penalty. {_mixtures(content)}They escape late and all the way; of the gap between the two thresholds, "
         f"{n['gap']} in "
-        f"ln D, a share of {n['kept']} is left when training has tripled. W_gen when the training set is first fitted tells "
+        f"ln D{f' (at p = 113 {wide})' if wide else ''}, a share of {n['kept']} is left when training has tripled. W_gen when the training set is first fitted tells "
         f"which nets escape under AdamW (AUC {n['warned']}), under the coupled penalty it does not show ({n['warning']}).\n"
         f"4. **What is refuted**: {refuted or 'nothing'}.\n"
     )
@@ -240,7 +243,7 @@ def tables(content: Mapping[str, Any], other: Mapping[str, Any] | None = None) -
         cells = [p.claimed.get(x) or f"not claimed: {p.unclaimed[x]}" for x in PROTOCOLS]
         claims.append(f"| {p.id} | " + " | ".join(cells) + " |")
     changed = [f"- **{p.id}** {p.changed}" for p in PREDICTIONS.values() if p.changed]
-    curve = content["tables"].get("Ungrokking at the paper's size")
+    large = [(title, content["tables"].get(title)) for title in LARGE]
     parts = [
         f"## Four findings\n\n{findings(content)}",
         f"## Verdicts\n\n{content['finished']} finished runs: {counts}. A verdict in brackets is of a protocol for which "
@@ -258,7 +261,8 @@ def tables(content: Mapping[str, Any], other: Mapping[str, Any] | None = None) -
         f"{_rows(content, 'P13', 'laws', 'AdamW')}\n{_rows(content, 'P13', 'laws in all', 'AdamW')}",
         *(f"### {title}\n\n{rows_table(content['tables'][title])}" for title in STARTS if title in content["tables"]),
         f"## D_crit by setting, coupled\n\n{_rows(content, 'P14', 'settings')}",
-        f"## Ungrokking at p = 113, coupled\n\n{rows_table(curve) if curve else 'Not trained yet.'}",
+        "## The paper's size, p = 113, coupled\n\n"
+        + "\n".join(f"### {title}\n\n{rows_table(rows) if rows else 'Not trained yet.'}" for title, rows in large),
         "## Claims by protocol\n\n" + "\n".join(claims) + "\n",
         "## Power of every rule\n\nHow often the rule decides, either way, if what was expected when it was fixed is "
         "true; simulated from the spread over seeds: with the seeds that were planned, and with those that the "

@@ -5,6 +5,7 @@ Each study returns rows, one a setting or a group of runs; one whose runs were n
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -12,8 +13,12 @@ import pandas as pd
 
 from realnet.tasks.files import FULL_DATA
 from validate.experiments.omnigrok import STAND_INS
+from validate.matching.efficiency import common_logit, gen_nets, mem_nets, norms_at, slopes
 from validate.measured import MissingResult, Results
-from validate.predictions.shared import thresholds
+from validate.predictions.p07_gap import both_ways
+from validate.predictions.p08_critical_size import crossing_of_efficiencies
+from validate.predictions.p09_power_law import misfit_to_law
+from validate.predictions.shared import at_answer, thresholds
 from validate.rivals import rival_rows
 from validate.statistics.escape import median_time
 from validate.statistics.intervals import over_seeds
@@ -36,12 +41,64 @@ def ungrokking_curve(results: Results, setting: str = "p113") -> Rows:
     if table is None:
         return []
     rows = []
-    for size, runs in table.groupby("dataset_size"):
+    for size, runs in at_answer(table, "coupled").groupby("dataset_size"):
         rows.append({"dataset_size": int(size), "seeds": len(runs), "accuracy": float(runs.test.mean()),
                      "least": float(runs.test.min()), "greatest": float(runs.test.max()), "start": float(runs.start.mean()),
                      "gen": float(runs.gen.mean()), "mem": float(runs.mem.mean()),
                      "motion": float(runs.motion.abs().max())})  # fmt: skip
     return rows
+
+
+def scratch_curve(results: Results, setting: str = "p113") -> Rows:
+    """From scratch, for each D of a setting's coupled runs: how many generalise, when, and with which W_gen they start."""
+    table = _table(results, f"{setting}/scratch_coupled")
+    if table is None:
+        return []
+    rows = []
+    for (decay, size), runs in table.groupby(["weight_decay", "dataset_size"]):
+        rows.append({"weight_decay": float(decay), "dataset_size": int(size), "seeds": len(runs),
+                     "generalised": int((runs.test >= 0.5).sum()), "accuracy": float(runs.test.mean()),
+                     "median_steps": median_time(runs.t_half, runs.steps), "steps": int(runs.steps.max()),
+                     "gen_at_fit": float(runs.gen_at_fit.mean())})  # fmt: skip
+    return rows
+
+
+def by_modulus(results: Results) -> Rows:
+    """What the small network says of efficiencies and thresholds, coupled, and what the paper's size says of the same."""
+    rows: Rows = []
+
+    def row(setting: str, number: str, values: Iterable[float]) -> None:
+        found = over_seeds(np.asarray(list(values), float))
+        rows.append({"number": number, "setting": setting, "value": found.value, "low": found.low, "high": found.high,
+                     "seeds": found.n})  # fmt: skip
+
+    if not {f"p113/{kind}_coupled" for kind in ("memorising", "generalising", "ungrokking")} <= set(results.names):
+        return []
+    for setting in ("base", "p113"):
+        gen, mem = gen_nets(results, setting), mem_nets(results, setting)
+        logit = common_logit(mem, gen)
+        row(setting, "slope of ln η_gen on ln D", slopes(norms_at(gen, logit)))
+        row(setting, "slope of ln η_mem on ln D", slopes(norms_at(mem, logit)))
+        for name, nets in (("Mem", mem), ("Gen", gen)):
+            misfit, kappa = (estimate.interval for estimate in misfit_to_law(nets))
+            for number, found in ((f"κ of {name}-only nets", kappa), (f"rms misfit of {name} to its law", misfit)):
+                rows.append({"number": number, "setting": setting, "value": found.value, "low": found.low,
+                             "high": found.high, "seeds": found.n})  # fmt: skip
+        found = thresholds(results.table(f"{setting}/ungrokking_coupled"))
+        for decay, own in found.groupby("weight_decay"):
+            row(setting, f"ln D_crit of ungrokking, α = {decay:g}", own.ln_size)
+        sizes = found.pivot(index="seed", columns="weight_decay", values="ln_size")
+        row(setting, "ln D_crit at α = 0.0001 less that at 0.001", (sizes[1e-4] - sizes[1e-3]).dropna())
+        meet = crossing_of_efficiencies(results, setting, protocol="coupled")
+        row(setting, "ln of the size at which efficiencies meet", meet)
+        row(setting, "the same less ln D_crit of ungrokking, α = 0.0001", (meet - sizes[1e-4]).dropna())
+        try:
+            up, down = (thresholds(runs).set_index("seed").ln_size for runs in both_ways(results, setting))
+        except MissingResult:
+            continue
+        row(setting, "ln of the threshold from scratch", up)
+        row(setting, "gap to that of ungrokking, same α", (up - down).dropna())
+    return sorted(rows, key=lambda r: [q["number"] for q in rows].index(r["number"]))
 
 
 def small_decays(results: Results) -> Rows:
@@ -167,6 +224,8 @@ def _on_full_data(results: Results, setting: str) -> str:
 
 STUDIES = {
     "Ungrokking at the paper's size": ungrokking_curve,
+    "From scratch at the paper's size": scratch_curve,
+    "The small network and the paper's size": by_modulus,
     "Weight decay down to 0": small_decays,
     "Other tasks": tasks,
     "Does ungrokking keep the removed examples?": kept_examples,

@@ -119,7 +119,8 @@ def draw(study: Study) -> tuple[Figure, dict[str, object]]:
         row[2].set_title(f"a part of Gen first, D = {size}", fontsize=7)
         of_mixed = f"Right: {sum(end >= 0.5 for end in ends)} of {len(ends)} generalise. "
     if len(large):
-        lost = middle(thresholds(study.tables("p113/ungrokking_coupled")).values())[0]
+        grokked = study.tables("p113/ungrokking_coupled")
+        lost = middle(thresholds(grokked[grokked.weight_decay.isin(large.weight_decay)]).values())[0]
         sizes = f"{large.dataset_size.min()} to {large.dataset_size.max()}"
         of_large = (
             f"p = {large.p.iloc[0]}: {int((large.test >= 0.5).sum())} of {len(large)} on {sizes} pairs; grokked nets keep "

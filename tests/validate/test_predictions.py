@@ -346,6 +346,23 @@ def test_times_have_the_exponent_of_the_truth(
     assert judged(id, lab).verdict == "inconclusive"
 
 
+def test_seeds_added_to_p5_decide_alone() -> None:
+    def rows(exponent: float, seeds: range) -> list[dict[str, Any]]:
+        times = (
+            (decay, seed, 900 * decay ** (exponent + 0.02 * (seed % 3 - 1))) for seed in seeds for decay in (1.0, 4.0)
+        )
+        return [row(850, decay, seed, t_gen=time) for decay, seed, time in times]
+
+    lab = Lab()
+    lab.tables["fresh/scratch"] = pd.DataFrame(rows(-1.8, range(10, 26)) + rows(-1.0, range(26, 32)))
+    found = judged("P5", lab)
+    assert found.verdict == "confirmed"
+    assert (value(found, "AdamW"), found.columns["AdamW"].findings[0].estimate.interval.n) == (pytest.approx(-1.0), 6)
+    (before,) = found.columns["AdamW"].measurement.beside.items()
+    assert before[0] == "the same, the 16 seeds before"
+    assert before[1].interval.value == pytest.approx(-1.8, abs=0.01)
+
+
 def test_p8b_is_refuted_by_a_threshold_from_scratch_far_above(lab: Lab) -> None:
     scratch(lab, "base/scratch_coupled", 470, decay=1e-4)
     found = judged("P8b", lab)
@@ -378,6 +395,21 @@ def test_p7_measures_the_gap_and_what_is_left_of_it(lab: Lab, now: float, before
     assert found.verdict == verdict
     assert value(found) == pytest.approx(math.log(now / 260), abs=0.04)
     assert value(found, which=1) == pytest.approx(math.log(now / 260) / math.log(before / 260), rel=0.15)
+
+
+def test_p7_compares_both_ways_at_one_weight_decay_and_says_the_paper_size_beside(lab: Lab) -> None:
+    gap_runs(lab, 480, 560)
+    name = "base/ungrokking_coupled"
+    other = lab.table(name).assign(weight_decay=1e-3, test=1.0)  # where nothing is lost
+    lab.tables[name] = pd.concat([lab.table(name), other], ignore_index=True)
+    for kind in ("scratch_coupled", "ungrokking_coupled"):
+        lab.tables[f"p113/{kind}"] = lab.table(f"base/{kind}").query("weight_decay == 1e-4").assign(weight_decay=1e-2)
+    found = judged("P7", lab)
+    assert value(found) == pytest.approx(math.log(480 / 260), abs=0.04)
+    large = found.columns["coupled"].measurement.beside["gap ln(D_scratch / D_ungrokking) at the end, p113"]
+    assert (large.interval.value, large.interval.n) == (pytest.approx(value(found)), 4)
+    lab.tables[name] = other
+    assert "no weight decay at which" in judged("P7", lab).columns["coupled"].missing
 
 
 def test_p13_sees_two_ends_and_an_early_warning(lab: Lab) -> None:

@@ -8,10 +8,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tests.validate.laboratory import Lab, row
+from tests.validate.laboratory import NUMBERS, Lab, mixtures, row, singles
 from validate import readme
+from validate.matching.rest import Numbers
 from validate.predictions.p13_barrier import LAWS, _laws_in_all
-from validate.studies import constant_rate, deciding_start, mixed_starts
+from validate.studies import by_modulus, constant_rate, deciding_start, mixed_starts, scratch_curve
+
+LARGE = Numbers(4.9, 0.07, 0.36, 700.0)
 
 
 def mixed(before: int, seed: int, end: float, gen: float) -> Any:
@@ -75,6 +78,44 @@ def test_escape_in_the_last_fifth_counts_those_still_there(lab: Lab) -> None:
     assert constant["escaped_in_the_last_fifth"] == 1
     assert (tail["escaped_before"], tail["left"], tail["escaped_in_the_last_fifth"], tail["runs"]) == (1, 3, 2, 4)
     assert constant["steps"] == tail["steps"] == 3000
+
+
+def test_a_curve_from_scratch_says_how_many_generalise_and_when() -> None:
+    lab = Lab()
+    times = (400.0, 900.0, math.nan)
+    rows = [row(2800, 1e-3, s, test=0.9 if t == t else 0.1, t_half=t, gen_at_fit=s - 1.0) for s, t in enumerate(times)]
+    lab.tables["p113/scratch_coupled"] = pd.DataFrame([*rows, row(1000, 1e-3, 0), row(2800, 1e-4, 0, test=0.9)])
+    found = {(r["weight_decay"], r["dataset_size"]): r for r in scratch_curve(lab)}  # type: ignore[arg-type]
+    assert list(found) == [(1e-4, 2800), (1e-3, 1000), (1e-3, 2800)]
+    three = found[1e-3, 2800]
+    assert (three["seeds"], three["generalised"], three["median_steps"]) == (3, 2, 900.0)
+    assert (three["gen_at_fit"], three["accuracy"]) == (0.0, pytest.approx(1.9 / 3))
+    assert math.isinf(found[1e-3, 1000]["median_steps"])
+    assert scratch_curve(Lab()) == []  # type: ignore[arg-type]
+
+
+def test_the_small_network_and_the_paper_size_are_measured_alike() -> None:
+    lab = Lab()
+    for setting in ("base", "p113"):
+        singles(lab, NUMBERS if setting == "base" else LARGE, setting=setting)
+        mixtures(lab, f"{setting}/ungrokking_coupled", seeds=4, decays=(1e-4, 1e-3), spread=0.0)
+    assert by_modulus(Lab()) == []  # type: ignore[arg-type]
+    scratch = [row(size, 1e-3, s, test=0.02 + 0.96 * (size > 600)) for size in (500, 720) for s in range(3)]
+    lab.tables["p113/scratch_coupled"] = pd.DataFrame(scratch)
+    rows = by_modulus(lab)  # type: ignore[arg-type]
+    found = {(r["number"], r["setting"]): r["value"] for r in rows}
+    for setting, numbers in (("base", NUMBERS), ("p113", LARGE)):
+        assert found["slope of ln η_gen on ln D", setting] == pytest.approx(0.0, abs=1e-6)
+        assert found["slope of ln η_mem on ln D", setting] == pytest.approx(-numbers.beta, rel=1e-2)
+        assert found["κ of Gen-only nets", setting] == pytest.approx(numbers.kappa, rel=1e-2)
+        assert found["ln of the size at which efficiencies meet", setting] == pytest.approx(
+            math.log(numbers.critical), abs=0.02
+        )
+        assert found["ln D_crit of ungrokking, α = 0.001", setting] == pytest.approx(math.log(260), abs=0.05)
+        assert found["ln D_crit at α = 0.0001 less that at 0.001", setting] == pytest.approx(0.0, abs=1e-3)
+    assert found["gap to that of ungrokking, same α", "p113"] == pytest.approx(math.log(600 / 260), abs=0.06)
+    assert ("gap to that of ungrokking, same α", "base") not in found
+    assert [r["setting"] for r in rows[:4]] == ["base", "p113"] * 2
 
 
 def test_laws_are_weighed_by_their_held_out_runs_where_all_were_fitted() -> None:

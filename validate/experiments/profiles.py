@@ -153,6 +153,9 @@ STANDARD = Profile(
                     Block((850,), (1.0,), range(10, 20), 12_000),
                     Block((850,), (2.0,), range(10, 26), 8000),
                     Block((850,), (4.0,), range(10, 26), 5000),
+                    # P5's second set: the exponent needs the ends only, eighty seeds by its power.
+                    Block((850,), (1.0,), range(26, 106), 12_000),
+                    Block((850,), (4.0,), range(26, 106), 5000),
                 ),
             },
         ),
@@ -185,13 +188,23 @@ STANDARD = Profile(
             FULL,
             (6000, 2500),
             {
-                "ungrokking_coupled": (Block((350, 430, 530, 650, 800, 1000, 1250, 1500), (ANSWER,), range(3), 3000),),
-                "memorising_coupled": (Block((300, 650, 1500), (ANSWER,), range(3), 3000),),
-                "generalising_coupled": (
-                    Block((2400,), (ANSWER,), range(3), 2000),
-                    Block((4800,), (ANSWER,), range(2), 1500),
+                "ungrokking_coupled": (
+                    Block((350, 430, 530, 650, 800, 1000, 1250, 1500), (ANSWER,), range(5), 3000),
+                    Block((350, 430, 530, 650, 800, 1000, 1250, 1500), (1e-3,), range(5), 1500),
                 ),
-                "scratch_coupled": (Block((1000, 1500, 2000), (1e-3,), range(2), 4000),),
+                "memorising_coupled": (
+                    Block((300, 650, 1000, 1500), (ANSWER,), range(3), 3000),
+                    Block((300, 650, 1000, 1500), (1e-3,), range(3), 1500),
+                ),
+                "generalising_coupled": (
+                    Block((1700, 2400, 3400), (ANSWER,), range(3), 2000),
+                    Block((4800,), (ANSWER,), range(3), 1500),
+                    Block((1700, 2400, 3400, 4800), (1e-3,), range(3), 1000),
+                ),
+                "scratch_coupled": (
+                    Block((1000, 1500), (1e-3,), range(2), 4000),
+                    Block((2000, 2500, 2800, 3200, 3600, 4000), (1e-3,), range(5), 4000),
+                ),
             },
         ),
         _study("width-32", "width 32", replace(SMALL, d_model=32, d_mlp=128), more=3),

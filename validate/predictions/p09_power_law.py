@@ -10,14 +10,14 @@ from validate.measured import MissingResult, Results
 from validate.prediction import Criterion, Estimate, Measurement, Prediction
 from validate.predictions.shared import mean
 
-__all__ = ["P9"]
+__all__ = ["P9", "misfit_to_law"]
 
 MISFIT = "rms misfit of ln norm to logit ∝ norm^κ, Mem-only nets"
 RANGE = 1.3
 """Logits of one size must span at least this factor to say anything of a law"""
 
 
-def _misfit(nets: pd.DataFrame) -> tuple[Estimate, Estimate]:
+def misfit_to_law(nets: pd.DataFrame) -> tuple[Estimate, Estimate]:
     """Each seed's rms deviation from one κ with a level for every size, and that κ."""
     rms, kappas = [], []
     for _, own in nets.groupby("seed"):
@@ -37,10 +37,10 @@ def _misfit(nets: pd.DataFrame) -> tuple[Estimate, Estimate]:
 
 def _measure(results: Results, protocol: str) -> Measurement:
     mem = mem_nets(results, protocol=protocol)
-    estimate, kappa = _misfit(mem)
+    estimate, kappa = misfit_to_law(mem)
     beside = {"κ of Mem-only nets": kappa}
     try:
-        misfit, kappa = _misfit(gen_nets(results, protocol=protocol))
+        misfit, kappa = misfit_to_law(gen_nets(results, protocol=protocol))
         beside |= {"the same, Gen-only nets": misfit, "κ of Gen-only nets": kappa}
     except MissingResult:
         pass
