@@ -21,7 +21,11 @@ README = Path(__file__).parent / "README.md"
 SHARINGS = ("ln μ from norms of mixtures", "ln μ from sharpness", "ln μ from corrupted labels")
 WITHOUT = "the same without gain from sharing (μ = κ + 0.01)"
 STARTS = ("Starts from mixtures", "How much of Gen is enough", "Escape at a constant rate")
-LARGE = ("Ungrokking at the paper's size", "From scratch at the paper's size", "The small network and the paper's size")
+AT_LARGE = (
+    "Ungrokking at the paper's size",
+    "From scratch at the paper's size",
+    "The small network and the paper's size",
+)
 OWN, OWN_END = "<!-- own -->", "<!-- own end -->"
 BEGIN, END = "<!-- tables -->", "<!-- end -->"
 
@@ -146,8 +150,10 @@ def findings(content: Mapping[str, Any]) -> str:
     )
     n = {name: _found(content, *where) for name, where in NUMBERS.items()}
     n["warned"] = _found(content, "P13", 1, "AdamW")
-    name = "gap ln(D_scratch / D_ungrokking) at the end, p113"
-    wide = _beside(content, "P7", "coupled", name).removeprefix(name).strip()
+    wide, told = (
+        _beside(content, id, "coupled", name).removeprefix(name).strip()
+        for id, name in (("P7", "gap ln(D_scratch / D_ungrokking) at the end, p113"), ("P13", "AUC at equal D, p113"))
+    )
     return (
         f"1. **Nets ungrok where the efficiencies of the two circuits meet**: ln of the ratio of the two sizes is "
         f"{n['meet']}. "
@@ -162,7 +168,8 @@ def findings(content: Mapping[str, Any]) -> str:
         f"penalty. {_mixtures(content)}They escape late and all the way; of the gap between the two thresholds, "
         f"{n['gap']} in "
         f"ln D{f' (at p = 113 {wide})' if wide else ''}, a share of {n['kept']} is left when training has tripled. W_gen when the training set is first fitted tells "
-        f"which nets escape under AdamW (AUC {n['warned']}), under the coupled penalty it does not show ({n['warning']}).\n"
+        f"which nets escape under AdamW (AUC {n['warned']}), under the coupled penalty it does not show ({n['warning']})"
+        f"{f' but at p = 113 it does ({told})' if told else ''}.\n"
         f"4. **What is refuted**: {refuted or 'nothing'}.\n"
     )
 
@@ -243,7 +250,7 @@ def tables(content: Mapping[str, Any], other: Mapping[str, Any] | None = None) -
         cells = [p.claimed.get(x) or f"not claimed: {p.unclaimed[x]}" for x in PROTOCOLS]
         claims.append(f"| {p.id} | " + " | ".join(cells) + " |")
     changed = [f"- **{p.id}** {p.changed}" for p in PREDICTIONS.values() if p.changed]
-    large = [(title, content["tables"].get(title)) for title in LARGE]
+    large = [(title, content["tables"].get(title)) for title in AT_LARGE]
     parts = [
         f"## Four findings\n\n{findings(content)}",
         f"## Verdicts\n\n{content['finished']} finished runs: {counts}. A verdict in brackets is of a protocol for which "

@@ -18,7 +18,7 @@ from validate.measured import MissingResult, Results
 from validate.predictions.p07_gap import both_ways
 from validate.predictions.p08_critical_size import crossing_of_efficiencies
 from validate.predictions.p09_power_law import misfit_to_law
-from validate.predictions.shared import at_answer, thresholds
+from validate.predictions.shared import LARGE, at_answer, thresholds
 from validate.rivals import rival_rows
 from validate.statistics.escape import median_time
 from validate.statistics.intervals import over_seeds
@@ -35,7 +35,7 @@ def _table(results: Results, name: str) -> pd.DataFrame | None:
         return None
 
 
-def ungrokking_curve(results: Results, setting: str = "p113") -> Rows:
+def ungrokking_curve(results: Results, setting: str = LARGE) -> Rows:
     """Accuracy outside D′ at the end, for each D′ of a setting's coupled ungrokking runs: the paper's figure 4."""
     table = _table(results, f"{setting}/ungrokking_coupled")
     if table is None:
@@ -49,7 +49,7 @@ def ungrokking_curve(results: Results, setting: str = "p113") -> Rows:
     return rows
 
 
-def scratch_curve(results: Results, setting: str = "p113") -> Rows:
+def scratch_curve(results: Results, setting: str = LARGE) -> Rows:
     """From scratch, for each D of a setting's coupled runs: how many generalise, when, and with which W_gen they start."""
     table = _table(results, f"{setting}/scratch_coupled")
     if table is None:
@@ -72,9 +72,9 @@ def by_modulus(results: Results) -> Rows:
         rows.append({"number": number, "setting": setting, "value": found.value, "low": found.low, "high": found.high,
                      "seeds": found.n})  # fmt: skip
 
-    if not {f"p113/{kind}_coupled" for kind in ("memorising", "generalising", "ungrokking")} <= set(results.names):
+    if not {f"{LARGE}/{kind}_coupled" for kind in ("memorising", "generalising", "ungrokking")} <= set(results.names):
         return []
-    for setting in ("base", "p113"):
+    for setting in ("base", LARGE):
         gen, mem = gen_nets(results, setting), mem_nets(results, setting)
         logit = common_logit(mem, gen)
         row(setting, "slope of ln η_gen on ln D", slopes(norms_at(gen, logit)))
@@ -96,7 +96,7 @@ def by_modulus(results: Results) -> Rows:
             up, down = (thresholds(runs).set_index("seed").ln_size for runs in both_ways(results, setting))
         except MissingResult:
             continue
-        row(setting, "ln of the threshold from scratch", up)
+        row(setting, "ln of the threshold from scratch", up[up.index.isin(down.index)])
         row(setting, "gap to that of ungrokking, same α", (up - down).dropna())
     return sorted(rows, key=lambda r: [q["number"] for q in rows].index(r["number"]))
 

@@ -204,6 +204,8 @@ STANDARD = Profile(
                 "scratch_coupled": (
                     Block((1000, 1500), (1e-3,), range(2), 4000),
                     Block((2000, 2500, 2800, 3200, 3600, 4000), (1e-3,), range(5), 4000),
+                    # Where some seeds leave and others do not: is it told beforehand (P13)?
+                    Block((2500, 2800), (1e-3,), range(5, 17), 4000),
                 ),
             },
         ),

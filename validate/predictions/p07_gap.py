@@ -7,14 +7,12 @@ import pandas as pd
 
 from validate.measured import MissingResult, Results
 from validate.prediction import Criterion, Estimate, Measurement, Prediction
-from validate.predictions.shared import MARGIN, at_answer, kind_of, ln_sizes, mean, moving, records, thresholds
+from validate.predictions.shared import LARGE, MARGIN, at_answer, kind_of, ln_sizes, mean, moving, records, thresholds
 
 __all__ = ["P7", "both_ways"]
 
 GAP = "gap ln(D_scratch / D_ungrokking) at the end"
 KEPT = "gap at the end as a share of that after a third of the steps"
-LARGE = "p113"
-"""The setting of the paper's size, whose gap stands beside"""
 
 
 def _earlier(results: Results, name: str, decay: float, share: float) -> pd.DataFrame:

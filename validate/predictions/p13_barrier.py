@@ -9,7 +9,7 @@ import pandas as pd
 
 from validate.measured import Results
 from validate.prediction import Criterion, Estimate, Measurement, Prediction, nothing
-from validate.predictions.shared import kind_of, mean, records
+from validate.predictions.shared import LARGE, kind_of, mean, records
 from validate.statistics.escape import fit_escape, median_time
 from validate.statistics.intervals import area_under_curve
 
@@ -118,6 +118,8 @@ def _measure(results: Results, protocol: str) -> Measurement:
     fitted = every[every.t_half.notna() & every.gen_at_fit.notna()]
     if len(fitted) > 4:
         beside["AUC over all sizes"] = Estimate(area_under_curve(every.gen_at_fit, every.test >= 0.5), len(every))
+    if f"{LARGE}/{kind}" in results:
+        beside[f"AUC at equal D, {LARGE}"] = _warning(results.table(f"{LARGE}/{kind}"))
     table = every[["dataset_size", "weight_decay", "seed", "steps", "t_fit", "t_half", "gen_at_fit", "test"]]
     laws = _laws(every)
     return Measurement(
@@ -137,10 +139,11 @@ P13 = Prediction(
     "Hanley and McNeil's interval",
     {"coupled": "both ends rest under the same penalty", "AdamW": "the paper's protocol"},
     {},
-    ("base/scratch", "base/ungrokking", "base/scratch_coupled", "fresh/scratch_coupled", "base/generalising_coupled"),
+    ("base/scratch", "base/ungrokking", "base/scratch_coupled", "fresh/scratch_coupled", "base/generalising_coupled",
+     f"{LARGE}/scratch_coupled"),
     (
         Criterion(TWO, "1", low=0.5, why="two ends at the same pairs, decay and seed", truth=0.9, spread=0.1, seeds=3),
         Criterion(WARNING, "1", low=0.5, why="better than a coin", truth=0.85, spread=0.4, seeds=20, least_seeds=6),
     ),
     _measure,
-)
+)  # fmt: skip

@@ -13,12 +13,26 @@ from validate.prediction import Estimate
 from validate.statistics.intervals import Interval, over_seeds, welch
 from validate.statistics.thresholds import crossing
 
-__all__ = ["ANSWER", "MARGIN", "STILL", "accuracy_at", "apart", "kind_of", "ln_sizes", "mean", "records", "thresholds"]
+__all__ = [
+    "ANSWER",
+    "LARGE",
+    "MARGIN",
+    "STILL",
+    "accuracy_at",
+    "apart",
+    "kind_of",
+    "ln_sizes",
+    "mean",
+    "records",
+    "thresholds",
+]
 
 MARGIN = math.log(1.15)
 """±15 %: the margin within which two data set sizes are the same"""
 STILL = 0.05
 """A threshold rests if it moved by no more than this, in ln D, from the sixth tenth of the runs to the last"""
+LARGE = "p113"
+"""The setting of the paper's size: what it says stands beside"""
 ANSWER = {"coupled": 1e-4, "AdamW": 1.0}
 """Weight decay at which thresholds are compared with other things"""
 
