@@ -11,6 +11,7 @@ from validate.__main__ import STUDY
 from validate.measured import PROTOCOLS
 from validate.predictions import OMNIGROK, PREDICTIONS
 from validate.predictions.p08_critical_size import BALANCES
+from validate.predictions.shared import LARGE
 from validate.report import interval_words, number_words, rows_table, table, wrong
 from validate.rivals import THEORIES, score_rows, scorecard
 from validate.verdicts import load, number, score
@@ -143,6 +144,13 @@ def escape(content: Mapping[str, Any]) -> str:
     )
 
 
+def _large(content: Mapping[str, Any], id: str, name: str) -> str:
+    """What the paper's size says of the same, in brackets; nothing where it was not trained."""
+    name = f"{name}, {LARGE}"
+    found = _beside(content, id, "coupled", name).removeprefix(name).strip()
+    return f" (at p = 113 {found})" if found else ""
+
+
 def findings(content: Mapping[str, Any]) -> str:
     """The story in four findings, each with its numbers."""
     refuted = ", ".join(
@@ -151,8 +159,8 @@ def findings(content: Mapping[str, Any]) -> str:
     n = {name: _found(content, *where) for name, where in NUMBERS.items()}
     n["warned"] = _found(content, "P13", 1, "AdamW")
     wide, told = (
-        _beside(content, id, "coupled", name).removeprefix(name).strip()
-        for id, name in (("P7", "gap ln(D_scratch / D_ungrokking) at the end, p113"), ("P13", "AUC at equal D, p113"))
+        _large(content, "P7", "gap ln(D_scratch / D_ungrokking) at the end"),
+        _large(content, "P13", "AUC at equal D"),
     )
     return (
         f"1. **Nets ungrok where the efficiencies of the two circuits meet**: ln of the ratio of the two sizes is "
@@ -167,9 +175,9 @@ def findings(content: Mapping[str, Any]) -> str:
         f"grokked stay grokked, nets from scratch stay at chance: accuracies differ by {n['ends']} at the same pairs and "
         f"penalty. {_mixtures(content)}They escape late and all the way; of the gap between the two thresholds, "
         f"{n['gap']} in "
-        f"ln D{f' (at p = 113 {wide})' if wide else ''}, a share of {n['kept']} is left when training has tripled. W_gen when the training set is first fitted tells "
-        f"which nets escape under AdamW (AUC {n['warned']}), under the coupled penalty it does not show ({n['warning']})"
-        f"{f' but at p = 113 it does ({told})' if told else ''}.\n"
+        f"ln D{wide}, a share of {n['kept']} is left when training has tripled. W_gen when the training set is first "
+        f"fitted tells which nets escape under AdamW (AUC {n['warned']}); under the coupled penalty it is {n['warning']}"
+        f"{told}.\n"
         f"4. **What is refuted**: {refuted or 'nothing'}.\n"
     )
 
