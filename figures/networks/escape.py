@@ -7,6 +7,7 @@ Source: P13 of validate; toymodel/README.md (8.3), which has no such barrier for
 """
 
 from collections.abc import Iterable, Sequence
+from typing import NamedTuple
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -31,13 +32,28 @@ ALSO = (
     "p113/scratch_coupled.nc",
     "p113/ungrokking_coupled.nc",
 )
-KINDS = {
-    "coupled": ("base/scratch_coupled", "fresh/scratch_coupled"),
-    "AdamW": ("base/scratch", "fresh/scratch", "long/scratch"),
+
+
+class Series(NamedTuple):
+    """Nets of one kind from scratch: their experiments, weight decay, protocol and mark."""
+
+    names: tuple[str, ...]
+    decay: float
+    protocol: str
+    mark: str
+
+    @property
+    def colour(self) -> str:
+        """That of the protocol."""
+        return PROTOCOLS[self.protocol]
+
+
+SERIES = {
+    "coupled": Series(("base/scratch_coupled", "fresh/scratch_coupled"), 1e-3, "coupled", "s"),
+    "AdamW": Series(("base/scratch", "fresh/scratch", "long/scratch"), 1.0, "AdamW", "o"),
+    "coupled, p = 113": Series(("p113/scratch_coupled",), 1e-3, "coupled", "P"),
 }
-LARGE = "p113/scratch_coupled"
-DECAY = {"coupled": 1e-3, "AdamW": 1.0}
-MARKS = {"coupled": "s", "AdamW": "o"}
+LARGE = "coupled, p = 113"
 MIXED = {1e-4: ("o", 0.45), 1e-3: ("D", 1.0)}
 WARNING = "AUC of W_gen when the training set is first fitted, for generalising by the end, at equal D"
 
@@ -47,24 +63,21 @@ when first fitted, AUC at equal D: {warning}. {mixed}{large}n = {n} nets.
 """
 
 
-def _waits(axes: Axes, table: pd.DataFrame, protocol: str) -> None:
-    colour, sizes = PROTOCOLS[protocol], beside(table)
-    there = table.t_half > 0
-    axes.plot(sizes[there], table.t_half[there], MARKS[protocol], ms=3, mew=0, color=colour, alpha=0.7)
-    axes.plot(sizes[~there], table.steps[~there], "^", ms=4, mfc="none", mec=colour, mew=0.7)
+def _waits(axes: Axes, table: pd.DataFrame, series: Series) -> None:
+    sizes, there = beside(table), table.t_half > 0
+    axes.plot(sizes[there], table.t_half[there], series.mark, ms=3.4, mew=0, color=series.colour, alpha=0.7)
+    axes.plot(sizes[~there], table.steps[~there], "^", ms=4, mfc="none", mec=series.colour, mew=0.7)
     # A median exists where at least half have left.
     medians = table.assign(t=table.t_half.fillna(np.inf)).groupby("dataset_size").t.median()
     medians = medians[np.isfinite(medians)]
-    axes.plot(medians, "-", color=colour, lw=1.1, zorder=1)
+    axes.plot(medians, "-", color=series.colour, lw=1.1, zorder=1)
 
 
-def _at_fit(axes: Axes, table: pd.DataFrame, protocol: str) -> None:
+def _at_fit(axes: Axes, table: pd.DataFrame, series: Series) -> None:
     sizes = beside(table)
-    for gone, face in ((True, PROTOCOLS[protocol]), (False, "w")):
+    for gone, face in ((True, series.colour), (False, "w")):
         own = (table.test >= 0.5) == gone
-        axes.plot(
-            sizes[own], table.gen_at_fit[own], MARKS[protocol], ms=3.4, mfc=face, mec=PROTOCOLS[protocol], mew=0.7
-        )
+        axes.plot(sizes[own], table.gen_at_fit[own], series.mark, ms=3.8, mfc=face, mec=series.colour, mew=0.7)
 
 
 def _mixtures(axes: Axes, runs: Iterable[Run]) -> list[float]:
@@ -89,17 +102,17 @@ def _signed(axis: Axis, threshold: float, ticks: Sequence[float]) -> None:
 
 def draw(study: Study) -> tuple[Figure, dict[str, object]]:
     """Waiting times, the early warning, and the ends of nets that had a part of Gen first where there are runs of it."""
-    found = {protocol: study.tables(*names) for protocol, names in KINDS.items()}
-    tables = {p: t[t.weight_decay == DECAY[p]] for p, t in found.items() if len(t)}
-    large, mixed = study.tables(LARGE), study.runs("fresh/mixed_coupled")
+    found = {name: study.tables(*series.names) for name, series in SERIES.items()}
+    tables = {name: t[t.weight_decay == SERIES[name].decay] for name, t in found.items() if len(t)}
+    mixed = study.runs("fresh/mixed_coupled")
     fig, row = plt.subplots(1, 3 if mixed else 2, figsize=(7.0, 3.1))
     left, centre = row[:2]
-    for protocol, table in tables.items():
-        _waits(left, table, protocol)
-        _at_fit(centre, table, protocol)
+    for name, table in tables.items():
+        _waits(left, table, SERIES[name])
+        _at_fit(centre, table, SERIES[name])
     critical = study.verdicts.number("P8a", "ln isologit D_crit").exp()
     sizes = sorted({size for table in tables.values() for size in table.dataset_size})
-    ticks = [x for x in (250, 330, 450, 620, 900, 1250) if x <= max(sizes)]
+    ticks = [x for x in (250, 450, 800, 1400, 2500, 4000) if x <= max(sizes)]
     for axes in (left, centre):
         number_axis(axes.xaxis, ticks)
         axes.set(xlabel="data set size D (pairs)", xlim=(0.92 * min(critical.value, sizes[0]), 1.08 * sizes[-1]))
@@ -118,18 +131,18 @@ def draw(study: Study) -> tuple[Figure, dict[str, object]]:
         row[2].set(xlabel=r"$W_\mathrm{gen}$ at the start (nats)", ylabel="accuracy at the end", ylim=(0, 1.02))
         row[2].set_title(f"a part of Gen first, D = {size}", fontsize=7)
         of_mixed = f"Right: {sum(end >= 0.5 for end in ends)} of {len(ends)} generalise. "
-    if len(large):
+    if LARGE in tables:
+        large = tables[LARGE]
         grokked = study.tables("p113/ungrokking_coupled")
         lost = middle(thresholds(grokked[grokked.weight_decay.isin(large.weight_decay)]).values())[0]
-        sizes = f"{large.dataset_size.min()} to {large.dataset_size.max()}"
-        of_large = (
-            f"p = {large.p.iloc[0]}: {int((large.test >= 0.5).sum())} of {len(large)} on {sizes} pairs; grokked nets keep "
-            f"it from {lost:.0f}. "
-        )
-    handles = [Line2D([], [], color=PROTOCOLS[p], marker=MARKS[p], ms=3.4, label=p) for p in tables]
+        told = study.verdicts.number("P13", "AUC at equal D, p113")
+        of_large = f"p = {large.p.iloc[0]}: AUC {told}; nets that have grokked keep it from {lost:.0f} pairs. "
+    handles = [
+        Line2D([], [], color=SERIES[name].colour, marker=SERIES[name].mark, ms=3.8, label=name) for name in tables
+    ]
     handles += [
         Line2D([], [], ls="", marker=mark, ms=4, mfc=face, mec="k", label=label)
-        for mark, face, label in (("^", "w", "not left by the end"), ("o", "k", "generalises"), ("o", "w", "does not"))
+        for mark, face, label in (("o", "k", "generalises"), ("o", "w", "does not"), ("^", "w", "not left by the end"))
     ]
     if mixed:
         handles += [
@@ -146,12 +159,16 @@ def draw(study: Study) -> tuple[Figure, dict[str, object]]:
             )
             for alpha, (mark, a) in MIXED.items()
         ]
-    fig.legend(handles=handles, loc="outside lower center", ncols=4)
+    fig.legend(handles=handles, loc="outside lower center", ncols=3)
     every = pd.concat(tables.values())
     return fig, {
-        "n": len(every) + len(large) + len(ends),
+        "n": len(every) + len(ends),
         "p": int(every.p.iloc[0]),
-        "warning": "; ".join(f"{protocol} {study.verdicts.number('P13', WARNING, protocol)}" for protocol in tables),
+        "warning": "; ".join(
+            f"{protocol} {study.verdicts.number('P13', WARNING, protocol)}"
+            for protocol in tables
+            if protocol in PROTOCOLS
+        ),
         "large": of_large,
         "mixed": of_mixed,
     }

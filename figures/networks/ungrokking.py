@@ -36,9 +36,8 @@ still move. Coupled width, 10 to 90 %, in ln D′: {width}. {large}n = {n} runs.
 """
 
 
-def _from_scratch(axes: Axes, study: Study, colours: Mapping[float, str]) -> None:
+def _from_scratch(axes: Axes, study: Study, table: pd.DataFrame, colours: Mapping[float, str]) -> None:
     """The paper's size from scratch, dashed, and where its efficiencies meet."""
-    table = study.tables(SCRATCH)
     if len(table):
         medians(axes, table, "test", colours[table.weight_decay.iloc[0]], "from scratch", "--")
     rows = study.verdicts.data["tables"].get("The small network and the paper's size", [])
@@ -53,7 +52,7 @@ def _places(large: pd.DataFrame, scratch: pd.DataFrame) -> str:
         return ""
     words = []
     for decay, runs in large.groupby("weight_decay"):
-        words.append(f"{decay_name(decay, True)}: {middle(thresholds(runs).values())[0]:.0f}")
+        words.append(f"α = {decay:g}: {middle(thresholds(runs).values())[0]:.0f}")
     if len(scratch):
         words.append(f"from scratch: {middle(thresholds(scratch).values())[0]:.0f}")
     return f"At p = {large.p.iloc[0]} one half is at ({'; '.join(words)}) pairs. "
@@ -64,7 +63,7 @@ def draw(study: Study) -> tuple[Figure, dict[str, object]]:
     tables = {title: study.tables(*names) for title, names in PANELS.items()}
     there = {title: table for title, table in tables.items() if len(table)}
     fig, row = plt.subplots(1, len(there), figsize=(7.0, 2.5), sharey=True, squeeze=False)
-    found = study.verdicts.number("P8a", "ln isologit D_crit").exp()
+    found, scratch = study.verdicts.number("P8a", "ln isologit D_crit").exp(), study.tables(SCRATCH)
     for axes, (title, table) in zip(row[0], there.items(), strict=True):
         colours = decay_colours(table.weight_decay)
         for decay, colour in colours.items():
@@ -76,13 +75,19 @@ def draw(study: Study) -> tuple[Figure, dict[str, object]]:
         axes.axhline(1.0 / table.p.iloc[0], color=GREY, ls=":", lw=0.8, zorder=0)
         axes.set(title=f"{title}, p = {table.p.iloc[0]}", xlabel="data set size D′ (pairs)", ylim=(-0.03, 1.04))
         if title == LARGE:
-            _from_scratch(axes, study, colours)
-        number_axis(axes.xaxis, (350, 650, 1250, 2500, 4000) if title == LARGE else table.dataset_size, 6)
-        axes.legend(loc="upper left")
+            _from_scratch(axes, study, scratch, colours)
+        number_axis(
+            axes.xaxis, (350, 650, 1250, 2500, 4000) if title == LARGE and len(scratch) else table.dataset_size, 6
+        )
+        place = (
+            {"loc": (0.35, 0.32), "handlelength": 1.3, "framealpha": 0.0}
+            if title == LARGE and len(scratch)
+            else {"loc": "upper left"}
+        )
+        axes.legend(**place)
     row[0, 0].set_ylabel("accuracy outside D′")
     if found.exists:
         row[0, 0].text(found.value * 1.12, 0.03, CRITICAL, va="bottom", fontsize=7)
-    scratch = study.tables(SCRATCH)
     return fig, {
         "n": sum(map(len, there.values())) + len(scratch),
         "isologit": str(found),

@@ -427,6 +427,11 @@ def test_p13_sees_two_ends_and_an_early_warning(lab: Lab) -> None:
     assert found.verdict == "confirmed"
     assert value(found) == pytest.approx(0.93)
     assert value(found, which=1) > 0.95
+    # At the paper's size the other way round: it stands beside and decides nothing.
+    lab.tables["p113/scratch_coupled"] = lab.table("fresh/scratch_coupled").assign(gen_at_fit=lambda t: -t.gen_at_fit)
+    found = judged("P13", lab)
+    assert found.columns["coupled"].measurement.beside["AUC at equal D, p113"].interval.value < 0.05
+    assert found.verdict == "confirmed"
     # The same outcomes, told apart by size alone, are no warning.
     same = lab.table("fresh/scratch_coupled")
     lab.tables["fresh/scratch_coupled"] = same.assign(
