@@ -30,9 +30,9 @@ SCRATCH = "p113/scratch_coupled"
 SEEN = 3  # seeds below which a weight decay is not shown
 
 CAPTION = """
-Accuracy outside the training set at the end, of nets that had grokked and went on with D′ pairs: median over seeds,
-band from least to greatest. D_crit, where efficiencies meet, is {isologit} pairs. {moving} of {adamw} AdamW runs
-still move. Coupled width, 10 to 90 %, in ln D′: {width}. {large}n = {n} runs.
+Final accuracy outside the training set of nets that had grokked and went on with D′ pairs: median over seeds, band
+over all. D_crit, where efficiencies meet: {isologit} pairs. {moving} of {adamw} AdamW runs still
+move. Coupled width, 10 to 90 %, in ln D′: {width}. {large}n = {n} runs.
 """
 
 
@@ -52,10 +52,10 @@ def _places(large: pd.DataFrame, scratch: pd.DataFrame) -> str:
         return ""
     words = []
     for decay, runs in large.groupby("weight_decay"):
-        words.append(f"α = {decay:g}: {middle(thresholds(runs).values())[0]:.0f}")
+        words.append(f"{middle(thresholds(runs).values())[0]:.0f} (α {decay:g})")
     if len(scratch):
-        words.append(f"from scratch: {middle(thresholds(scratch).values())[0]:.0f}")
-    return f"At p = {large.p.iloc[0]} one half is at ({'; '.join(words)}) pairs. "
+        words.append(f"{middle(thresholds(scratch).values())[0]:.0f} (scratch)")
+    return f"At p = {large.p.iloc[0]} one half is at {', '.join(words)} pairs. "
 
 
 def draw(study: Study) -> tuple[Figure, dict[str, object]]:
