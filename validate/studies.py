@@ -5,7 +5,6 @@ Each study returns rows, one a setting or a group of runs; one whose runs were n
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -21,7 +20,7 @@ from validate.predictions.p09_power_law import misfit_to_law
 from validate.predictions.shared import LARGE, at_answer, thresholds
 from validate.rivals import rival_rows
 from validate.statistics.escape import median_time
-from validate.statistics.intervals import over_seeds
+from validate.statistics.intervals import Interval, over_seeds
 
 __all__ = ["studies", "ungrokking_curve"]
 
@@ -67,37 +66,36 @@ def by_modulus(results: Results) -> Rows:
     """What the small network says of efficiencies and thresholds, coupled, and what the paper's size says of the same."""
     rows: Rows = []
 
-    def row(setting: str, number: str, values: Iterable[float]) -> None:
-        found = over_seeds(np.asarray(list(values), float))
-        rows.append({"number": number, "setting": setting, "value": found.value, "low": found.low, "high": found.high,
-                     "seeds": found.n})  # fmt: skip
+    def row(setting: str, number: str, found: Interval) -> None:
+        if found.n > 1:
+            rows.append({"number": number, "setting": setting, "value": found.value, "low": found.low,
+                         "high": found.high, "seeds": found.n})  # fmt: skip
 
     if not {f"{LARGE}/{kind}_coupled" for kind in ("memorising", "generalising", "ungrokking")} <= set(results.names):
         return []
     for setting in ("base", LARGE):
         gen, mem = gen_nets(results, setting), mem_nets(results, setting)
         logit = common_logit(mem, gen)
-        row(setting, "slope of ln η_gen on ln D", slopes(norms_at(gen, logit)))
-        row(setting, "slope of ln η_mem on ln D", slopes(norms_at(mem, logit)))
+        row(setting, "slope of ln η_gen on ln D", over_seeds(slopes(norms_at(gen, logit))))
+        row(setting, "slope of ln η_mem on ln D", over_seeds(slopes(norms_at(mem, logit))))
         for name, nets in (("Mem", mem), ("Gen", gen)):
             misfit, kappa = (estimate.interval for estimate in misfit_to_law(nets))
-            for number, found in ((f"κ of {name}-only nets", kappa), (f"rms misfit of {name} to its law", misfit)):
-                rows.append({"number": number, "setting": setting, "value": found.value, "low": found.low,
-                             "high": found.high, "seeds": found.n})  # fmt: skip
+            row(setting, f"κ of {name}-only nets", kappa)
+            row(setting, f"rms misfit of {name} to its law", misfit)
         found = thresholds(results.table(f"{setting}/ungrokking_coupled"))
         for decay, own in found.groupby("weight_decay"):
-            row(setting, f"ln D_crit of ungrokking, α = {decay:g}", own.ln_size)
+            row(setting, f"ln D_crit of ungrokking, α = {decay:g}", over_seeds(own.ln_size))
         sizes = found.pivot(index="seed", columns="weight_decay", values="ln_size")
-        row(setting, "ln D_crit at α = 0.0001 less that at 0.001", (sizes[1e-4] - sizes[1e-3]).dropna())
+        row(setting, "ln(D_crit at α = 0.0001 / that at 0.001)", over_seeds((sizes[1e-4] - sizes[1e-3]).dropna()))
         meet = crossing_of_efficiencies(results, setting, protocol="coupled")
-        row(setting, "ln of the size at which efficiencies meet", meet)
-        row(setting, "the same less ln D_crit of ungrokking, α = 0.0001", (meet - sizes[1e-4]).dropna())
+        row(setting, "ln of the size at which efficiencies meet", over_seeds(meet))
+        row(setting, "ln(that size / D_crit at α = 0.0001)", over_seeds((meet - sizes[1e-4]).dropna()))
         try:
             up, down = (thresholds(runs).set_index("seed").ln_size for runs in both_ways(results, setting))
         except MissingResult:
             continue
-        row(setting, "ln of the threshold from scratch", up[up.index.isin(down.index)])
-        row(setting, "gap to that of ungrokking, same α", (up - down).dropna())
+        row(setting, "ln of the threshold from scratch", over_seeds(up[up.index.isin(down.index)]))
+        row(setting, "gap to that of ungrokking, same α", over_seeds((up - down).dropna()))
     return sorted(rows, key=lambda r: [q["number"] for q in rows].index(r["number"]))
 
 

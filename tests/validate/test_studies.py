@@ -112,7 +112,7 @@ def test_the_small_network_and_the_paper_size_are_measured_alike() -> None:
             math.log(numbers.critical), abs=0.02
         )
         assert found["ln D_crit of ungrokking, α = 0.001", setting] == pytest.approx(math.log(260), abs=0.05)
-        assert found["ln D_crit at α = 0.0001 less that at 0.001", setting] == pytest.approx(0.0, abs=1e-3)
+        assert found["ln(D_crit at α = 0.0001 / that at 0.001)", setting] == pytest.approx(0.0, abs=1e-3)
     assert found["gap to that of ungrokking, same α", "p113"] == pytest.approx(math.log(600 / 260), abs=0.06)
     assert ("gap to that of ungrokking, same α", "base") not in found
     assert [r["setting"] for r in rows[:4]] == ["base", "p113"] * 2
