@@ -27,8 +27,8 @@ PANELS = {
 
 CAPTION = """
 Steps until accuracy outside the training set is 0.9 for good (from scratch, left), or one half for good (nets that
-had grokked). Points: runs; lines: geometric means of the sizes that change in every run; carets: not within the steps
-trained. Grey: 1/λ. Exponents: {exponents}; 1/λ is −1. n = {n} runs.
+had grokked). Points: runs; lines: medians, where at least half change; carets: not within the steps trained. Grey: 1/λ.
+Exponents: {exponents}; 1/λ is −1. n = {n} runs.
 """
 
 
@@ -40,13 +40,14 @@ def _panel(axes: Axes, table: pd.DataFrame, time: str) -> None:
     colours = size_colours(sizes)
     for k, size in enumerate(sizes):
         own = table[table.dataset_size == size]
-        shift, there = 1.04 ** (k - 0.5 * (len(sizes) - 1)), own[time] > 0
-        axes.plot(own.weight_decay[there] * shift, own[time][there], "o", ms=2.4, color=colours[size], mew=0)
-        never = own[~there]
-        axes.plot(never.weight_decay * shift, 1.15 * never.steps, "^", ms=3, mfc="none", mec=colours[size], mew=0.6)
-        whole = own.groupby("weight_decay").filter(lambda g: (g[time] > 0).all())
-        mean = np.log(whole[time]).groupby(whole.weight_decay).mean()
-        axes.plot(mean.index * shift, np.exp(mean), color=colours[size], lw=1.0, label=f"{size:g}")
+        runs = own.groupby("weight_decay").seed
+        shift = 1.04 ** (k - 0.5 * (len(sizes) - 1)) * (0.97 + 0.06 * (runs.cumcount() + 0.5) / runs.transform("size"))
+        x, there = own.weight_decay * shift, own[time] > 0
+        axes.plot(x[there], own[time][there], "o", ms=2.4, color=colours[size], mew=0)
+        axes.plot(x[~there], 1.15 * own.steps[~there], "^", ms=3, mfc="none", mec=colours[size], mew=0.6)
+        medians = own[time].where(there, np.inf).groupby(own.weight_decay).median()
+        medians = medians[np.isfinite(medians)]
+        axes.plot(medians, color=colours[size], lw=1.0, label=f"{size:g}")
     x = np.array([table.weight_decay.min(), table.weight_decay.max()])
     middle = np.exp(np.log(table[time][table[time] > 0]).mean())
     axes.plot(x, middle * np.sqrt(x[0] * x[1]) / x, color=GREY, lw=1.2, ls="--", zorder=0)
@@ -72,7 +73,7 @@ def draw(study: Study) -> tuple[Figure, dict[str, object]]:
             number_axis(axes.xaxis, ticks)
         number_axis(axes.yaxis, (30, 100, 300, 1000, 3000, 10_000), 6)
         low, high = axes.get_ylim()
-        axes.set_ylim(low / (1 if coupled else 3), high * (6 if coupled else 1))
+        axes.set_ylim(low / (1 if coupled else 6), high * (6 if coupled else 1))
         size = "D" if kind == "scratch" else "D′"
         axes.legend(
             title=size, title_fontsize=7, loc="lower left" if not coupled else "upper right", ncols=2, columnspacing=0.8
