@@ -39,7 +39,7 @@ move. Coupled width, 10 to 90 %, in ln D′: {width}. {large}n = {n} runs.
 def _from_scratch(axes: Axes, study: Study, table: pd.DataFrame, colours: Mapping[float, str]) -> None:
     """The paper's size from scratch, dashed, and where its efficiencies meet."""
     if len(table):
-        medians(axes, table, "test", colours[table.weight_decay.iloc[0]], "from scratch", "--")
+        medians(axes, table, "test", colours[table.weight_decay.iloc[0]], "scratch", "--")
     rows = study.verdicts.data["tables"].get("The small network and the paper's size", [])
     for row in rows:
         if (row["setting"], row["number"]) == ("p113", "ln of the size at which efficiencies meet"):
@@ -53,8 +53,10 @@ def _places(large: pd.DataFrame, scratch: pd.DataFrame) -> str:
     words = []
     for decay, runs in large.groupby("weight_decay"):
         words.append(f"{middle(thresholds(runs).values())[0]:.0f} (α {decay:g})")
-    if len(scratch):
-        words.append(f"{middle(thresholds(scratch).values())[0]:.0f} (scratch)")
+    # Some seeds have only the sizes at which some leave: no threshold of theirs lies elsewhere.
+    whole = scratch[scratch.seed.isin(large.seed)] if len(scratch) else scratch
+    if len(whole):
+        words.append(f"{middle(thresholds(whole).values())[0]:.0f} (scratch)")
     return f"At p = {large.p.iloc[0]} one half is at {', '.join(words)} pairs. "
 
 
