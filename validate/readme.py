@@ -271,6 +271,8 @@ def tables(content: Mapping[str, Any], other: Mapping[str, Any] | None = None) -
         f"Outcomes after ungrokking, held out:\n\n{_rows(content, 'P11', 'outcomes')}",
         balance(content),
         f"## Escape from memorisation, coupled\n\n{_rows(content, 'P13', 'escapes')}",
+        "The threshold from scratch over that of ungrokking, by modulus (pairs; 95 % over seeds that have both):\n\n"
+        f"{_rows(content, 'P7', 'by setting')}",
         "Laws of the time to generalise, fitted on every other size and held against those between, AdamW. "
         f"{escape(content)}\n"
         f"{_rows(content, 'P13', 'laws', 'AdamW')}\n{_rows(content, 'P13', 'laws in all', 'AdamW')}",

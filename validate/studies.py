@@ -14,7 +14,6 @@ from realnet.tasks.files import FULL_DATA
 from validate.experiments.omnigrok import STAND_INS
 from validate.matching.efficiency import common_logit, gen_nets, mem_nets, norms_at, slopes
 from validate.measured import MissingResult, Results
-from validate.predictions.p07_gap import both_ways
 from validate.predictions.p08_critical_size import crossing_of_efficiencies
 from validate.predictions.p09_power_law import misfit_to_law
 from validate.predictions.shared import LARGE, at_answer, thresholds
@@ -90,12 +89,6 @@ def by_modulus(results: Results) -> Rows:
         meet = crossing_of_efficiencies(results, setting, protocol="coupled")
         row(setting, "ln of the size at which efficiencies meet", over_seeds(meet))
         row(setting, "ln(that size / D_crit at α = 0.0001)", over_seeds((meet - sizes[1e-4]).dropna()))
-        try:
-            up, down = (thresholds(runs).set_index("seed").ln_size for runs in both_ways(results, setting))
-        except MissingResult:
-            continue
-        row(setting, "ln of the threshold from scratch", over_seeds(up[up.index.isin(down.index)]))
-        row(setting, "gap to that of ungrokking, same α", over_seeds((up - down).dropna()))
     return sorted(rows, key=lambda r: [q["number"] for q in rows].index(r["number"]))
 
 

@@ -408,6 +408,15 @@ def test_p7_compares_both_ways_at_one_weight_decay_and_says_the_paper_size_besid
     assert value(found) == pytest.approx(math.log(480 / 260), abs=0.04)
     large = found.columns["coupled"].measurement.beside["gap ln(D_scratch / D_ungrokking) at the end, p113"]
     assert (large.interval.value, large.interval.n) == (pytest.approx(value(found)), 4)
+    small, same = found.columns["coupled"].measurement.tables["by setting"]
+    assert (small["setting"], same["setting"], small["weight_decay"], same["weight_decay"]) == (
+        "base",
+        "p113",
+        1e-4,
+        1e-2,
+    )
+    assert small["ratio"] == pytest.approx(math.exp(value(found)))
+    assert small["scratch"] / small["ungrokking"] == pytest.approx(small["ratio"])
     lab.tables[name] = other
     assert "no weight decay at which" in judged("P7", lab).columns["coupled"].missing
 

@@ -61,11 +61,13 @@ QUICK = Profile(
 
 
 def _study(
-    name: str, title: str, net: RunConfig, *, steps: int = 4000, seeds: int = 3, more: int = 0, singles: bool = True
-) -> Setting:
+    name: str, title: str, net: RunConfig, *, steps: int = 4000, seeds: int = 3, more: int = 0, singles: bool = True,
+    scratch: Sequence[int] = (),
+) -> Setting:  # fmt: skip
     """A small setting at one coupled weight decay, sizes in proportion to the number of pairs.
 
     more      further seeds of ungrokking, in 3000 steps
+    scratch   sizes from scratch, in 5000 steps as in the base
     singles   whether nets of one circuit are trained
     """
 
@@ -77,6 +79,8 @@ def _study(
     kinds = {"ungrokking_coupled": (block(*shares), block(*shares, steps=3000, seeds=range(seeds, seeds + more)))}
     if singles:
         kinds |= {"memorising_coupled": (block(0.05, 0.15, 0.45),), "generalising_coupled": (block(0.3, 0.8),)}
+    if scratch:
+        kinds["scratch_coupled"] = (Block(scratch, (ANSWER,), range(seeds), 5000),)
     return Setting(name, title, net, (round(0.9 * net.table_size), 3000), kinds)
 
 
@@ -211,8 +215,18 @@ STANDARD = Profile(
         ),
         _study("width-32", "width 32", replace(SMALL, d_model=32, d_mlp=128), more=3),
         _study("width-128", "width 128", replace(SMALL, d_model=128, d_mlp=512), more=3),
-        _study("modulus-31", "addition mod 31", replace(SMALL, p=31, dataset_size=1)),
-        _study("modulus-59", "addition mod 59", replace(SMALL, p=59, dataset_size=1)),
+        _study(
+            "modulus-31",
+            "addition mod 31",
+            replace(SMALL, p=31, dataset_size=1),
+            scratch=(200, 250, 300, 360, 430, 520),
+        ),
+        _study(
+            "modulus-59",
+            "addition mod 59",
+            replace(SMALL, p=59, dataset_size=1),
+            scratch=(600, 720, 860, 1030, 1240, 1500),
+        ),
         _study("depth-2", "two layers", replace(SMALL, n_layers=2), steps=3000, seeds=2, singles=False),
         _task("task-sub", "x − y mod 43", replace(SMALL, task="sub"), 0.12, 0.18, 0.27, 0.4),
         _task("task-div", "x / y mod 43", replace(SMALL, task="div", dataset_size=1), 0.09, 0.15, 0.25, 0.4),

@@ -38,13 +38,26 @@ def both_ways(results: Results, setting: str = "base", protocol: str = "coupled"
     return up, down
 
 
-def _at_the_papers_size(results: Results, protocol: str) -> dict[str, Estimate]:
-    """The gap at p = 113, where its runs are among the results."""
-    try:
-        up, down = (thresholds(runs).set_index("seed") for runs in both_ways(results, LARGE, protocol))
-    except MissingResult:
-        return {}
-    return {f"{GAP}, {LARGE}": mean((up.ln_size - down.ln_size).dropna(), len(up) + len(down))}
+def _by_setting(results: Results, protocol: str) -> tuple[list[dict[str, object]], dict[str, Estimate]]:
+    """The gap in every setting in which two seeds have both thresholds, by modulus; that of the paper's size also beside."""
+    rows: list[dict[str, object]] = []
+    beside = {}
+    for setting in results.settings:
+        try:
+            runs = both_ways(results, setting, protocol)
+        except MissingResult:
+            continue
+        up, down = (thresholds(table).set_index("seed").ln_size for table in runs)
+        found = mean((up - down).dropna(), len(up) + len(down))
+        scratch, grokked, gap = (mean(x, 0).interval.exp() for x in (up[up.index.isin(down.index)], down, up - down))
+        if gap.n < 2:
+            continue
+        rows.append({"setting": setting, "p": int(runs[0].p.iloc[0]), "weight_decay": float(runs[0].weight_decay.iloc[0]),
+                     "steps": int(runs[0].steps.max()), "ungrokking": grokked.value, "scratch": scratch.value,
+                     "ratio": gap.value, "low": gap.low, "high": gap.high, "seeds": gap.n})  # fmt: skip
+        if setting == LARGE:
+            beside[f"{GAP}, {LARGE}"] = found
+    return sorted(rows, key=lambda row: int(str(row["p"]))), beside
 
 
 def _measure(results: Results, protocol: str) -> Measurement:
@@ -67,9 +80,10 @@ def _measure(results: Results, protocol: str) -> Measurement:
         "ln D_crit of ungrokking": mean(
             down.ln_size, len(down), moving(down), ln_sizes(mean(down.ln_size, 0).interval)
         ),
-    } | _at_the_papers_size(results, protocol)
+    }
+    by_setting, large = _by_setting(results, protocol)
     rows = up.reset_index().assign(of="scratch", when=1.0), down.reset_index().assign(of="ungrokking", when=1.0)
-    return Measurement(estimates, beside, {"thresholds": records(pd.concat(rows))})
+    return Measurement(estimates, beside | large, {"thresholds": records(pd.concat(rows)), "by setting": by_setting})
 
 
 P7 = Prediction(
