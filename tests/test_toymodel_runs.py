@@ -14,6 +14,7 @@ import xarray as xr
 import toymodel as tm
 from toymodel import plot
 from toymodel.integration import compilation
+from toymodel.kernel.descent import uniform
 from toymodel.parameters import CIRCUIT_PARAMETERS, LAW_PARAMETERS, MODEL_PARAMETERS
 
 STARTED = tm.TwoCircuitModel(tm.Circuit(1.0, 0.1, 1.0), tm.Circuit(0.9, 0.1, 1.0), kappa=2.5)
@@ -188,6 +189,15 @@ def test_noise_is_a_standing_seed_and_repeats_itself() -> None:
     for call in (tm.simulate, lambda **x: tm.sweep(kappa=[1.2], **x)):
         with pytest.raises(ValueError, match="noise needs method='descent'"):
             call(noise=0.1)
+
+
+def test_random_numbers_are_those_of_l_ecuyer_1988() -> None:
+    first, second, state = 12345, 67890, [12345.0, 67890.0]
+    for _ in range(100):
+        first, second = 40014 * first % 2147483563, 40692 * second % 2147483399
+        z = (first - second) % 2147483562 or 2147483562
+        assert uniform(state) == z / 2147483563
+    assert state == [first, second]
 
 
 def test_noise_has_the_variance_that_it_says() -> None:

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from validate.__main__ import STUDY
 from validate.measured import PROTOCOLS
 from validate.predictions import OMNIGROK, PREDICTIONS
@@ -182,6 +184,19 @@ def findings(content: Mapping[str, Any]) -> str:
     )
 
 
+def moduli(content: Mapping[str, Any]) -> str:
+    """How both thresholds grow with the modulus: slopes of their logarithms."""
+    rows = _table(content, "P7", "by setting")
+    if len({row["p"] for row in rows}) < 3:
+        return ""
+    ln_p = np.log([row["p"] for row in rows])
+    down, up = (np.polyfit(ln_p, np.log([row[name] for row in rows]), 1)[0] for name in ("ungrokking", "scratch"))
+    return (
+        f"Over {len(rows)} moduli that of ungrokking grows as p to the power {number_words(down)}, that from scratch as p "
+        f"to the power {number_words(up)}."
+    )
+
+
 def targets(content: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Numbers that Omnigrok's figures or notebooks show, beside those found here; null where it was not trained."""
 
@@ -271,8 +286,8 @@ def tables(content: Mapping[str, Any], other: Mapping[str, Any] | None = None) -
         f"Outcomes after ungrokking, held out:\n\n{_rows(content, 'P11', 'outcomes')}",
         balance(content),
         f"## Escape from memorisation, coupled\n\n{_rows(content, 'P13', 'escapes')}",
-        "The threshold from scratch over that of ungrokking, by modulus (pairs; 95 % over seeds that have both):\n\n"
-        f"{_rows(content, 'P7', 'by setting')}",
+        f"The threshold from scratch over that of ungrokking, by modulus (pairs; 95 % over seeds that have both). "
+        f"{moduli(content)}\n\n{_rows(content, 'P7', 'by setting')}",
         "Laws of the time to generalise, fitted on every other size and held against those between, AdamW. "
         f"{escape(content)}\n"
         f"{_rows(content, 'P13', 'laws', 'AdamW')}\n{_rows(content, 'P13', 'laws in all', 'AdamW')}",

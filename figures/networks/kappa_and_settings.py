@@ -1,8 +1,8 @@
 """Logits grow with norm far faster than the paper's κ; D_crit grows more slowly than the pairs (beyond the paper).
 
 Claim: logits grow with norm to a power far above 2, whichever way it is measured; the ungrokking threshold hardly
-depends on width and depth, and is a smaller share of the pairs the larger the modulus.
-Source: toymodel/README.md (1), (8.5); P9, P11 and P14 of validate.
+depends on width and depth, and is a smaller share of the pairs the larger the modulus; that from scratch grows faster.
+Source: toymodel/README.md (1), (8.5); P7, P9, P11 and P14 of validate.
 """
 
 import matplotlib.pyplot as plt
@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 import toymodel as tm
 
 from ..lines import number_axis
-from ..palette import BOTH, COLOURS, GREY
+from ..palette import BOTH, COLOURS, GREY, PROTOCOLS
 from ..study import Study
 
 DATA = ("verdicts.json", "base/memorising_coupled.nc")
@@ -30,7 +30,7 @@ MEET = ("ln_isologit_over_it", "ln_low", "ln_high")
 
 CAPTION = """
 Left: degree κ of nets at rest: {kappas}. Grey: the paper's, and 2. Centre, right: ungrokking
-threshold, coupled, α = 10⁻⁴, by width and modulus; open: two layers; grey: a constant share of p².
+threshold, coupled, α = 10⁻⁴, by width and modulus; open: two layers; line: a constant share of p².
 {settings} n = {n} settings.
 """
 
@@ -54,7 +54,7 @@ def _against(axes: Axes, table: pd.DataFrame, column: str, label: str) -> None:
         )  # fmt: skip
     number_axis(axes.xaxis, own[column])
     span = own.pairs.max() / own.pairs.min()
-    number_axis(axes.yaxis, (60, 100, 150, 200, 300, 400, 600, 1000, 2000) if span > 2 else range(200, 500, 25), 9)
+    number_axis(axes.yaxis, (60, 100, 200, 300, 600, 1000, 2000, 4000) if span > 2 else range(200, 500, 25), 9)
     axes.set(xlabel=label, xlim=(own[column].min() / 1.3, own[column].max() * 1.3))
 
 
@@ -83,9 +83,17 @@ def draw(study: Study) -> tuple[Figure, dict[str, object]]:
         like_base = (table.width == base.width) & (table.layers == 1)
         _against(right, table[like_base | (table.p > base.p)], "p", "modulus p")
         primes = [table.p.min() / 1.2, table.p.max() * 1.2]
+        scratch = verdicts.rows("P7", "by setting")
+        if len(scratch):
+            error = (scratch.scratch / scratch.ratio * (scratch.ratio - scratch.low),
+                     scratch.scratch / scratch.ratio * (scratch.high - scratch.ratio))  # fmt: skip
+            right.errorbar(
+                scratch.p, scratch.scratch, error, fmt="s", ms=4, color=PROTOCOLS["coupled"], capsize=2, elinewidth=0.9
+            )
         right.plot(primes, [base.pairs * (p / base.p) ** 2 for p in primes], color=GREY, lw=1.0, zorder=0)
     centre.set_ylabel("ungrokking threshold (pairs)")
     met = "Diamonds: where a setting's efficiencies meet. " if MEET[0] in table else ""
+    met += "Squares: from scratch. " if len(verdicts.rows("P7", "by setting")) else ""
     shares = [100 * row.share_of_pairs for row in table.itertuples()]
     return fig, {
         "n": len(table),

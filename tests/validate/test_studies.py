@@ -114,6 +114,17 @@ def test_the_small_network_and_the_paper_size_are_measured_alike() -> None:
     assert [r["setting"] for r in rows[:4]] == ["base", "p113"] * 2
 
 
+def test_growth_with_the_modulus_is_a_slope_of_logarithms() -> None:
+    rows = [{"p": p, "ungrokking": 6.0 * p, "scratch": 2.0 * p**1.5} for p in (31, 43, 59)]
+    column = {"coupled": {"tables": {"by setting": rows}}}
+    words = readme.moduli({"predictions": [{"id": "P7", "columns": column}]})
+    assert words == (
+        "Over 3 moduli that of ungrokking grows as p to the power 1, that from scratch as p to the power 1.5."
+    )
+    column["coupled"]["tables"]["by setting"] = rows[:2]
+    assert readme.moduli({"predictions": [{"id": "P7", "columns": column}]}) == ""
+
+
 def test_laws_are_weighed_by_their_held_out_runs_where_all_were_fitted() -> None:
     rows = []
     for decay, runs in ((1.0, 10), (2.0, 30), (4.0, 5)):
