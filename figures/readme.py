@@ -98,7 +98,7 @@ def findings() -> str:
         "**The theory gives numbers once circuits share norm.** Four numbers of single circuits and μ give mixtures that "
         f"were not fitted: logits to {percent(logit)}, norms to {percent(norm)}.",
         "**From scratch there is a barrier.** Nets need more pairs than at ungrokking by a factor of "
-        f"{gap}, at the paper's size {large}, and stay memorising where those that have grokked stay grokked.",
+        f"{gap}, at the paper's size {large}, and stay memorising where grokked ones stay grokked.",
         "**Refuted:** "
         + ("; ".join(f"{p['claim'].partition(':')[0].rstrip('.')} ({p['id']})" for p in refuted) or "nothing")
         + ".",
