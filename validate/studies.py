@@ -61,7 +61,7 @@ def scratch_curve(results: Results, setting: str = LARGE) -> Rows:
     return rows
 
 
-def by_modulus(results: Results) -> Rows:
+def small_and_large(results: Results) -> Rows:
     """What the small network says of efficiencies and thresholds, coupled, and what the paper's size says of the same."""
     rows: Rows = []
 
@@ -216,7 +216,7 @@ def _on_full_data(results: Results, setting: str) -> str:
 STUDIES = {
     "Ungrokking at the paper's size": ungrokking_curve,
     "From scratch at the paper's size": scratch_curve,
-    "The small network and the paper's size": by_modulus,
+    "The small network and the paper's size": small_and_large,
     "Weight decay down to 0": small_decays,
     "Other tasks": tasks,
     "Does ungrokking keep the removed examples?": kept_examples,

@@ -16,6 +16,8 @@ from scipy.special import expit
 
 from validate.matching.rest import Numbers, at_rest
 from validate.measured import MissingResult
+from validate.prediction import Verdict, judge
+from validate.predictions import PREDICTIONS
 
 NUMBERS = Numbers(4.5, 0.09, 0.35, 260.0)
 SHARING = 6.5
@@ -126,3 +128,13 @@ def mixtures(
                         rests=abs(motion) <= 0.02, d_model=d_model, unseen=accuracy, removed=accuracy)
                 )  # fmt: skip
     lab.tables[name] = pd.DataFrame(rows)
+
+
+def judged(id: str, lab: Lab) -> Verdict:
+    """The verdict on prediction `id`."""
+    return judge(PREDICTIONS[id], lab)  # type: ignore[arg-type]
+
+
+def value(verdict: Verdict, protocol: str = "coupled", which: int = 0) -> float:
+    """The number of its `which`-th criterion."""
+    return verdict.columns[protocol].findings[which].estimate.interval.value

@@ -12,7 +12,7 @@ from tests.validate.laboratory import NUMBERS, Lab, mixtures, row, singles
 from validate import readme
 from validate.matching.rest import Numbers
 from validate.predictions.p13_barrier import LAWS, _laws_in_all
-from validate.studies import by_modulus, constant_rate, deciding_start, mixed_starts, scratch_curve
+from validate.studies import constant_rate, deciding_start, mixed_starts, scratch_curve, small_and_large
 
 LARGE = Numbers(4.9, 0.07, 0.36, 700.0)
 
@@ -99,8 +99,8 @@ def test_the_small_network_and_the_paper_size_are_measured_alike() -> None:
     for setting in ("base", "p113"):
         singles(lab, NUMBERS if setting == "base" else LARGE, setting=setting)
         mixtures(lab, f"{setting}/ungrokking_coupled", seeds=4, decays=(1e-4, 1e-3), spread=0.0)
-    assert by_modulus(Lab()) == []  # type: ignore[arg-type]
-    rows = by_modulus(lab)  # type: ignore[arg-type]
+    assert small_and_large(Lab()) == []  # type: ignore[arg-type]
+    rows = small_and_large(lab)  # type: ignore[arg-type]
     found = {(r["number"], r["setting"]): r["value"] for r in rows}
     for setting, numbers in (("base", NUMBERS), ("p113", LARGE)):
         assert found["slope of ln η_gen on ln D", setting] == pytest.approx(0.0, abs=1e-6)

@@ -9,7 +9,7 @@ from validate.measured import MissingResult, Results
 from validate.prediction import Criterion, Estimate, Measurement, Prediction
 from validate.predictions.shared import LARGE, MARGIN, at_answer, kind_of, ln_sizes, mean, moving, records, thresholds
 
-__all__ = ["P7", "both_ways"]
+__all__ = ["P7"]
 
 GAP = "gap ln(D_scratch / D_ungrokking) at the end"
 KEPT = "gap at the end as a share of that after a third of the steps"
@@ -26,7 +26,7 @@ def _earlier(results: Results, name: str, decay: float, share: float) -> pd.Data
     return pd.DataFrame(rows)
 
 
-def both_ways(results: Results, setting: str = "base", protocol: str = "coupled") -> tuple[pd.DataFrame, pd.DataFrame]:
+def _both_ways(results: Results, setting: str = "base", protocol: str = "coupled") -> tuple[pd.DataFrame, pd.DataFrame]:
     """Runs from scratch and runs of ungrokking at one weight decay, which both have. Errors: MissingResult."""
     up, down = (results.table(f"{setting}/{kind_of(kind, protocol)}") for kind in ("scratch", "ungrokking"))
     both = set(up.weight_decay) & set(down.weight_decay) - {0.0}
@@ -44,16 +44,18 @@ def _by_setting(results: Results, protocol: str) -> tuple[list[dict[str, object]
     beside = {}
     for setting in (name for name in results.settings if name != "fresh"):  # whose sizes span few seeds' thresholds
         try:
-            runs = both_ways(results, setting, protocol)
+            runs = _both_ways(results, setting, protocol)
         except MissingResult:
             continue
         up, down = (thresholds(table).set_index("seed").ln_size for table in runs)
         found = mean((up - down).dropna(), len(up) + len(down))
-        scratch, grokked, gap = (mean(x, 0).interval.exp() for x in (up[up.index.isin(down.index)], down, up - down))
-        if gap.n < 2:
+        if found.interval.n < 2:
             continue
+        # From scratch some seeds have only the sizes at which some leave: those with nets on both sides count.
+        scratch, grokked = (mean(x, 0).interval.exp().value for x in (up[up.index.isin(down.index)], down))
+        gap = found.interval.exp()
         rows.append({"setting": setting, "p": int(runs[0].p.iloc[0]), "weight_decay": float(runs[0].weight_decay.iloc[0]),
-                     "steps": int(runs[0].steps.max()), "ungrokking": grokked.value, "scratch": scratch.value,
+                     "steps": int(runs[0].steps.max()), "ungrokking": grokked, "scratch": scratch,
                      "ratio": gap.value, "low": gap.low, "high": gap.high, "seeds": gap.n})  # fmt: skip
         if setting == LARGE:
             beside[f"{GAP}, {LARGE}"] = found
@@ -62,7 +64,7 @@ def _by_setting(results: Results, protocol: str) -> tuple[list[dict[str, object]
 
 def _measure(results: Results, protocol: str) -> Measurement:
     up_name, down_name = (f"base/{kind_of(kind, protocol)}" for kind in ("scratch", "ungrokking"))
-    up_runs, down_runs = both_ways(results, protocol=protocol)
+    up_runs, down_runs = _both_ways(results, protocol=protocol)
     down, up = (thresholds(runs).set_index("seed") for runs in (down_runs, up_runs))
     decay = float(up_runs.weight_decay.iloc[0])
     before_up, before_down = (
