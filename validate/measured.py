@@ -35,6 +35,10 @@ THRESHOLDS = tm.Criteria()
 """Where the shared vocabulary draws its lines"""
 REST = 0.02
 """A run rests if its accuracy moved by no more than this from the sixth tenth of its steps to the last"""
+NORM_REST = 0.01
+"""Its norm rests if ln ‖w‖ moved by no more than this in the same time,"""
+STATIONARY = 0.03
+"""and if −⟨w, ∇L⟩ is α‖w‖² within this share: the penalty balances the loss along the weights"""
 
 
 class MissingResult(FileNotFoundError):
@@ -190,9 +194,15 @@ class Run:
         step, gen, mem = self.circuits()
         late = step > 0.9 * self.step[-1]
         last = {name: self.last(name) for name in ("gen_share", "homogeneity", "effective_weight_decay")}
+        drift = math.log(ends["norm"] / self.tenth(self.norm, 6))
+        decay = self.config["weight_decay"]
+        off = last["effective_weight_decay"] / decay - 1 if self.protocol == "coupled" and decay else 0.0
         return about | ends | last | {
             "logit": logit, "test": end, "motion": motion, "rests": not abs(motion) > REST,
-            "gradient_rest": self.gradient_rest, "start": float(test[0]), "margin": self.last("unseen_margin"),
+            "gradient_rest": self.gradient_rest, "start": float(test[0]), "train_margin": self.last("train_margin"),
+            "unseen_margin": self.last("unseen_margin"), "shortfall": self.last("unseen_shortfall"),
+            "frequencies": self.last("frequency_count"), "norm_drift": drift,
+            "norm_rests": abs(drift) <= NORM_REST and abs(off) <= STATIONARY,
             "gen": float(gen[late].mean()) if late.any() else math.nan,
             "mem": float(mem[late].mean()) if late.any() else math.nan,
             "t_fit": t_fit,

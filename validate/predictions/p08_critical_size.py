@@ -43,7 +43,7 @@ def _balances(runs: pd.DataFrame) -> dict[str, float]:
     with the most and the fewest pairs, which have one circuit; the nets between do not enter.
     """
     runs = runs.sort_values("dataset_size")
-    gen, mem, margin = (runs[n].to_numpy(float) for n in ("gen", "mem", "margin"))
+    gen, mem, margin = (runs[n].to_numpy(float) for n in ("gen", "mem", "unseen_margin"))
     gen, mem = gen.clip(min=0), mem.clip(min=0)
     m = -margin[0] / mem[0]
     f = (margin[-1] + m * mem[-1]) / gen[-1]

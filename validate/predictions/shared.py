@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -72,6 +73,24 @@ def at_answer(table: pd.DataFrame, protocol: str) -> pd.DataFrame:
         return table.iloc[:0]
     middle = decays[np.argmin(np.abs(np.log(decays / ANSWER[protocol])))]
     return table[table.weight_decay == middle]
+
+
+class Basis(NamedTuple):
+    """The runs (or thresholds) that a number was measured on, and how many of them were still moving."""
+
+    runs: int
+    moving: int
+
+
+def at_rest(table: pd.DataFrame, what: str) -> Basis:
+    """The rows of `table`, of which those move whose "accuracy" or "norm" does: that which the number is made of."""
+    column = {"accuracy": "rests", "norm": "norm_rests"}[what]
+    return Basis(len(table), int((~table[column].astype(bool)).sum()))
+
+
+def estimate(values: Iterable[float], basis: Basis, note: str = "") -> Estimate:
+    """Estimate from one value a seed, or another unit that `note` names."""
+    return Estimate(over_seeds(np.asarray(list(values), float)), *basis, note)
 
 
 def mean(values: Iterable[float], runs: int, moving: int = 0, note: str = "") -> Estimate:
