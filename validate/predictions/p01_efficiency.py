@@ -39,19 +39,25 @@ def _prediction(id: str, claim: str, criterion: Criterion) -> Prediction:
         return _measure(results, protocol, criterion.name)
 
     return Prediction(
-        id,
-        claim,
-        "Varma et al. 2023, section 4.1 and figure 3; (5.1)",
-        "per seed, minus the slope of ln norm on ln D at a common equivalent logit; t interval over seeds",
-        {
+        id=id,
+        claim=claim,
+        source="Varma et al. 2023, section 4.1 and figure 3; (5.1)",
+        statistic="per seed, minus the slope of ln norm on ln D at a common equivalent logit; t interval over seeds",
+        claimed={
             "coupled": "efficiency is norm at a given logit, of a net at rest under the penalty",
             "AdamW": "the paper's own measurement",
         },
-        {},
-        ("base/memorising", "base/memorising_coupled", "base/generalising_coupled", "base/ungrokking", "base/scratch"),
-        (criterion,),
-        measure,
-        "Gen nets are accepted by accuracy (99 % outside the training set) and not by the share of their logits in the "
+        unclaimed={},
+        experiments=(
+            "base/memorising",
+            "base/memorising_coupled",
+            "base/generalising_coupled",
+            "base/ungrokking",
+            "base/scratch",
+        ),
+        criteria=(criterion,),
+        measure=measure,
+        changed="Gen nets are accepted by accuracy (99 % outside the training set) and not by the share of their logits in the "
         "trigonometric subspace, which chooses seeds; that number is beside. Coupled nets decide, because they rest.",
     )
 
@@ -59,10 +65,19 @@ def _prediction(id: str, claim: str, criterion: Criterion) -> Prediction:
 P1A = _prediction(
     "P1a",
     "Gen's efficiency does not depend on data set size.",
-    Criterion(GEN, "1", -0.1, 0.1, "an exponent of a tenth moves a norm by 7 % when D doubles", -0.03, 0.02, 4),
+    Criterion(
+        name=GEN,
+        unit="1",
+        low=-0.1,
+        high=0.1,
+        why="an exponent of a tenth moves a norm by 7 % when D doubles",
+        truth=-0.03,
+        spread=0.02,
+        seeds=4,
+    ),
 )
 P1B = _prediction(
     "P1b",
     "Mem's efficiency falls as the data set grows.",
-    Criterion(MEM, "1", high=0.0, why="it falls", truth=-0.31, spread=0.01, seeds=4),
+    Criterion(name=MEM, unit="1", high=0.0, why="it falls", truth=-0.31, spread=0.01, seeds=4),
 )

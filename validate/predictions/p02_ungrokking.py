@@ -55,24 +55,29 @@ def _measure(results: Results, protocol: str) -> Measurement:
 
 
 P2 = Prediction(
-    "P2",
-    "Ungrokking: trained on with D′ < D_crit pairs, a net that has grokked goes back to chance, in a sharp transition.",
-    "Varma et al. 2023, section 4.2 and figure 4; (5.2), (8.5)",
-    "per seed, distance in ln D′ between accuracies of 0.1 and 0.9 outside the training set, and the two ends; t interval",
-    {
+    id="P2",
+    claim="Ungrokking: trained on with D′ < D_crit pairs, a net that has grokked goes back to chance, in a sharp transition.",
+    source="Varma et al. 2023, section 4.2 and figure 4; (5.2), (8.5)",
+    statistic="per seed, distance in ln D′ between accuracies of 0.1 and 0.9 outside the training set, and the two ends; t interval",
+    claimed={
         "coupled": "a statement about nets at rest",
         "AdamW": "the paper's figure 4; at 10 000 steps thresholds still move",
     },
-    {},
-    ("base/ungrokking", "base/ungrokking_coupled"),
-    (
-        Criterion(WIDTH, "ln pairs", high=math.log(3), why="from 90 % to 10 % within a factor of 3", truth=0.8,
+    unclaimed={},
+    experiments=("base/ungrokking", "base/ungrokking_coupled"),
+    criteria=(
+        Criterion(name=WIDTH, unit="ln pairs", high=math.log(3), why="from 90 % to 10 % within a factor of 3", truth=0.8,
                   spread=0.1, seeds=5),
-        Criterion(TOP, "1", low=0.9, why="above D_crit it keeps what it has", truth=0.995, spread=0.005, seeds=5),
-        Criterion(BOTTOM, "1", high=0.05, why="below D_crit it returns to chance", spread=0.01, seeds=5),
-        Criterion(TRAIN, "1", low=0.99, why="generalisation is lost, not the fit", truth=1.0, spread=0.001, seeds=5),
+        Criterion(name=TOP, unit="1", low=0.9, why="above D_crit it keeps what it has", truth=0.995, spread=0.005, seeds=5),
+        Criterion(name=BOTTOM, unit="1", high=0.05, why="below D_crit it returns to chance", spread=0.01, seeds=5),
+        Criterion(name=TRAIN, unit="1", low=0.99, why="generalisation is lost, not the fit", truth=1.0, spread=0.001, seeds=5),
     ),
-    _measure,
-    "Width was a logistic fit under AdamW, whose runs do not rest in 10 000 steps; it is the distance between two "
+    measure=_measure,
+    changed="Width was a logistic fit under AdamW, whose runs do not rest in 10 000 steps; it is the distance between two "
     "crossings, and coupled runs decide. Never-seen and removed pairs are pooled.",
+    says={
+        "circuit efficiency": ("predicts", "its authors' own four predictions"),
+        "Omnigrok": ("silent", "it is about the start (reading of Varma et al.)"),
+    },
+
 )  # fmt: skip

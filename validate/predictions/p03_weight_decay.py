@@ -41,18 +41,33 @@ def _measure(results: Results, protocol: str) -> Measurement:
 
 
 P3 = Prediction(
-    "P3",
-    "The critical data set size does not depend on weight decay.",
-    "Varma et al. 2023, section 3.3 and figure 4; (5.2)",
-    "difference of ln D_crit between weight decays, paired by seed; t interval over seeds; equivalence within ±15 %",
-    {
+    id="P3",
+    claim="The critical data set size does not depend on weight decay.",
+    source="Varma et al. 2023, section 3.3 and figure 4; (5.2)",
+    statistic="difference of ln D_crit between weight decays, paired by seed; t interval over seeds; equivalence within ±15 %",
+    claimed={
         "coupled": "D_crit is where efficiencies meet, and weight decay is not in it",
         "AdamW": "at equal weight decay × steps: decay sets the pace there",
     },
-    {},
-    ("base/ungrokking", "base/ungrokking_coupled", "fresh/ungrokking", "fresh/ungrokking_coupled"),
-    (Criterion(SHIFT, "ln pairs", -MARGIN, MARGIN, "the same to 15 %", 0.0, 0.1, 10),),
-    _measure,
-    "Asked of AdamW runs after equal numbers of steps, in which thresholds of different decay are at different stages; now "
+    unclaimed={},
+    experiments=("base/ungrokking", "base/ungrokking_coupled", "fresh/ungrokking", "fresh/ungrokking_coupled"),
+    criteria=(
+        Criterion(
+            name=SHIFT,
+            unit="ln pairs",
+            low=-MARGIN,
+            high=MARGIN,
+            why="the same to 15 %",
+            truth=0.0,
+            spread=0.1,
+            seeds=10,
+        ),
+    ),
+    measure=_measure,
+    changed="Asked of AdamW runs after equal numbers of steps, in which thresholds of different decay are at different stages; now "
     "coupled runs decide, and AdamW is asked at equal weight decay × steps. Decided on seeds never used before.",
+    says={
+        "circuit efficiency": ("predicts", "its authors' own four predictions"),
+        "Omnigrok": ("silent", "it is about the start (reading of Varma et al.)"),
+    },
 )

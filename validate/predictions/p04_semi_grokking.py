@@ -57,21 +57,29 @@ def _measure(results: Results, protocol: str) -> Measurement:
 
 
 P4 = Prediction(
-    "P4",
-    "Semi-grokking: from scratch, near the threshold, nets settle between chance and generalisation.",
-    "Varma et al. 2023, section 4.3 and figures 5, 6; (7)",
-    "share of runs within a factor of 1.2 of the from-scratch threshold that rest between chance + 0.05 and 0.9; "
+    id="P4",
+    claim="Semi-grokking: from scratch, near the threshold, nets settle between chance and generalisation.",
+    source="Varma et al. 2023, section 4.3 and figures 5, 6; (7)",
+    statistic="share of runs within a factor of 1.2 of the from-scratch threshold that rest between chance + 0.05 and 0.9; "
     "Clopper-Pearson interval over runs",
-    {
+    claimed={
         "AdamW": "the paper's figure 5 is of AdamW runs",
         "coupled": "mixtures rest under the theory's own penalty, as they do after ungrokking",
     },
-    {},
-    ("base/scratch", "long/scratch", "base/scratch_coupled", "fresh/scratch_coupled"),
-    (Criterion(SHARE, "1", low=0.2, why="one run in five would be a behaviour of its own", spread=0.15, seeds=20),),
-    _measure,
-    "Was the share near the threshold less the share elsewhere, above 0: a difference that one run in 24 could confirm. Now "
+    unclaimed={},
+    experiments=("base/scratch", "long/scratch", "base/scratch_coupled", "fresh/scratch_coupled"),
+    criteria=(
+        Criterion(
+            name=SHARE, unit="1", low=0.2, why="one run in five would be a behaviour of its own", spread=0.15, seeds=20
+        ),
+    ),
+    measure=_measure,
+    changed="Was the share near the threshold less the share elsewhere, above 0: a difference that one run in 24 could confirm. Now "
     "the share itself must be seen. A run in between that still moves is on its way and not semi-grokked. Asked at "
     "the decay "
     "with the most runs, which for coupled ones is that of the new seeds, 1e-3.",
+    says={
+        "circuit efficiency": ("predicts", "its authors' own four predictions"),
+        "Omnigrok": ("silent", "it is about the start (reading of Varma et al.)"),
+    },
 )

@@ -89,24 +89,29 @@ def _measure(results: Results, protocol: str) -> Measurement:
 
 
 P7 = Prediction(
-    "P7",
-    "Nets from scratch need more pairs than nets that have grokked, and tripling the training closes less than half of that "
+    id="P7",
+    claim="Nets from scratch need more pairs than nets that have grokked, and tripling the training closes less than half of that "
     "gap.",
-    "(6.3), beyond the paper; its appendix A.2 shows the gap",
-    "per seed, ln of the ratio of the two thresholds after all steps, and its share of that after a third; t interval",
-    {
+    source="(6.3), beyond the paper; its appendix A.2 shows the gap",
+    statistic="per seed, ln of the ratio of the two thresholds after all steps, and its share of that after a third; t interval",
+    claimed={
         "coupled": "with (8.3) alone the gap would close as fast as Gen's seed grows; a barrier keeps it open",
         "AdamW": "the paper's comparison",
     },
-    {},
-    ("base/scratch", "base/ungrokking", "base/scratch_coupled", "base/ungrokking_coupled", f"{LARGE}/scratch_coupled",
+    unclaimed={},
+    experiments=("base/scratch", "base/ungrokking", "base/scratch_coupled", "base/ungrokking_coupled", f"{LARGE}/scratch_coupled",
      f"{LARGE}/ungrokking_coupled"),
-    (
-        Criterion(GAP, "ln pairs", low=MARGIN, why="larger than the margin of P3", truth=0.6, spread=0.15, seeds=3),
-        Criterion(KEPT, "1", low=0.5, why="less than half of it closes", truth=0.8, spread=0.1, seeds=3),
+    criteria=(
+        Criterion(name=GAP, unit="ln pairs", low=MARGIN, why="larger than the margin of P3", truth=0.6, spread=0.15, seeds=3),
+        Criterion(name=KEPT, unit="1", low=0.5, why="less than half of it closes", truth=0.8, spread=0.1, seeds=3),
     ),
-    _measure,
-    "Claimed that the gap does not close with training, which a ratio at two times cannot show: the claim now says what the "
+    measure=_measure,
+    changed="Claimed that the gap does not close with training, which a ratio at two times cannot show: the claim now says what the "
     "rule measures. Thresholds that still move are no longer bounds; they are stated for the steps that were trained. Both "
     "are taken at one weight decay: the demonstration, which has another from scratch, once compared two.",
+    says={
+        "circuit efficiency": ("allows", "efficiencies say where nets rest, not how soon they leave where they are"),
+        "Omnigrok": ("opposite", "a landscape over norm has no memory: the end depends on data and decay, not on the start"),
+    },
+
 )  # fmt: skip

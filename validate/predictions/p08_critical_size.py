@@ -87,22 +87,22 @@ def _prediction(
     id: str, claim: str, name: str, margin: float, why: str, truth: float, seeds: int, changed: str
 ) -> Prediction:
     return Prediction(
-        id,
-        claim,
-        "(5.2); named but not computed in Varma et al. 2023, section 3.3",
-        "ln of the size at which Mem-only and Gen-only nets have the same norm at a common logit, less ln of the "
+        id=id,
+        claim=claim,
+        source="(5.2); named but not computed in Varma et al. 2023, section 3.3",
+        statistic="ln of the size at which Mem-only and Gen-only nets have the same norm at a common logit, less ln of the "
         "threshold; t "
         "interval over seeds, paired where a seed has both, else Welch's",
-        {
+        claimed={
             "coupled": "both are of nets at rest under the theory's penalty",
             "AdamW": "the paper's protocol, after the steps trained",
         },
-        {},
-        ("base/memorising", "base/memorising_coupled", "base/generalising_coupled", "base/ungrokking", "base/scratch",
+        unclaimed={},
+        experiments=("base/memorising", "base/memorising_coupled", "base/generalising_coupled", "base/ungrokking", "base/scratch",
          "base/ungrokking_coupled", "fresh/ungrokking_coupled", "base/scratch_coupled"),
-        (Criterion(name, "ln pairs", -margin, margin, why, truth, 0.07, seeds),),
-        lambda results, protocol: _measure(results, protocol, name),
-        changed,
+        criteria=(Criterion(name=name, unit="ln pairs", low=-margin, high=margin, why=why, truth=truth, spread=0.07, seeds=seeds),),
+        measure=lambda results, protocol: _measure(results, protocol, name),
+        changed=changed,
     )  # fmt: skip
 
 

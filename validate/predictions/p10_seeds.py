@@ -37,20 +37,20 @@ def _measure(results: Results, protocol: str) -> Measurement:
 
 
 P10 = Prediction(
-    "P10",
-    "Seeds differ in D_crit because their circuits differ in efficiency.",
-    "(5.2), beyond the paper",
-    "Spearman correlation over seeds between ln Gen norm at a common logit, at the largest D′, and ln of the own threshold",
-    {
+    id="P10",
+    claim="Seeds differ in D_crit because their circuits differ in efficiency.",
+    source="(5.2), beyond the paper",
+    statistic="Spearman correlation over seeds between ln Gen norm at a common logit, at the largest D′, and ln of the own threshold",
+    claimed={
         "coupled": "a less efficient Gen is lost at larger D′",
         "AdamW": "the same, of nets that still move",
     },
-    {},
-    ("fresh/ungrokking_coupled", "base/ungrokking_coupled", "base/ungrokking"),
-    (
+    unclaimed={},
+    experiments=("fresh/ungrokking_coupled", "base/ungrokking_coupled", "base/ungrokking"),
+    criteria=(
         Criterion(
-            RANK,
-            "1",
+            name=RANK,
+            unit="1",
             low=0.0,
             why="a less efficient Gen is lost at larger D′",
             truth=0.85,
@@ -59,7 +59,11 @@ P10 = Prediction(
             least_seeds=8,
         ),
     ),
-    _measure,
-    "Gen nets had to lie in the trigonometric subspace or be right on 99 %, which dropped the seeds with the largest norms. "
+    measure=_measure,
+    changed="Gen nets had to lie in the trigonometric subspace or be right on 99 %, which dropped the seeds with the largest norms. "
     "Now every seed counts, on ten seeds never used before, at rest.",
+    says={
+        "circuit efficiency": ("predicts", "a seed's own efficiency sets its D_crit"),
+        "Omnigrok": ("silent", "it has no two circuits"),
+    },
 )

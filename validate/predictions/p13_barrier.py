@@ -131,19 +131,24 @@ def _measure(results: Results, protocol: str) -> Measurement:
 
 
 P13 = Prediction(
-    "P13",
-    "From scratch the memorising state is metastable: nets stay in it where those that have grokked stay grokked, and a "
+    id="P13",
+    claim="From scratch the memorising state is metastable: nets stay in it where those that have grokked stay grokked, and a "
     "head start of Gen decides which of them leave it.",
-    "(8.3) has no barrier for κ < μ; beyond the paper",
-    "per seed, difference of final accuracies; area under the curve over seeds at the same size, "
+    source="(8.3) has no barrier for κ < μ; beyond the paper",
+    statistic="per seed, difference of final accuracies; area under the curve over seeds at the same size, "
     "Hanley and McNeil's interval",
-    {"coupled": "both ends rest under the same penalty", "AdamW": "the paper's protocol"},
-    {},
-    ("base/scratch", "base/ungrokking", "base/scratch_coupled", "fresh/scratch_coupled", "base/generalising_coupled",
+    claimed={"coupled": "both ends rest under the same penalty", "AdamW": "the paper's protocol"},
+    unclaimed={},
+    experiments=("base/scratch", "base/ungrokking", "base/scratch_coupled", "fresh/scratch_coupled", "base/generalising_coupled",
      f"{LARGE}/scratch_coupled"),
-    (
-        Criterion(TWO, "1", low=0.5, why="two ends at the same pairs, decay and seed", truth=0.9, spread=0.1, seeds=3),
-        Criterion(WARNING, "1", low=0.5, why="better than a coin", truth=0.85, spread=0.4, seeds=20, least_seeds=6),
+    criteria=(
+        Criterion(name=TWO, unit="1", low=0.5, why="two ends at the same pairs, decay and seed", truth=0.9, spread=0.1, seeds=3),
+        Criterion(name=WARNING, unit="1", low=0.5, why="better than a coin", truth=0.85, spread=0.4, seeds=20, least_seeds=6),
     ),
-    _measure,
+    measure=_measure,
+    says={
+        "circuit efficiency": ("allows", "efficiencies say where nets rest, not how soon they leave where they are"),
+        "Omnigrok": ("opposite", "a landscape over norm has no memory: the end depends on data and decay, not on the start"),
+    },
+
 )  # fmt: skip

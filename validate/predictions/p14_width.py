@@ -56,13 +56,28 @@ def _measure(results: Results, protocol: str) -> Measurement:
 
 
 P14 = Prediction(
-    "P14",
-    "The ungrokking threshold does not depend on width.",
-    "expected by the authors of Varma et al. 2023; from scratch Huang et al. (arXiv 2402.15175) see it fall with width",
-    "per seed, slope of ln of the threshold on ln width, 32 to 128; t interval over seeds",
-    {"coupled": "efficiencies at rest"},
-    {"AdamW": "no ungrokking at other widths was trained under it"},
-    ("base/ungrokking_coupled", "width-32/ungrokking_coupled", "width-128/ungrokking_coupled"),
-    (Criterion(SLOPE, "1", -0.25, 0.25, "less than a fifth when width doubles", -0.1, 0.12, 3),),
-    _measure,
+    id="P14",
+    claim="The ungrokking threshold does not depend on width.",
+    source="expected by the authors of Varma et al. 2023; from scratch Huang et al. (arXiv 2402.15175) see it fall with width",
+    statistic="per seed, slope of ln of the threshold on ln width, 32 to 128; t interval over seeds",
+    claimed={"coupled": "efficiencies at rest"},
+    unclaimed={"AdamW": "no ungrokking at other widths was trained under it"},
+    experiments=("base/ungrokking_coupled", "width-32/ungrokking_coupled", "width-128/ungrokking_coupled"),
+    criteria=(
+        Criterion(
+            name=SLOPE,
+            unit="1",
+            low=-0.25,
+            high=0.25,
+            why="less than a fifth when width doubles",
+            truth=-0.1,
+            spread=0.12,
+            seeds=3,
+        ),
+    ),
+    measure=_measure,
+    says={
+        "circuit efficiency": ("allows", "efficiencies may change with width"),
+        "Omnigrok": ("silent", "it has no two circuits"),
+    },
 )

@@ -71,18 +71,23 @@ def _measure(results: Results, protocol: str) -> Measurement:
 
 
 P15 = Prediction(
-    "P15",
-    "Circuits that serve different labels add the squares of their norms.",
-    "(2.3), the paper's premise; (8.1)",
-    "per seed and modulus, rms of ln(forecast / measured) norm of networks with wrong labels, and the power that fits; "
+    id="P15",
+    claim="Circuits that serve different labels add the squares of their norms.",
+    source="(2.3), the paper's premise; (8.1)",
+    statistic="per seed and modulus, rms of ln(forecast / measured) norm of networks with wrong labels, and the power that fits; "
     "forecast from lone circuits of the same seed at the same logit; t interval",
-    {"coupled": "the law is of norms at rest under an L2 penalty"},
-    {"AdamW": "its decay is not a penalty in the loss"},
-    ("laws-43/corrupted_coupled", "laws-43/memorising_coupled", "laws-113-labels/corrupted_coupled",
+    claimed={"coupled": "the law is of norms at rest under an L2 penalty"},
+    unclaimed={"AdamW": "its decay is not a penalty in the loss"},
+    experiments=("laws-43/corrupted_coupled", "laws-43/memorising_coupled", "laws-113-labels/corrupted_coupled",
      "laws-113-labels/memorising_coupled"),
-    (
-        Criterion(NORM, "1", high=0.03, why="3 %", truth=0.01, spread=0.006, seeds=9),
-        Criterion(POWER, "1", 1.8, 2.2, "2 to a tenth", 1.95, 0.12, 9),
+    criteria=(
+        Criterion(name=NORM, unit="1", high=0.03, why="3 %", truth=0.01, spread=0.006, seeds=9),
+        Criterion(name=POWER, unit="1", low=1.8, high=2.2, why="2 to a tenth", truth=1.95, spread=0.12, seeds=9),
     ),
-    _measure,
+    measure=_measure,
+    says={
+        "circuit efficiency": ("predicts", "its premise: circuits add the squares of their norms"),
+        "Omnigrok": ("silent", "it has no two circuits"),
+    },
+
 )  # fmt: skip

@@ -81,15 +81,20 @@ def _measure(results: Results, protocol: str) -> Measurement:
 
 
 P16 = Prediction(
-    "P16",
-    "What a network that has grokked still memorises has a pole at D_crit: u/(t − u) = (D − D_crit)/D_1.",
-    "(8.2), found in saved runs; beyond the paper",
-    "per setting, mean over seeds of the rms of u/t at every other size from 1.1 D_crit on; D_crit of lone circuits, D_1 "
+    id="P16",
+    claim="What a network that has grokked still memorises has a pole at D_crit: u/(t − u) = (D − D_crit)/D_1.",
+    source="(8.2), found in saved runs; beyond the paper",
+    statistic="per setting, mean over seeds of the rms of u/t at every other size from 1.1 D_crit on; D_crit of lone circuits, D_1 "
     "fitted to the sizes between; t interval over settings",
-    {"coupled": "a law of networks at rest under the penalty"},
-    {"AdamW": "D_crit of lone circuits is not defined where they do not rest"},
-    tuple(f"{s}/{k}_coupled" for s in ("laws-113", "laws-67", "laws-97", "laws-width-128", "laws-div")
+    claimed={"coupled": "a law of networks at rest under the penalty"},
+    unclaimed={"AdamW": "D_crit of lone circuits is not defined where they do not rest"},
+    experiments=tuple(f"{s}/{k}_coupled" for s in ("laws-113", "laws-67", "laws-97", "laws-width-128", "laws-div")
           for k in ("ungrokking", "generalising", "memorising")),
-    (Criterion(POLE, "1", high=0.02, why="u/t to 0.02", truth=0.012, spread=0.004, seeds=5),),
-    _measure,
+    criteria=(Criterion(name=POLE, unit="1", high=0.02, why="u/t to 0.02", truth=0.012, spread=0.004, seeds=5),),
+    measure=_measure,
+    says={
+        "circuit efficiency": ("silent", "it has no formula for what is left of Mem"),
+        "Omnigrok": ("silent", "it has no two circuits"),
+    },
+
 )  # fmt: skip

@@ -62,30 +62,45 @@ def _measure(results: Results, column: str) -> Measurement:
 
 
 O1 = Prediction(
-    "O1",
-    "With the norm held, train loss falls to 0 with the norm and stays (L); test loss has a minimum (U).",
-    "Liu et al. 2022 (arXiv 2210.01117), section 2 and figures 2a, 3, 4, 5",
-    "per seed, over the norms of the paper's range: ends of the test loss above its least, in ln; train loss regained "
+    id="O1",
+    claim="With the norm held, train loss falls to 0 with the norm and stays (L); test loss has a minimum (U).",
+    source="Liu et al. 2022 (arXiv 2210.01117), section 2 and figures 2a, 3, 4, 5",
+    statistic="per seed, over the norms of the paper's range: ends of the test loss above its least, in ln; train loss regained "
     "beyond its least; t interval over seeds",
-    {
+    claimed={
         "teacher": "figure 2a",
         "digits": "figure 3",
         "addition": "figure 9",
         "text": "figure 4",
         "molecules": "figure 5",
     },
-    {},
-    tuple(f"{name}/landscape" for name in BASE),
-    (
+    unclaimed={},
+    experiments=tuple(f"{name}/landscape" for name in BASE),
+    criteria=(
         Criterion(
-            ENDS, "1", low=MARGIN, why="a quarter above the least, on both sides", truth=5.0, spread=0.4, seeds=3
+            name=ENDS,
+            unit="1",
+            low=MARGIN,
+            why="a quarter above the least, on both sides",
+            truth=5.0,
+            spread=0.4,
+            seeds=3,
         ),
-        Criterion(RISE, "1", high=0.1, why="it stays down: no more than a tenth comes back", spread=0.02, seeds=3),
+        Criterion(
+            name=RISE, unit="1", high=0.1, why="it stays down: no more than a tenth comes back", spread=0.02, seeds=3
+        ),
     ),
-    _measure,
-    "Was asked of any range of norms. Three norms within a factor of 2.6, at which omnigrok-quick holds modular addition, "
+    measure=_measure,
+    changed="Was asked of any range of norms. Three norms within a factor of 2.6, at which omnigrok-quick holds modular addition, "
     "show no U: changed after that was seen, before the wider range was trained.",
     columns=tuple(BASE),
+    says={
+        "circuit efficiency": (
+            "allows",
+            "with the norm given, or a large start, it does not say which circuit comes first",
+        ),
+        "Omnigrok": ("predicts", "its own claims"),
+    },
 )
 
 
@@ -110,17 +125,35 @@ def _by_size(test: pd.Series) -> tuple[np.ndarray, np.ndarray]:
 
 
 O6 = Prediction(
-    "O6",
-    "The critical data set size is where the bottom of the U stops generalising.",
-    "Liu et al. 2022, section 3.1 and figure 3a (tip of the contours)",
-    "per seed, ln of the size at which the best accuracy over norms passes 1/2, less that at which free runs from α = 2 "
+    id="O6",
+    claim="The critical data set size is where the bottom of the U stops generalising.",
+    source="Liu et al. 2022, section 3.1 and figure 3a (tip of the contours)",
+    statistic="per seed, ln of the size at which the best accuracy over norms passes 1/2, less that at which free runs from α = 2 "
     "with γ = 0.3 do; t interval",
-    {"teacher": "their first example; images would take free runs at six more sizes"},
-    {},
-    ("teacher/landscape", "teacher/small", "teacher/free"),
-    (Criterion(RATIO, "ln examples", -math.log(1.5), math.log(1.5), "within a factor of 1.5", 0.0, 0.15, 3),),
-    _sizes,
-    "Asked of 10, 20 and 40 examples, and nets generalised on all of them: 2, 4 and 7 were added after that was seen; then "
+    claimed={"teacher": "their first example; images would take free runs at six more sizes"},
+    unclaimed={},
+    experiments=("teacher/landscape", "teacher/small", "teacher/free"),
+    criteria=(
+        Criterion(
+            name=RATIO,
+            unit="ln examples",
+            low=-math.log(1.5),
+            high=math.log(1.5),
+            why="within a factor of 1.5",
+            truth=0.0,
+            spread=0.15,
+            seeds=3,
+        ),
+    ),
+    measure=_sizes,
+    changed="Asked of 10, 20 and 40 examples, and nets generalised on all of them: 2, 4 and 7 were added after that was seen; then "
     "five more seeds, as three left the interval across the rule's edges.",
     columns=("teacher",),
+    says={
+        "circuit efficiency": (
+            "allows",
+            "with the norm given, or a large start, it does not say which circuit comes first",
+        ),
+        "Omnigrok": ("predicts", "its own claims"),
+    },
 )

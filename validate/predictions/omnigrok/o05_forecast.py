@@ -101,14 +101,27 @@ def _measure(results: Results, column: str) -> Measurement:
 
 
 O5 = Prediction(
-    "O5",
-    "The landscape forecasts when a net generalises: t = ln(w_0/w_c)/(γ × rate), no free number.",
-    "Liu et al. 2022, section 2; beside it Truong 2605.18845, which reports 17.7 % on 26 runs",
-    "per seed, rms over γ of ln(forecast / measured time) of free runs, w_c from runs with the norm held; t interval",
-    {"teacher": "the law's own example", "digits": "figure 3e", "addition": "figure 10a"},
-    {},
-    ("teacher/free", "teacher/landscape", "digits/free", "digits/landscape", "addition/free", "addition/landscape"),
-    (Criterion(ERROR, "1", high=MARGIN, why="within a factor of 1.5", truth=0.8, spread=0.15, seeds=4),),
-    _measure,
+    id="O5",
+    claim="The landscape forecasts when a net generalises: t = ln(w_0/w_c)/(γ × rate), no free number.",
+    source="Liu et al. 2022, section 2; beside it Truong 2605.18845, which reports 17.7 % on 26 runs",
+    statistic="per seed, rms over γ of ln(forecast / measured time) of free runs, w_c from runs with the norm held; t interval",
+    claimed={"teacher": "the law's own example", "digits": "figure 3e", "addition": "figure 10a"},
+    unclaimed={},
+    experiments=(
+        "teacher/free",
+        "teacher/landscape",
+        "digits/free",
+        "digits/landscape",
+        "addition/free",
+        "addition/landscape",
+    ),
+    criteria=(
+        Criterion(name=ERROR, unit="1", high=MARGIN, why="within a factor of 1.5", truth=0.8, spread=0.15, seeds=4),
+    ),
+    measure=_measure,
     columns=("teacher", "digits", "addition"),
+    says={
+        "circuit efficiency": ("silent", "it has no landscape, no optimizer and no rounding"),
+        "Omnigrok": ("predicts", "its own claims"),
+    },
 )

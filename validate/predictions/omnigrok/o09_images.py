@@ -75,16 +75,16 @@ def _prediction(
     id: str, claim: str, statistic: str, criteria: tuple[Criterion, ...], measure: object, changed: str = ""
 ) -> Prediction:
     return Prediction(
-        id,
-        claim,
-        "Varma et al. 2023, sections 3 and 4, asked of MNIST; nobody has published it",
-        statistic,
-        {"digits": "the theory is of circuits, not of addition: Adam with an L2 penalty, cross-entropy"},
-        {},
-        KINDS,
-        criteria,
-        measure,  # type: ignore[arg-type]
-        changed,
+        id=id,
+        claim=claim,
+        source="Varma et al. 2023, sections 3 and 4, asked of MNIST; nobody has published it",
+        statistic=statistic,
+        claimed={"digits": "the theory is of circuits, not of addition: Adam with an L2 penalty, cross-entropy"},
+        unclaimed={},
+        experiments=KINDS,
+        criteria=criteria,
+        measure=measure,  # type: ignore[arg-type]
+        changed=changed,
         columns=("digits",),
     )
 
@@ -94,8 +94,8 @@ O9A = _prediction(
     "On images too, a net of true labels has the same efficiency whatever the data set size, one of shuffled labels less.",
     "per seed, minus the slope of ln norm on ln D at a common equivalent logit; t interval (as P1)",
     (
-        Criterion(GEN, "1", -0.1, 0.1, "as P1a", -0.15, 0.03, 3),
-        Criterion(MEM, "1", high=0.0, why="as P1b", truth=-0.3, spread=0.03, seeds=3),
+        Criterion(name=GEN, unit="1", low=-0.1, high=0.1, why="as P1a", truth=-0.15, spread=0.03, seeds=3),
+        Criterion(name=MEM, unit="1", high=0.0, why="as P1b", truth=-0.3, spread=0.03, seeds=3),
     ),
     _efficiencies,
 )
@@ -104,8 +104,8 @@ O9B = _prediction(
     "A net that has learned digits goes back to chance when it goes on with few of them.",
     "per seed, accuracy on digits never shown after 1500 steps with D′ digits; t interval (as P2)",
     (
-        Criterion(BOTTOM, "1", high=0.05, why="as P2", truth=0.3, spread=0.05, seeds=3),
-        Criterion(TOP, "1", low=0.9, why="as P2", truth=0.92, spread=0.01, seeds=3),
+        Criterion(name=BOTTOM, unit="1", high=0.05, why="as P2", truth=0.3, spread=0.05, seeds=3),
+        Criterion(name=TOP, unit="1", low=0.9, why="as P2", truth=0.92, spread=0.01, seeds=3),
     ),
     _ungrokking,
 )
@@ -114,7 +114,18 @@ O9C = _prediction(
     "Digits are unlearned where the efficiencies of nets of true and of shuffled labels meet.",
     "ln of the size at which both have the same norm at a common logit, less ln of the size at which accuracy falls to 1/2; "
     "each seed with itself where it has both; t interval over seeds (as P8a)",
-    (Criterion(CROSSING, "ln digits", -math.log(1.5), math.log(1.5), "within a factor of 1.5", 1.0, 0.4, 3),),
+    (
+        Criterion(
+            name=CROSSING,
+            unit="ln digits",
+            low=-math.log(1.5),
+            high=math.log(1.5),
+            why="within a factor of 1.5",
+            truth=1.0,
+            spread=0.4,
+            seeds=3,
+        ),
+    ),
     _critical,
     "Was between seeds, by Welch's interval; seed by seed since P8a is. The region is as it was.",
 )

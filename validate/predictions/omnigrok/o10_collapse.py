@@ -41,14 +41,18 @@ def _measure(results: Results, column: str) -> Measurement:
 
 
 O10 = Prediction(
-    "O10",
-    "Without decay grokking stops at softmax collapse: more bits go further, StableMax and ⊥Grad bring it back.",
-    "Prieto et al. 2025 (arXiv 2501.04697), sections 3 to 5",
-    "per seed, differences of the accuracy at the end; t interval over seeds",
-    {"edge": "Adam, no decay, 68 % of the pairs"},
-    {},
-    ("edge/collapse",),
-    tuple(Criterion(name, "1", low=0.0, why=WHY, truth=0.3, spread=0.1, seeds=3) for name in PAIRS),
-    _measure,
+    id="O10",
+    claim="Without decay grokking stops at softmax collapse: more bits go further, StableMax and ⊥Grad bring it back.",
+    source="Prieto et al. 2025 (arXiv 2501.04697), sections 3 to 5",
+    statistic="per seed, differences of the accuracy at the end; t interval over seeds",
+    claimed={"edge": "Adam, no decay, 68 % of the pairs"},
+    unclaimed={},
+    experiments=("edge/collapse",),
+    criteria=tuple(Criterion(name=name, unit="1", low=0.0, why=WHY, truth=0.3, spread=0.1, seeds=3) for name in PAIRS),
+    measure=_measure,
     columns=("edge",),
+    says={
+        "circuit efficiency": ("silent", "it has no landscape, no optimizer and no rounding"),
+        "Omnigrok": ("opposite", "without decay norms only grow, away from the bottom of the U"),
+    },
 )
