@@ -256,7 +256,7 @@ def test_parameters_go_wherever_a_model_goes() -> None:
 @pytest.mark.parametrize(
     ("name", "meant"),
     [("wd", "weight_decay"), ("alpha", "weight_decay"), ("D", "dataset_size"), ("q", "num_classes"), ("methd", "method"),
-     ("mu", "sharing"), ("μ", "sharing"), ("lr", "learning_rate"), ("thredas", "threads")],
+     ("lr", "learning_rate"), ("thredas", "threads")],
 )  # fmt: skip
 def test_other_peoples_names_get_a_hint(name: str, meant: str) -> None:
     call: Any = tm.sweep if meant == "threads" else tm.simulate

@@ -57,7 +57,8 @@ def number(value: Any) -> float:
 
 def _estimate(estimate: Estimate) -> dict[str, Any]:
     i = estimate.interval
-    about = {"value": i.value, "interval": [i.low, i.high], "n": i.n, "runs": estimate.runs, "moving": estimate.moving}
+    about = {"value": i.value, "interval": [i.low, i.high], "n": i.n}
+    about |= {"runs": estimate.basis.runs, "moving": estimate.basis.moving}
     return about | {"note": estimate.note}
 
 
@@ -86,7 +87,8 @@ def _column(column: Column) -> dict[str, Any]:
 def _verdict(v: Verdict) -> dict[str, Any]:
     p = v.prediction
     about = {"id": p.id, "claim": p.claim, "source": p.source, "statistic": p.statistic, "experiments": p.experiments}
-    claims = {"decides": p.decides, "claimed": p.claimed, "unclaimed": p.unclaimed, "changed": p.changed}
+    claims = {"decides": p.decides, "claimed": p.claimed, "unclaimed": p.unclaimed, "changed": p.changed,
+              "registered": p.registered, "seen": p.seen, "standing": p.standing, "says": p.says}  # fmt: skip
     columns = {protocol: _column(column) for protocol, column in v.columns.items()}
     return about | claims | {"verdict": v.verdict, "criteria": [_criterion(c) for c in p.criteria], "columns": columns}
 

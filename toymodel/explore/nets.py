@@ -152,7 +152,7 @@ def read_off(net: Net, values: Values) -> dict[str, float]:
             leading *= (size / critical_size(values)) ** -values["exponent"]
         scale = logit ** (1.0 / kappa) / norm / leading
         found |= {"kappa": kappa} | {n: scale * values[n] for n in ("gen_efficiency", "mem_efficiency")}
-        # Nets start near W = 0, or grown; a circuit at 0 would stay there for κ > 2 (8.3).
+        # Nets start near W = 0, or grown; a circuit at 0 would stay there for κ > 2 (4.3).
         grown = max(net.start("train_logit"), SEED)
         generalises = net.start("unseen_accuracy") >= 0.5
         found["gen_initial_logit"] = grown if generalises else SEED

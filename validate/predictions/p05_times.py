@@ -9,7 +9,7 @@ import pandas as pd
 
 from validate.measured import Results
 from validate.prediction import Criterion, Estimate, Measurement, Prediction
-from validate.predictions.shared import kind_of, mean, records
+from validate.predictions.shared import estimate, kind_of, of_times, records
 
 __all__ = ["P5", "P6", "exponent"]
 
@@ -37,7 +37,7 @@ def exponent(table: pd.DataFrame, time: str) -> Estimate:
     found = pd.DataFrame(rows, columns=["seed", "exponent"]).groupby("seed").exponent.mean()
     decays = ", ".join(f"{decay:g}" for decay in sorted(set(table.weight_decay)))
     sizes = ", ".join(str(size) for size in sorted(set(table.dataset_size)))
-    return mean(found, len(table), int(table[time].isna().sum()), f"sizes {sizes}; weight decays {decays}")
+    return estimate(found, of_times(table, time), f"sizes {sizes}; weight decays {decays}")
 
 
 def _measurement(

@@ -6,7 +6,7 @@ import numpy as np
 
 from validate.measured import Results
 from validate.prediction import Criterion, Estimate, Measurement, Prediction
-from validate.predictions.shared import at_answer, kind_of, mean, moving, thresholds
+from validate.predictions.shared import at_answer, bounded, kind_of, of_thresholds, thresholds
 from validate.statistics.intervals import rank_correlation
 
 __all__ = ["P10"]
@@ -25,15 +25,11 @@ def _measure(results: Results, protocol: str) -> Measurement:
     both = found.ln_size.dropna().index.intersection(norm.index)
     rows = [{"seed": int(s), "gen_norm": float(norm[s]), "ln_threshold": float(found.ln_size[s])} for s in both]
     x, y = np.log([r["gen_norm"] for r in rows]), [r["ln_threshold"] for r in rows]
-    estimate = Estimate(
-        rank_correlation(x, y), len(found), moving(found), f"{len(found)} seeds at D′ = {table.dataset_size.max()}"
-    )
-    beside = {
-        "ln D_crit": mean(
-            found.ln_size, len(found), moving(found), f"standard deviation over seeds {found.ln_size.std():.2g}"
-        )
-    }
-    return Measurement({RANK: estimate}, beside, {"seeds": rows})
+    basis = of_thresholds(found)
+    note = f"{len(found)} seeds at D′ = {table.dataset_size.max()}"
+    spread = f"standard deviation over seeds {found.ln_size.std():.2g}"
+    beside = {"ln D_crit": bounded(found[["low", "high"]], basis, spread)}
+    return Measurement({RANK: Estimate(rank_correlation(x, y), basis, note)}, beside, {"seeds": rows})
 
 
 P10 = Prediction(
