@@ -82,7 +82,7 @@ P2 = Prediction(
         Criterion(name=TRAIN, unit="1", low=0.99, why="generalisation is lost, not the fit", truth=1.0, spread=0.001, seeds=5),
     ),
     measure=_measure,
-    registered="RULES0",
+    registered="7e0760b",
     changed="Width was a logistic fit under AdamW, whose runs do not rest in 10 000 steps; it is the distance "
     "between two crossings, and coupled runs decide. Never-seen and removed pairs are pooled. That form was set "
     "after the base's runs had been seen: ten new seeds decide now.",

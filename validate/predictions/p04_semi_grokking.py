@@ -86,7 +86,7 @@ P4 = Prediction(
         ),
     ),
     measure=_measure,
-    registered="RULES0",
+    registered="7e0760b",
     seen=True,
     changed="Was the share near the threshold less the share elsewhere, above 0: a difference that one run in 24 "
     "could confirm. Then the share of runs that rest in between: the paper's own example does not rest, its "

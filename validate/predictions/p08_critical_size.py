@@ -130,7 +130,7 @@ def _prediction(
                      *(f"{s}/{k}_coupled" for s in MODULAR_LAWS for k in ("memorising", "generalising", "ungrokking"))),
         criteria=(Criterion(name=name, unit="ln pairs", low=-margin, high=margin, why=why, truth=truth, spread=0.07, seeds=seeds),),
         measure=_against_ungrokking if name == UNGROKKING else _against_scratch,
-        registered="RULES0",
+        registered="7e0760b",
         seen=seen,
         changed=changed,
         says={

@@ -64,7 +64,7 @@ P9 = Prediction(
                   truth=0.008, spread=0.003, seeds=4),
     ),
     measure=_measure,
-    registered="RULES0",
+    registered="7e0760b",
     changed="Was a difference of AIC and a bend of the exponent within ±0.1, whose power was 0.1 at n = 40. Now "
     "the error itself; set after the base's runs had been seen, and Mem-only nets there still moved: new seeds at "
     "rest decide now.",
