@@ -197,6 +197,18 @@ class Run:
         squared = max(g**2 + (float(decay) ** 2 - 2 * float(decay) * effective) * norm**2, 0.0)
         return math.sqrt(squared) / (float(decay) * norm)
 
+    @property
+    def norm_drift(self) -> float:
+        """What ln ‖w‖ changed by from the sixth tenth of the run to the last."""
+        return math.log(self.tenth(self.norm) / self.tenth(self.norm, 6))
+
+    @property
+    def norm_rests(self) -> bool:
+        """Whether the norm no longer moves and, in a coupled run, the penalty balances the loss along the weights."""
+        decay = self.config["weight_decay"]
+        off = self.last("effective_weight_decay") / decay - 1 if self.protocol == "coupled" and decay else 0.0
+        return abs(self.norm_drift) <= NORM_REST and abs(off) <= STATIONARY
+
     def row(self) -> dict[str, Any]:
         """Everything a judge asks of a run that is one number; only `status` and what defines it if unfinished."""
         names = ("task", "dataset_size", "weight_decay", "seed", "steps", "d_model", "n_layers", "corrupted")
@@ -218,15 +230,12 @@ class Run:
         step, gen, mem = self.circuits()
         late = step > 0.9 * self.step[-1]
         last = {name: self.last(name) for name in ("gen_share", "homogeneity", "effective_weight_decay")}
-        drift = math.log(ends["norm"] / self.tenth(self.norm, 6))
-        decay = self.config["weight_decay"]
-        off = last["effective_weight_decay"] / decay - 1 if self.protocol == "coupled" and decay else 0.0
         return about | ends | last | {
             "logit": logit, "test": end, "motion": motion, "rests": not abs(motion) > REST,
             "gradient_rest": self.gradient_rest, "start": float(test[0]), "train_margin": self.last("train_margin"),
             "unseen_margin": self.last("unseen_margin"), "shortfall": self.last("unseen_shortfall"),
-            "frequencies": self.last("frequency_count"), "norm_drift": drift,
-            "norm_rests": abs(drift) <= NORM_REST and abs(off) <= STATIONARY,
+            "frequencies": self.last("frequency_count"), "norm_drift": self.norm_drift,
+            "norm_rests": self.norm_rests,
             "gen": float(gen[late].mean()) if late.any() else math.nan,
             "mem": float(mem[late].mean()) if late.any() else math.nan,
             "t_fit": t_fit,
