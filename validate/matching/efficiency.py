@@ -38,8 +38,9 @@ def gen_nets(
     """Gen-only nets, one row each. Errors: MissingResult.
 
     Coupled: nets that had grokked and went on with many pairs. AdamW: those runs from scratch and after ungrokking that
-    kept or found Gen alone. None is left out because it moves: that is counted. `by` "accuracy": all nets right on 99 % of the pairs outside their training set; "share": the
-    paper's criterion, 95 % of the logits' norm in the trigonometric subspace.
+    kept or found Gen alone. None is left out because it moves: that is counted. `by` "accuracy": all nets right on 99 % of
+    the pairs outside their training set; "share": the paper's criterion, 95 % of the logits' norm in the trigonometric
+    subspace.
     """
     kinds = ("generalising_coupled",) if protocol == "coupled" else ("ungrokking", "scratch")
     table = results.together(*(f"{setting}/{kind}" for kind in kinds))

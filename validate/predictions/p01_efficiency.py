@@ -52,9 +52,11 @@ def _prediction(id: str, claim: str, criterion: Criterion) -> Prediction:
                      "base/scratch", "laws-43/memorising_coupled", "laws-43/generalising_coupled"),
         criteria=(criterion,),
         measure=measure,
-        changed="Gen nets are accepted by accuracy (99 % outside the training set) and not by the share of their logits in "
-        "the trigonometric subspace, which chooses seeds; that number is beside. Coupled nets decide, because they rest. "
-        "That form was set after the base's runs had been seen: new seeds, trained until their norms rest, decide now.",
+        registered="7e0760b",
+        changed="Gen nets are accepted by accuracy (99 % outside the training set) and not by the share of their "
+        "logits in the trigonometric subspace, which chooses seeds; that number is beside. Coupled nets decide, "
+        "because they rest. That form was set after the base's runs had been seen: new seeds, trained until their "
+        "norms rest, decide now.",
         says={
             "circuit efficiency": ("predicts", "its authors' own four predictions"),
             "Omnigrok": ("silent", "it is about the start (reading of Varma et al.)"),

@@ -64,14 +64,15 @@ def _measure(results: Results, protocol: str) -> Measurement:
 
 P2 = Prediction(
     id="P2",
-    claim="Ungrokking: trained on with D′ < D_crit pairs, a net that has grokked goes back to chance, in a sharp transition.",
+    claim="Ungrokking: trained on with D′ < D_crit pairs, a net that has grokked goes back to chance, in a sharp "
+    "transition.",
     source="Varma et al. 2023, section 4.2 and figure 4; (5.2), (8.5)",
-    statistic="per seed, distance in ln D′ between accuracies of 0.1 and 0.9 outside the training set, and the two ends; t interval",
+    statistic="per seed, distance in ln D′ between accuracies of 0.1 and 0.9 outside the training set, and the two "
+    "ends; t interval",
     claimed={
         "coupled": "a statement about nets at rest",
         "AdamW": "the paper's figure 4; at 10 000 steps thresholds still move",
     },
-    unclaimed={},
     experiments=("base/ungrokking", "base/ungrokking_coupled", "laws-43/ungrokking_coupled"),
     criteria=(
         Criterion(name=WIDTH, unit="ln pairs", high=math.log(3), why="from 90 % to 10 % within a factor of 3", truth=0.8,
@@ -81,8 +82,10 @@ P2 = Prediction(
         Criterion(name=TRAIN, unit="1", low=0.99, why="generalisation is lost, not the fit", truth=1.0, spread=0.001, seeds=5),
     ),
     measure=_measure,
-    changed="Width was a logistic fit under AdamW, whose runs do not rest in 10 000 steps; it is the distance between two "
-    "crossings, and coupled runs decide. Never-seen and removed pairs are pooled. That form was set after the base's runs had been seen: ten new seeds decide now.",
+    registered="7e0760b",
+    changed="Width was a logistic fit under AdamW, whose runs do not rest in 10 000 steps; it is the distance "
+    "between two crossings, and coupled runs decide. Never-seen and removed pairs are pooled. That form was set "
+    "after the base's runs had been seen: ten new seeds decide now.",
     says={
         "circuit efficiency": ("predicts", "its authors' own four predictions"),
         "Omnigrok": ("silent", "it is about the start (reading of Varma et al.)"),

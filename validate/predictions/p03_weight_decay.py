@@ -71,12 +71,12 @@ P3 = Prediction(
     id="P3",
     claim="The critical data set size does not depend on weight decay.",
     source="Varma et al. 2023, section 3.3 and figure 4; (5.2)",
-    statistic="difference of ln D_crit between weight decays, paired by seed; t interval over seeds; equivalence within ±15 %",
+    statistic="difference of ln D_crit between weight decays, paired by seed; t interval over seeds; equivalence "
+    "within ±15 %",
     claimed={
         "coupled": "D_crit is where efficiencies meet, and weight decay is not in it",
         "AdamW": "at equal weight decay × steps: decay sets the pace there",
     },
-    unclaimed={},
     experiments=(
         "base/ungrokking",
         "base/ungrokking_coupled",
@@ -97,8 +97,10 @@ P3 = Prediction(
         ),
     ),
     measure=_measure,
-    changed="Asked of AdamW runs after equal numbers of steps, in which thresholds of different decay are at different stages; now "
-    "coupled runs decide, and AdamW is asked at equal weight decay × steps. Decided on seeds never used before.",
+    registered="7e0760b",
+    changed="Asked of AdamW runs after equal numbers of steps, in which thresholds of different decay are at "
+    "different stages; now coupled runs decide, and AdamW is asked at equal weight decay × steps. Decided on "
+    "seeds never used before.",
     says={
         "circuit efficiency": ("predicts", "its authors' own four predictions"),
         "Omnigrok": ("silent", "it is about the start (reading of Varma et al.)"),

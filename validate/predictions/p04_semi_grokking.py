@@ -62,10 +62,12 @@ def _measure(results: Results, protocol: str) -> Measurement:
 
 P4 = Prediction(
     id="P4",
-    claim="Semi-grokking: from random initialisation, near the threshold, accuracy stays in between while the steps double.",
+    claim="Semi-grokking: from random initialisation, near the threshold, accuracy stays in between while the "
+    "steps double.",
     source="Varma et al. 2023, section 4.3 and figures 5, 6; (7)",
-    statistic="per seed, share of the runs within a factor of 1.2 of the from-scratch threshold that have left chance whose "
-    "accuracy lies between chance + 0.1 and 0.9 and moves by less than 0.05 while the steps double; t interval over seeds",
+    statistic="per seed, share of the runs within a factor of 1.2 of the from-scratch threshold that have left "
+    "chance whose accuracy lies between chance + 0.1 and 0.9 and moves by less than 0.05 while the steps double; "
+    "t interval over seeds",
     claimed={
         "AdamW": "the paper's figures 5 and 6 are of AdamW runs",
         "coupled": "mixtures rest under the theory's own penalty, as they do after ungrokking",
@@ -84,11 +86,13 @@ P4 = Prediction(
         ),
     ),
     measure=_measure,
+    registered="7e0760b",
     seen=True,
-    changed="Was the share near the threshold less the share elsewhere, above 0: a difference that one run in 24 could "
-    "confirm. Then the share of runs that rest in between: the paper's own example does not rest, its authors call it "
-    "transient, and nested sizes of one seed were counted as independent. Now a plateau as the paper shows one, by seed; "
-    "runs that have not left chance are censored, and every eligible run counts. Restated on known runs.",
+    changed="Was the share near the threshold less the share elsewhere, above 0: a difference that one run in 24 "
+    "could confirm. Then the share of runs that rest in between: the paper's own example does not rest, its "
+    "authors call it transient, and nested sizes of one seed were counted as independent. Now a plateau as the "
+    "paper shows one, by seed; runs that have not left chance are censored, and every eligible run counts. "
+    "Restated on known runs.",
     says={
         "circuit efficiency": ("predicts", "its authors' own four predictions"),
         "Omnigrok": ("silent", "it is about the start (reading of Varma et al.)"),

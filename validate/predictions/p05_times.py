@@ -64,7 +64,8 @@ P5 = Prediction(
     id="P5",
     claim="Under AdamW, grokking time is inversely proportional to weight decay, up to logarithms.",
     source="(6.1), beyond the paper",
-    statistic="per seed, slope of ln t on ln weight decay, t until accuracy outside the training set is 0.9 for good; t interval",
+    statistic="per seed, slope of ln t on ln weight decay, t until accuracy outside the training set is 0.9 for "
+    "good; t interval",
     claimed={"AdamW": "decoupled decay shrinks weights at the rate λ per step, which is the toy's clock"},
     unclaimed={
         "coupled": "Adam divides the penalty by the same moments as the gradient: α sets where a net rests, not how fast"
@@ -72,12 +73,14 @@ P5 = Prediction(
     experiments=("base/scratch", "fresh/scratch", "base/scratch_coupled"),
     criteria=(_criterion(GROK, "(6.1)", -1.0, 0.47, 80),),
     measure=_grokking,
-    changed="Asked at the largest size that three decays had, where nets generalise almost as they fit; now at 850 pairs, "
-    "1.25 times the threshold, where there is a plateau, with times interpolated on a grid of 25 steps, on new seeds. "
-    "Ten seeds left the interval across the rule's edge (−1.79 to −1.21): six more were added, once, and the third decay "
-    "for five. A quarter of those runs had not generalised when they ended, so that all were trained for longer. They gave "
-    "−1.45 (−1.72 to −1.18), a spread over seeds of 0.47 where 0.15 had been expected: eighty seeds never used, as many as "
-    "decide four times in five if the exponent is −1.4, were then trained at the two outer decays and decide alone.",
+    registered="1f22f9b",
+    changed="Asked at the largest size that three decays had, where nets generalise almost as they fit; now at 850 "
+    "pairs, 1.25 times the threshold, where there is a plateau, with times interpolated on a grid of 25 steps, on "
+    "new seeds. Ten seeds left the interval across the rule's edge (−1.79 to −1.21): six more were added, once, "
+    "and the third decay for five. A quarter of those runs had not generalised when they ended, so that all were "
+    "trained for longer. They gave −1.45 (−1.72 to −1.18), a spread over seeds of 0.47 where 0.15 had been "
+    "expected: eighty seeds never used, as many as decide four times in five if the exponent is −1.4, were then "
+    "trained at the two outer decays and decide alone.",
     says={
         "circuit efficiency": ("predicts", "decay is the clock of a competition for norm"),
         "Omnigrok": ("predicts", "t = ln(w_0/w_c)/(γ × rate)"),
@@ -94,7 +97,8 @@ P6 = Prediction(
     id="P6",
     claim="Under AdamW, ungrokking time is inversely proportional to weight decay, up to logarithms.",
     source="(6.2), beyond the paper",
-    statistic="per seed, slope of ln t on ln weight decay, t until accuracy outside the training set is 1/2 for good; t interval",
+    statistic="per seed, slope of ln t on ln weight decay, t until accuracy outside the training set is 1/2 for "
+    "good; t interval",
     claimed={"AdamW": "decoupled decay shrinks weights at the rate λ per step, which is the toy's clock"},
     unclaimed={
         "coupled": "Adam divides the penalty by the same moments as the gradient: α sets where a net rests, not how fast"
@@ -102,8 +106,9 @@ P6 = Prediction(
     experiments=("base/ungrokking", "fresh/ungrokking", "base/ungrokking_coupled"),
     criteria=(_criterion(UNGROK, "(6.2)", -0.9, 0.06, 6),),
     measure=_ungrokking,
-    changed="The claim did not name its optimizer. Sizes were those at which most runs lose it, which selects on the outcome; now "
-    "all below half of D_crit, with times interpolated on a grid of 25 steps.",
+    registered="f1978ee",
+    changed="The claim did not name its optimizer. Sizes were those at which most runs lose it, which selects on "
+    "the outcome; now all below half of D_crit, with times interpolated on a grid of 25 steps.",
     says={
         "circuit efficiency": ("predicts", "decay is the clock of a competition for norm"),
         "Omnigrok": ("silent", "it has no two circuits"),

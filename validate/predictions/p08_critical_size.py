@@ -119,19 +119,18 @@ def _prediction(
         id=id,
         claim=claim,
         source="(5.2); named but not computed in Varma et al. 2023, section 3.3",
-        statistic="ln of the size at which Mem-only and Gen-only nets have the same norm at a common logit, less ln of the "
-        "threshold; t "
-        "interval over seeds, paired where a seed has both, else Welch's",
+        statistic="ln of the size at which Mem-only and Gen-only nets have the same norm at a common logit, less "
+        "ln of the threshold; t interval over seeds, paired where a seed has both, else Welch's",
         claimed={
             "coupled": "both are of nets at rest under the theory's penalty",
             "AdamW": "the paper's protocol, after the steps trained",
         },
-        unclaimed={},
-        experiments=("base/memorising", "base/memorising_coupled", "base/generalising_coupled", "base/ungrokking",
+            experiments=("base/memorising", "base/memorising_coupled", "base/generalising_coupled", "base/ungrokking",
                      "base/scratch", "base/ungrokking_coupled", "base/scratch_coupled",
                      *(f"{s}/{k}_coupled" for s in MODULAR_LAWS for k in ("memorising", "generalising", "ungrokking"))),
         criteria=(Criterion(name=name, unit="ln pairs", low=-margin, high=margin, why=why, truth=truth, spread=0.07, seeds=seeds),),
         measure=_against_ungrokking if name == UNGROKKING else _against_scratch,
+        registered="7e0760b",
         seen=seen,
         changed=changed,
         says={
@@ -162,4 +161,5 @@ P8B = _prediction(
     -0.6,
     3,
     "The claim did not say after how many steps. Coupled runs decide; they had never been made from scratch.",
+    seen=True,
 )

@@ -53,7 +53,8 @@ P9 = Prediction(
     id="P9",
     claim="Norm and logit obey a power law, logit ∝ norm^κ, to 2 %.",
     source="Varma et al. 2023, section 3.2, doubted by its authors since; (1)",
-    statistic="per seed, rms of ln norm about a line in ln logit with one slope and a level for each size; t interval over seeds",
+    statistic="per seed, rms of ln norm about a line in ln logit with one slope and a level for each size; t "
+    "interval over seeds",
     claimed={"coupled": "nets rest at logits from 6 to 19 nats"},
     unclaimed={"AdamW": "its nets all lie near 20 nats, where any law is a straight line"},
     experiments=("base/memorising_coupled", "base/generalising_coupled", "base/memorising", "laws-43/memorising_coupled",
@@ -63,8 +64,10 @@ P9 = Prediction(
                   truth=0.008, spread=0.003, seeds=4),
     ),
     measure=_measure,
-    changed="Was a difference of AIC and a bend of the exponent within ±0.1, whose power was 0.1 at n = 40. Now the error itself; "
-    "set after the base's runs had been seen, and Mem-only nets there still moved: new seeds at rest decide now.",
+    registered="7e0760b",
+    changed="Was a difference of AIC and a bend of the exponent within ±0.1, whose power was 0.1 at n = 40. Now "
+    "the error itself; set after the base's runs had been seen, and Mem-only nets there still moved: new seeds at "
+    "rest decide now.",
     says={
         "circuit efficiency": ("predicts", "the power law and the sharing of norm are its premises"),
         "Omnigrok": ("silent", "it has no two circuits"),

@@ -36,12 +36,12 @@ P10 = Prediction(
     id="P10",
     claim="Seeds differ in D_crit because their circuits differ in efficiency.",
     source="(5.2), beyond the paper",
-    statistic="Spearman correlation over seeds between ln Gen norm at a common logit, at the largest D′, and ln of the own threshold",
+    statistic="Spearman correlation over seeds between ln Gen norm at a common logit, at the largest D′, and ln of "
+    "the own threshold",
     claimed={
         "coupled": "a less efficient Gen is lost at larger D′",
         "AdamW": "the same, of nets that still move",
     },
-    unclaimed={},
     experiments=("fresh/ungrokking_coupled", "base/ungrokking_coupled", "base/ungrokking"),
     criteria=(
         Criterion(
@@ -56,8 +56,9 @@ P10 = Prediction(
         ),
     ),
     measure=_measure,
-    changed="Gen nets had to lie in the trigonometric subspace or be right on 99 %, which dropped the seeds with the largest norms. "
-    "Now every seed counts, on ten seeds never used before, at rest.",
+    registered="f1978ee",
+    changed="Gen nets had to lie in the trigonometric subspace or be right on 99 %, which dropped the seeds with "
+    "the largest norms. Now every seed counts, on ten seeds never used before, at rest.",
     says={
         "circuit efficiency": ("predicts", "a seed's own efficiency sets its D_crit"),
         "Omnigrok": ("silent", "it has no two circuits"),

@@ -143,10 +143,11 @@ P11 = Prediction(
         Criterion(name=NORM, unit="1", high=0.03, why="3 %", truth=0.035, spread=0.008, seeds=10),
     ),
     measure=_measure,
+    registered="7e0760b",
     seen=True,
-    changed="Region and margin did not change, the theory did: it was asked with a fifth number, μ, by which circuits share "
-    "norm (P12), and erred by as much with it as without. Now it is the paper's own, in which the more efficient circuit "
-    "takes all at this κ, and it is seed by seed of networks of which nothing was fitted.",
+    changed="Region and margin did not change, the theory did: it was asked with a fifth number, μ, by which "
+    "circuits share norm (P12), and erred by as much with it as without. Now it is the paper's own, in which the "
+    "more efficient circuit takes all at this κ, and it is seed by seed of networks of which nothing was fitted.",
     says={
         "circuit efficiency": ("predicts", "the power law and efficiencies are its premises"),
         "Omnigrok": ("silent", "it has no two circuits"),

@@ -155,16 +155,17 @@ P12 = Prediction(
     experiments=("base/memorising_coupled", "base/generalising_coupled", "fresh/ungrokking_coupled",
                  "fresh/corrupted_coupled", "laws-43/corrupted_coupled"),
     criteria=(
-        Criterion(name=SHARP, unit="1", low=-MARGIN, high=MARGIN, why="the same μ within a factor of 1.5; 2, norms that add "
-                  "as squares, is a factor of 3 away", truth=0.24, spread=0.13, seeds=10),
+        Criterion(name=SHARP, unit="1", low=-MARGIN, high=MARGIN, why="the same μ within a factor of 1.5; 2, norms that add as squares, is a factor of 3 away", truth=0.24, spread=0.13, seeds=10),
         Criterion(name=LABELS, unit="1", low=-MARGIN, high=MARGIN, why="the same μ within a factor of 1.5", truth=0.0,
                   spread=0.1, seeds=3),
     ),
     measure=_measure,
+    registered="3799694",
     seen=True,
-    changed="The rule did not change, but the fit of corrupted labels did after its nets had been seen: μ was looked for "
-    "above κ only, was found at that bound, and the rule read confirmed. It is looked for from 0.7 now, since circuits with "
-    "labels of their own coexist below κ too. Its two μ are compared seed by seed since seeds were added.",
+    changed="The rule did not change, but the fit of corrupted labels did after its nets had been seen: μ was "
+    "looked for above κ only, was found at that bound, and the rule read confirmed. It is looked for from 0.7 "
+    "now, since circuits with labels of their own coexist below κ too. Its two μ are compared seed by seed since "
+    "seeds were added.",
     says={
         "circuit efficiency": ("allows", "its authors add norms as squares; the sharing was ours"),
         "Omnigrok": ("silent", "it has no two circuits"),

@@ -137,13 +137,12 @@ def _measure(results: Results, protocol: str) -> Measurement:
 
 P13 = Prediction(
     id="P13",
-    claim="From scratch the memorising state is metastable: nets stay in it where those that have grokked stay grokked, and a "
-    "head start of Gen decides which of them leave it.",
+    claim="From scratch the memorising state is metastable: nets stay in it where those that have grokked stay "
+    "grokked, and a head start of Gen decides which of them leave it.",
     source="(4.3): for κ above the power of the norm both pure states are stable; beyond the paper",
-    statistic="per seed, difference of final accuracies; area under the curve over seeds at the same size, "
-    "Hanley and McNeil's interval",
+    statistic="per seed, difference of final accuracies; area under the curve over seeds at the same size, Hanley "
+    "and McNeil's interval",
     claimed={"coupled": "both ends rest under the same penalty", "AdamW": "the paper's protocol"},
-    unclaimed={},
     experiments=("base/scratch", "base/ungrokking", "base/scratch_coupled", "fresh/scratch_coupled", "base/generalising_coupled",
      f"{LARGE}/scratch_coupled"),
     criteria=(
@@ -151,6 +150,7 @@ P13 = Prediction(
         Criterion(name=WARNING, unit="1", low=0.5, why="better than a coin", truth=0.85, spread=0.4, seeds=20, least_seeds=6),
     ),
     measure=_measure,
+    registered="f1978ee",
     says={
         "circuit efficiency": ("allows", "efficiencies say where nets rest, not how soon they leave where they are"),
         "Omnigrok": ("opposite", "a landscape over norm has no memory: the end depends on data and decay, not on the start"),

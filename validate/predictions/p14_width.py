@@ -50,7 +50,8 @@ def _measure(results: Results, protocol: str) -> Measurement:
 P14 = Prediction(
     id="P14",
     claim="The ungrokking threshold does not depend on width.",
-    source="expected by the authors of Varma et al. 2023; from scratch Huang et al. (arXiv 2402.15175) see it fall with width",
+    source="expected by the authors of Varma et al. 2023; from scratch Huang et al. (arXiv 2402.15175) see it fall "
+    "with width",
     statistic="per seed, slope of ln of the threshold on ln width, 32 to 128; t interval over seeds",
     claimed={"coupled": "efficiencies at rest"},
     unclaimed={"AdamW": "no ungrokking at other widths was trained under it"},
@@ -68,6 +69,8 @@ P14 = Prediction(
         ),
     ),
     measure=_measure,
+    registered="f1978ee",
+    seen=True,
     says={
         "circuit efficiency": ("allows", "efficiencies may change with width"),
         "Omnigrok": ("silent", "it has no two circuits"),

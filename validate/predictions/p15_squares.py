@@ -74,8 +74,8 @@ P15 = Prediction(
     id="P15",
     claim="Circuits that serve different labels add the squares of their norms.",
     source="(2.3), the paper's premise; (8.1)",
-    statistic="per seed and modulus, rms of ln(forecast / measured) norm of networks with wrong labels, and the power that fits; "
-    "forecast from lone circuits of the same seed at the same logit; t interval",
+    statistic="per seed and modulus, rms of ln(forecast / measured) norm of networks with wrong labels, and the "
+    "power that fits; forecast from lone circuits of the same seed at the same logit; t interval",
     claimed={"coupled": "the law is of norms at rest under an L2 penalty"},
     unclaimed={"AdamW": "its decay is not a penalty in the loss"},
     experiments=("laws-43/corrupted_coupled", "laws-43/memorising_coupled", "laws-113-labels/corrupted_coupled",
@@ -85,6 +85,7 @@ P15 = Prediction(
         Criterion(name=POWER, unit="1", low=1.8, high=2.2, why="2 to a tenth", truth=1.95, spread=0.12, seeds=9),
     ),
     measure=_measure,
+    registered="128eeb7",
     says={
         "circuit efficiency": ("predicts", "its premise: circuits add the squares of their norms"),
         "Omnigrok": ("silent", "it has no two circuits"),

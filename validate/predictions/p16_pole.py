@@ -84,14 +84,15 @@ P16 = Prediction(
     id="P16",
     claim="What a network that has grokked still memorises has a pole at D_crit: u/(t − u) = (D − D_crit)/D_1.",
     source="(8.2), found in saved runs; beyond the paper",
-    statistic="per setting, mean over seeds of the rms of u/t at every other size from 1.1 D_crit on; D_crit of lone circuits, D_1 "
-    "fitted to the sizes between; t interval over settings",
+    statistic="per setting, mean over seeds of the rms of u/t at every other size from 1.1 D_crit on; D_crit of "
+    "lone circuits, D_1 fitted to the sizes between; t interval over settings",
     claimed={"coupled": "a law of networks at rest under the penalty"},
     unclaimed={"AdamW": "D_crit of lone circuits is not defined where they do not rest"},
     experiments=tuple(f"{s}/{k}_coupled" for s in ("laws-113", "laws-67", "laws-97", "laws-width-128", "laws-div")
           for k in ("ungrokking", "generalising", "memorising")),
     criteria=(Criterion(name=POLE, unit="1", high=0.02, why="u/t to 0.02", truth=0.012, spread=0.004, seeds=5),),
     measure=_measure,
+    registered="128eeb7",
     says={
         "circuit efficiency": ("silent", "it has no formula for what is left of Mem"),
         "Omnigrok": ("silent", "it has no two circuits"),

@@ -42,16 +42,18 @@ def _measure(results: Results, protocol: str) -> Measurement:
 
 P17 = Prediction(
     id="P17",
-    claim="At rest accuracy is one function of u/t, Φ((u/t + 0.19)/0.67), whatever the modulus, width, task or weight decay.",
+    claim="At rest accuracy is one function of u/t, Φ((u/t + 0.19)/0.67), whatever the modulus, width, task or "
+    "weight decay.",
     source="(8.3), found in saved runs; beyond the paper",
-    statistic="per setting, rms of measured less forecast accuracy over networks that had grokked, nothing fitted; t interval over "
-    "settings",
+    statistic="per setting, rms of measured less forecast accuracy over networks that had grokked, nothing fitted; "
+    "t interval over settings",
     claimed={"coupled": "a law of networks at rest under the penalty"},
     unclaimed={"AdamW": "no networks were trained for it under AdamW"},
     experiments=tuple(f"{s}/{k}_coupled" for s in ("laws-113", "laws-67", "laws-97", "laws-width-128", "laws-div", "laws-43")
           for k in ("ungrokking", "generalising")),
     criteria=(Criterion(name=CURVE, unit="1", high=0.07, why="a tenth of the way from chance to 1 is 0.1", truth=0.053, spread=0.01, seeds=6),),
     measure=_measure,
+    registered="128eeb7",
     says={
         "circuit efficiency": ("silent", "it has no formula for what is left of Mem"),
         "Omnigrok": ("silent", "it has no two circuits"),

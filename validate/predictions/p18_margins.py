@@ -59,14 +59,15 @@ P18 = Prediction(
     id="P18",
     claim="D_crit can be read off networks that have grokked: where the straight line of u/(t − u) against D meets 0.",
     source="(8.2), found in saved runs; beyond the paper",
-    statistic="per setting, |ln| of D_crit by toymodel.critical_size_from_margins, sizes at which u/t is at least 0.6, over D_crit of "
-    "lone circuits; t interval over settings",
+    statistic="per setting, |ln| of D_crit by toymodel.critical_size_from_margins, sizes at which u/t is at least "
+    "0.6, over D_crit of lone circuits; t interval over settings",
     claimed={"coupled": "a law of networks at rest under the penalty"},
     unclaimed={"AdamW": "D_crit of lone circuits is not defined where they do not rest"},
     experiments=tuple(f"{s}/{k}_coupled" for s in ("laws-113", "laws-67", "laws-97", "laws-width-128", "laws-div", "laws-43")
           for k in ("ungrokking", "generalising", "memorising")),
     criteria=(Criterion(name=OFF, unit="ln pairs", high=math.log(1.1), why="within 10 %", truth=0.045, spread=0.03, seeds=6),),
     measure=_measure,
+    registered="128eeb7",
     says={
         "circuit efficiency": ("silent", "it has no formula for what is left of Mem"),
         "Omnigrok": ("silent", "it has no two circuits"),

@@ -101,10 +101,11 @@ def _measure(results: Results, protocol: str) -> Measurement:
 
 P19 = Prediction(
     id="P19",
-    claim="One more training example costs γ(1 − u/t)/κ of the norm, γ about 1/2: d ln‖w‖/d ln D at equal training margin.",
+    claim="One more training example costs γ(1 − u/t)/κ of the norm, γ about 1/2: d ln‖w‖/d ln D at equal training "
+    "margin.",
     source="(8.4), found in saved runs; beyond the paper, whose argument it puts in numbers",
-    statistic="per seed and setting, slope through 0 of κ d ln‖w‖/d ln D on 1 − u/t over neighbouring sizes; on images the mean "
-    "positive part of (t − u_i)/t; t interval over seeds of all settings; β over settings",
+    statistic="per seed and setting, slope through 0 of κ d ln‖w‖/d ln D on 1 − u/t over neighbouring sizes; on "
+    "images the mean positive part of (t − u_i)/t; t interval over seeds of all settings; β over settings",
     claimed={"coupled": "the multiplier of a training example is known at rest under a penalty"},
     unclaimed={"AdamW": "its decay is not a penalty in the loss"},
     experiments=tuple(f"{s}/{k}_coupled" for s in (*MODULAR_LAWS, "laws-digits") for k in ("ungrokking", "generalising", "memorising")
@@ -118,6 +119,7 @@ P19 = Prediction(
         Criterion(name=BETA, unit="1", low=-math.log(1.25), high=math.log(1.25), why="β forecast to 25 %, nothing fitted", truth=0.17, spread=0.03, seeds=6),
     ),
     measure=_measure,
+    registered="128eeb7",
     says={
         "circuit efficiency": ("allows", "its argument in words; the number is ours"),
         "Omnigrok": ("silent", "it has no two circuits"),
