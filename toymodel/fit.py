@@ -49,7 +49,7 @@ class CircuitFit:
 
 @dataclass(frozen=True)
 class MarginFit:
-    """(8.2): u/(t − u) = (D − D_crit)/D_1 for networks that have grokked, t and u their margins in and out of training.
+    """(8.3): u/(t − u) = (D − D_crit)/D_1 for networks that have grokked, t and u their margins in and out of training.
 
     critical_size   D_crit, training examples
     scale           D_1, training examples: at D_crit + D_1 half of the training margin is there without training
@@ -209,7 +209,7 @@ def critical_size_from_margins(
     *,
     least_share: float = LEAST_SHARE,
 ) -> MarginFit:
-    """(8.2): D_crit from networks that have grokked, by the straight line of u/(t − u) against D.
+    """(8.3): D_crit from networks that have grokked, by the straight line of u/(t − u) against D.
 
     sizes          training examples D of each network (n,), two different ones or more, all above D_crit
     train_margin   t (n,): mean over training examples of the correct logit less the largest other, in nats

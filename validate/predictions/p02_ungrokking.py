@@ -66,7 +66,7 @@ P2 = Prediction(
     id="P2",
     claim="Ungrokking: trained on with D′ < D_crit pairs, a net that has grokked goes back to chance, in a sharp "
     "transition.",
-    source="Varma et al. 2023, section 4.2 and figure 4; (5.2), (8.5)",
+    source="Varma et al. 2023, section 4.2 and figure 4; (5.2)",
     statistic="per seed, distance in ln D′ between accuracies of 0.1 and 0.9 outside the training set, and the two "
     "ends; t interval",
     claimed={

@@ -73,7 +73,7 @@ def _measure(results: Results, protocol: str) -> Measurement:
 P15 = Prediction(
     id="P15",
     claim="Circuits that serve different labels add the squares of their norms.",
-    source="(2.3), the paper's premise; (8.1)",
+    source="(2.3), the paper's premise; (8.2)",
     statistic="per seed and modulus, rms of ln(forecast / measured) norm of networks with wrong labels, and the "
     "power that fits; forecast from lone circuits of the same seed at the same logit; t interval",
     claimed={"coupled": "the law is of norms at rest under an L2 penalty"},

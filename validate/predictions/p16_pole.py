@@ -25,7 +25,7 @@ Array = npt.NDArray[np.float64]
 
 
 def pole(size: Array, critical: float, scale: float) -> Array:
-    """(8.2) u/t at sizes (n,) above D_crit: (D − D_crit)/(D − D_crit + D_1)."""
+    """(8.3) u/t at sizes (n,) above D_crit: (D − D_crit)/(D − D_crit + D_1)."""
     return np.asarray((size - critical) / (size - critical + scale))
 
 
@@ -83,7 +83,7 @@ def _measure(results: Results, protocol: str) -> Measurement:
 P16 = Prediction(
     id="P16",
     claim="What a network that has grokked still memorises has a pole at D_crit: u/(t − u) = (D − D_crit)/D_1.",
-    source="(8.2), found in saved runs; beyond the paper",
+    source="(8.3), found in saved runs; beyond the paper",
     statistic="per setting, mean over seeds of the rms of u/t at every other size from 1.1 D_crit on; D_crit of "
     "lone circuits, D_1 fitted to the sizes between; t interval over settings",
     claimed={"coupled": "a law of networks at rest under the penalty"},

@@ -19,7 +19,7 @@ SHIFT, WIDTH = 0.19, 0.67
 
 
 def accuracy_of_margins(share: pd.Series) -> pd.Series:
-    """(8.3) Φ((u/t + 0.19)/0.67)."""
+    """(8.4) Φ((u/t + 0.19)/0.67)."""
     return special.ndtr((share + SHIFT) / WIDTH)
 
 
@@ -44,7 +44,7 @@ P17 = Prediction(
     id="P17",
     claim="At rest accuracy is one function of u/t, Φ((u/t + 0.19)/0.67), whatever the modulus, width, task or "
     "weight decay.",
-    source="(8.3), found in saved runs; beyond the paper",
+    source="(8.4), found in saved runs; beyond the paper",
     statistic="per setting, rms of measured less forecast accuracy over networks that had grokked, nothing fitted; "
     "t interval over settings",
     claimed={"coupled": "a law of networks at rest under the penalty"},

@@ -58,7 +58,7 @@ def _measure(results: Results, protocol: str) -> Measurement:
 P18 = Prediction(
     id="P18",
     claim="D_crit can be read off networks that have grokked: where the straight line of u/(t − u) against D meets 0.",
-    source="(8.2), found in saved runs; beyond the paper",
+    source="(8.3), found in saved runs; beyond the paper",
     statistic="per setting, |ln| of D_crit by toymodel.critical_size_from_margins, sizes at which u/t is at least "
     "0.6, over D_crit of lone circuits; t interval over settings",
     claimed={"coupled": "a law of networks at rest under the penalty"},

@@ -103,7 +103,7 @@ P19 = Prediction(
     id="P19",
     claim="One more training example costs γ(1 − u/t)/κ of the norm, γ about 1/2: d ln‖w‖/d ln D at equal training "
     "margin.",
-    source="(8.4), found in saved runs; beyond the paper, whose argument it puts in numbers",
+    source="(8.1), found in saved runs; beyond the paper, whose argument it puts in numbers",
     statistic="per seed and setting, slope through 0 of κ d ln‖w‖/d ln D on 1 − u/t over neighbouring sizes; on "
     "images the mean positive part of (t − u_i)/t; t interval over seeds of all settings; β over settings",
     claimed={"coupled": "the multiplier of a training example is known at rest under a penalty"},
