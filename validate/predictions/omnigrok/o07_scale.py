@@ -74,6 +74,7 @@ O7 = Prediction(
     # Expected and spread as measured on addition, which decides: the rule was restated after that was seen.
     criteria=(Criterion(name=RATIO, unit="1", low=0.0, why="by the larger factor", truth=-0.1, spread=0.4, seeds=8),),
     measure=_scale,
+    registered="bfd6034",
     seen=True,
     changed="Was the scale's share of the squares of the two effects, above 1/2: where both delay this asks the same, and a "
     "share of squares makes little of a factor of three. Restated after all runs had been seen. Before that: the norms of "
@@ -117,8 +118,8 @@ O8 = Prediction(
     id="O8",
     claim="A large start delays because larger weights mean a smaller effective step under Adam.",
     source="asked of the authors in public, and left open",
-    statistic="per seed, delay with the rate times α (norm decaying as fast) against without; and how much fitting is slowed "
-    "for how much generalising is; t interval",
+    statistic="per seed, delay with the rate times α (norm decaying as fast) against without; and how much fitting is "
+    "slowed for how much generalising is; t interval",
     claimed={"teacher": "α = 2 and 1", "digits": "α = 9 and 1"},
     experiments=("teacher/step", "teacher/free", "digits/step", "digits/free"),
     criteria=(

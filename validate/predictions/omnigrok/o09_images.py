@@ -160,7 +160,7 @@ O9C = _prediction(
         ),
     ),
     _critical,
-    "",
+    "bfd6034",
     "Was between seeds, by Welch's interval; seed by seed since P8a is. A seed outside the sizes was left out, and is a "
     "bound. Both after the runs had been seen. The region is as it was.",
 )
