@@ -163,14 +163,17 @@ LAWS = (
         far=(560, 840, 1400),
         alone=(180, 250, 340, 480),
     ),
-    _laws(
-        "laws-97",
-        "addition mod 97, width 64",
-        replace(SMALL, p=97, dataset_size=1),
-        (6500, 2500),
-        near=(520, 630, 740, 860, 1000),
-        far=(1400, 2100, 3500),
-        alone=(450, 650, 850, 1200),
+    _digits_at_rest(),
+    # Law A: Gen for the right labels, Mem for the wrong ones, and Mem alone on as many.
+    Setting(
+        "laws-43-labels",
+        "addition mod 43, width 64, some labels wrong",
+        SMALL,
+        (1664, 2500),
+        {
+            "corrupted_coupled": (Block((800,), (ANSWER,), range(110, 116), 6000, (0.0, 0.1, 0.2, 0.4)),),
+            "memorising_coupled": (Block((80, 160, 320), (ANSWER,), range(110, 116), 16_000),),
+        },
     ),
     Setting(
         "laws-43",
@@ -179,17 +182,23 @@ LAWS = (
         (1664, 2500),
         {
             "ungrokking_coupled": (Block((60, 150, 200, 300, 370, 450, 560), (1e-5, 1e-3), range(110, 120), 8000),),
-            # Law A: Gen for the right labels, Mem for the wrong ones, and Mem alone on as many.
-            "corrupted_coupled": (Block((800,), (ANSWER,), range(110, 116), 6000, (0.0, 0.1, 0.2, 0.4)),),
             "generalising_coupled": (Block((400, 800, 1600), ALPHAS[1:], range(110, 114), 4000),),
             # Which starts rest in between, and on how many frequencies?
             "mixed_coupled": (Block((480,), (1e-3,), range(110, 115), 6000, before=(200, 300, 400, 600, 1000, 1600)),),
             "memorising_coupled": (
-                Block((80, 160, 320), (ANSWER,), range(110, 116), 16_000),
                 Block((100, 175, 300, 520, 920, 1600), (1e-4, 1e-5, 1e-3), range(110, 114), 16_000),
                 Block((100, 175, 300, 520, 920, 1600), (1e-6,), range(110, 114), 16_000),
             ),
         },
+    ),
+    _laws(
+        "laws-97",
+        "addition mod 97, width 64",
+        replace(SMALL, p=97, dataset_size=1),
+        (6500, 2500),
+        near=(520, 630, 740, 860, 1000),
+        far=(1400, 2100, 3500),
+        alone=(450, 650, 850, 1200),
     ),
     _laws(
         "laws-113",
@@ -200,7 +209,6 @@ LAWS = (
         far=(2600, 4000, 7000),
         alone=(500, 680, 900, 1360),
     ),
-    _digits_at_rest(),
     Setting(
         "laws-113-labels",
         "addition mod 113, width 128, some labels wrong",
