@@ -46,7 +46,7 @@ class Judged(SimpleNamespace):
     def number(self, which: int = 0, column: str = "") -> Mapping[str, Any]:
         """The number of its `which`-th criterion; not measured where there is none."""
         found = self.columns[column or self.decides]
-        absent = {"value": None, "interval": [None, None], "note": found["missing"]}
+        absent = {"criterion": "", "rule": "", "value": None, "interval": [None, None], "note": found["missing"]}
         return found["findings"][which] if found["findings"] else absent
 
     def beside(self, name: str, column: str = "") -> Mapping[str, Any]:

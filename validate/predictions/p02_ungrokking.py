@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 
-from validate.measured import Results
+from validate.measured import REST, Results
 from validate.prediction import Criterion, Measurement, Prediction
 from validate.predictions.shared import (
     at_rest,
@@ -44,7 +44,9 @@ def _measure(results: Results, protocol: str) -> Measurement:
     estimates = {
         WIDTH: estimate([sum(w) / len(w) for w in widths.values()], of_thresholds(found), "runs: a transition each"),
         TOP: estimate(top.groupby("seed").test.mean(), at_rest(top, "accuracy"), f"D′ = {top.dataset_size.max()}"),
-        BOTTOM: estimate(bottom.groupby("seed").test.mean() - chance, at_rest(bottom, "accuracy"),
+        # A run that still falls bounds it from above: one that rises does not.
+        BOTTOM: estimate(bottom.groupby("seed").test.mean() - chance,
+                         at_rest(bottom.assign(rests=bottom.motion <= REST), "accuracy"),
                          f"D′ = {bottom.dataset_size.min()}"),
         TRAIN: estimate(table.groupby("seed").train.min(), at_rest(table, "accuracy")),
     }  # fmt: skip
