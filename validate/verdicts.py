@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from realnet.config import from_dict
 from realnet.records import write_atomically
 from validate.experiments import PROFILES, experiments
 from validate.measured import Results
@@ -95,22 +96,27 @@ def _verdict(v: Verdict) -> dict[str, Any]:
 
 
 def _about(results: Results) -> dict[str, Any]:
-    """What the saved runs say of themselves: how many, and every value of each item of provenance."""
+    """What the saved runs say of themselves: how many are wanted and how many of those are there, and their provenance.
+
+    A profile wants its runs; of other results those that are saved are all that is known to be wanted.
+    """
     states: dict[str, str] = {}
     found: dict[str, set[str]] = {name: set() for name in PROVENANCE}
     for name in results.names:
         ds = results.dataset(name)
         keys, status = ds.key.values.astype(str).ravel(), ds.status.values.astype(str).ravel()
-        states |= {k: s for k, s in zip(keys, status, strict=True) if s != "absent"}
+        # By the name that the run has now: keys of older files go without the number of steps.
+        runs = {key: from_dict(config).name for key, config in json.loads(ds.attrs["configs"]).items()}
+        states |= {runs[k]: s for k, s in zip(keys, status, strict=True) if s != "absent"}
         for item in PROVENANCE:
             found[item] |= set(str(ds.attrs[item]).split(" | ")) if item in ds.attrs else set()
     profile = PROFILES.get(results.folder.name)
-    wanted = [e.name for e in experiments(profile)] if profile else []
-    counts = Counter(states.values())
+    wanted = {e.name: {run.name for run in e.runs} for e in experiments(profile)} if profile else {}
+    names = set().union(*wanted.values()) if profile else set(states)
     return {
         "profile": results.folder.name,
-        "runs": len(states),
-        "finished": counts["finished"],
+        "runs": len(names),
+        "finished": sum(states.get(name) == "finished" for name in names),
         "experiments": results.names,
         "untrained": [name for name in wanted if name not in results],
         "provenance": {item: sorted(values) for item, values in found.items()},

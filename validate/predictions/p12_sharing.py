@@ -18,9 +18,9 @@ from scipy import optimize
 
 import toymodel as tm
 from validate.measured import MissingResult, Results
-from validate.prediction import Basis, Criterion, Estimate, Measurement, Prediction, nothing
-from validate.predictions.p11_quantitative import fitted
-from validate.predictions.shared import apart, at_answer, at_rest, estimate, records
+from validate.prediction import Criterion, Estimate, Measurement, Prediction, nothing
+from validate.predictions.p11_quantitative import fitted, lone
+from validate.predictions.shared import apart, at_answer, at_rest, estimate, records, weaker
 
 __all__ = ["P12", "corrupted_rest", "mixed_efficiency", "sharing_of_sharpness"]
 
@@ -120,7 +120,7 @@ def _measure(results: Results, protocol: str) -> Measurement:
         nus[seed] = _sharpness(runs, numbers.critical_size)
         mu = sharing_of_sharpness(numbers, nus[seed])
         sharp[seed] = math.log(mu) if mu > 0 else math.nan
-    basis = at_rest(table, "norm")
+    basis = weaker(at_rest(table, "norm"), at_rest(pd.concat(lone(results)), "norm"))
     estimates: dict[str, Estimate] = {
         SHARP: estimate([sharp[s] - norms[s] for s in norms], basis, "a seed's own two"),
         LABELS: nothing("nets with corrupted labels are not among these results"),
@@ -137,8 +137,7 @@ def _measure(results: Results, protocol: str) -> Measurement:
         corrupted = corrupted[(corrupted.corrupted > 0) & (corrupted.train >= 0.99)]
         labels = {seed: math.log(_of_labels(numbers, runs)) for seed, runs in corrupted.groupby("seed")}
         own = at_rest(corrupted, "norm")
-        both = Basis(own.runs + basis.runs, own.moving + basis.moving)
-        estimates[LABELS] = apart(pd.Series(labels), pd.Series(norms), both, f"labels: {name}")
+        estimates[LABELS] = apart(pd.Series(labels), pd.Series(norms), weaker(own, basis), f"labels: {name}")
         beside["ln μ from corrupted labels"] = estimate(labels.values(), own)
         columns = ["dataset_size", "corrupted", "seed", "norm", "logit", "test", "train", "norm_rests"]
         tables["corrupted"] = records(corrupted[columns])

@@ -10,7 +10,7 @@ import toymodel as tm
 from validate.matching.laws import circuits, mixtures, settings
 from validate.measured import MissingResult, Results
 from validate.prediction import Criterion, Measurement, Prediction
-from validate.predictions.shared import ANSWER, at_rest, estimate, records
+from validate.predictions.shared import ANSWER, at_rest, estimate, records, weaker
 
 __all__ = ["P18"]
 
@@ -21,7 +21,7 @@ SIGNED = "ln(D_crit from margins / D_crit of lone circuits)"
 def _measure(results: Results, protocol: str) -> Measurement:
     if protocol == "AdamW":
         raise MissingResult("lone circuits under AdamW do not rest at a penalty that is known.")
-    rows, used = [], []
+    rows, of_lone, of_grokked = [], [], []
     for setting in settings(results, "memorising_coupled"):
         decay = ANSWER["coupled"]
         if setting == "laws-43":  # whose networks that ungrok have two other decays
@@ -42,11 +42,12 @@ def _measure(results: Results, protocol: str) -> Measurement:
         rows.append({"setting": setting, "lone": lone.critical_size, "margins": found.critical_size,
                      "low": found.interval[0], "high": found.interval[1], "seeds": found.seeds, "scale": found.scale,
                      "ln_ratio": math.log(found.critical_size / lone.critical_size)})  # fmt: skip
-        used += [nets, grokked[grokked.dataset_size.isin(found.sizes)]]
+        of_lone.append(nets)
+        of_grokked.append(grokked[grokked.dataset_size.isin(found.sizes)])
     table = pd.DataFrame(rows)
     if "ln_ratio" not in table:
         raise MissingResult("lone circuits and networks that have grokked on two sizes; profile standard has them.")
-    runs = at_rest(pd.concat(used, ignore_index=True), "norm")
+    runs = weaker(*(at_rest(pd.concat(nets), "norm") for nets in (of_lone, of_grokked)))
     note = f"settings: {', '.join(table.setting)}"
     return Measurement(
         {OFF: estimate(table.ln_ratio.abs(), runs, note)},

@@ -15,7 +15,7 @@ from validate.statistics.thresholds import bounds, crossing
 
 __all__ = [
     "ANSWER", "LARGE", "MARGIN", "STILL", "accuracy_at", "after_steps", "apart", "at_answer", "at_rest", "bounded", "estimate",
-    "kind_of", "less", "ln_sizes", "of_seed", "of_thresholds", "of_times", "records", "thresholds",
+    "kind_of", "less", "ln_sizes", "of_seed", "of_thresholds", "of_times", "records", "thresholds", "weaker",
 ]  # fmt: skip
 
 MARGIN = math.log(1.15)
@@ -99,6 +99,11 @@ def of_thresholds(*found: pd.DataFrame) -> Basis:
 def of_times(table: pd.DataFrame, time: str) -> Basis:
     """Runs, of which those move in which it has not happened yet."""
     return Basis(len(table), int(table[time].isna().sum()))
+
+
+def weaker(*bases: Basis) -> Basis:
+    """Of what a number made of several things was measured on, that of which the larger share moves."""
+    return max(bases, key=lambda basis: basis.moving / max(basis.runs, 1))
 
 
 def after_steps(*tables: pd.DataFrame) -> Basis:
