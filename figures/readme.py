@@ -3,13 +3,13 @@
 A README has blocks between `<!-- begin: name -->` and `<!-- end: name -->`; each is written by the template
 `templates/name.md`, in which
 
-    study, rival     the saved verdicts of both theories: `study.P3` is a prediction with its fields as attributes,
+    study, rival     the saved verdicts of both theories: `study.P3` is a prediction, its fields are attributes,
                      `study.P3.number()` its first number, `.number(1, "AdamW")`, `.beside(name)`, `.rows(table)`
     bench(name)      a benchmark's saved result
     captions         those of the gallery's figures, in the paper's order
 
-and the filters `words` (value, interval, n, what still moves: as everywhere), `factor` (the same of e^x), `percent`, `table`,
-`between` (median and range), `fill` (lines of prose). What a template names and is not there is an error.
+and the filters `words` (value, interval, n, what still moves: as everywhere), `factor` (the same of e^x), `percent`,
+`table`, `between` (median and range), `fill` (lines of prose). What a template names and is not there is an error.
 """
 
 import json

@@ -125,8 +125,8 @@ def _about(results: Results) -> dict[str, Any]:
 
 def _cost(results: Results) -> dict[str, Any]:
     """Seconds of a core that the runs took, and how many runs, those that others start from included."""
-    runs, parents = 0, {}
-    seconds = 0.0
+    runs, seconds = 0, 0.0
+    parents: dict[str, float] = {}
     for name in results.names:
         ds = results.dataset(name)
         took = ds.wall_time.values.astype(float).ravel()
@@ -144,7 +144,9 @@ def data(verdicts: Sequence[Verdict], results: Results) -> dict[str, Any]:
     judged = [_verdict(v) for v in verdicts]
     beside = {"Published by Omnigrok's authors": published({"predictions": judged})} if _is_rival(judged) else {}
     tables = studies(results) | beside | {"Theory against theory": scorecard(judged)}
-    return dict(plain({"format": FORMAT} | _about(results) | _cost(results) | {"predictions": judged, "tables": tables}))
+    return dict(
+        plain({"format": FORMAT} | _about(results) | _cost(results) | {"predictions": judged, "tables": tables})
+    )
 
 
 def save(path: Path, content: Mapping[str, Any]) -> Path:
