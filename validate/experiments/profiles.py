@@ -1,4 +1,4 @@
-"""The profiles: quick for minutes, standard for the study, paper for the paper's own protocol; the rival theory's, `omnigrok`."""
+"""The profiles: quick (minutes), standard (the study), paper (the paper's own protocol), and the rival theory's, `omnigrok`."""
 
 from __future__ import annotations
 
@@ -406,7 +406,7 @@ PAPER = Profile(
             kinds={
                 # The paper prints neither: ours, smaller ones, PyTorch's, and Adam's usual betas.
                 "scratch": tuple(
-                    replace(START, steps=12_000, seed=seed, **changed)  # type: ignore[arg-type]
+                    replace(START, steps=12_000, seed=seed, **changed)
                     for seed in range(2)
                     for changed in (
                         {},
