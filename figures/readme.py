@@ -1,7 +1,7 @@
 """The READMEs' numbers and pictures, from saved results: `python -m figures readme [--check]`.
 
 A README has blocks between `<!-- begin: name -->` and `<!-- end: name -->`; each is written by the template
-`templates/name.md`, in which
+`templates/<name>.md`, in which
 
     study, rival     the saved verdicts of both theories: `study.P3` is a prediction, its fields are attributes,
                      `study.P3.number()` its first number, `.number(1, "AdamW")`, `.beside(name)`, `.rows(table)`
