@@ -12,39 +12,12 @@ from .paths import HERE, Paths
 # Changes in these change no picture.
 SILENT = {HERE / f"{name}.py" for name in ("__main__", "__init__", "catalogue", "tasks", "paths")}
 # The gallery's order: the paper's figures 1 to 8 and its appendix, then what goes beyond it.
-ORDER = [
-    "hero",
-    "behaviours",
-    "three_ingredients",
-    "phase_efficiency_speed",
-    "efficiency",
-    "ungrokking_toy",
-    "ungrokking",
-    "semi_grokking",
-    "long_run",
-    "staircase",
-    "thresholds_gap",
-    "other_tasks",
-    "circuits_over_time",
-    "quantitative",
-    "sharing",
-    "large_start",
-    "scorecard",
-    "kappa_and_settings",
-    "escape",
-    "times",
-    "grokking_time_weight_decay",
-    "hysteresis_gap_time",
-    "phase_weight_decay_dataset_size",
-    "phase_kappa_dataset_size",
-    "sharpness_kappa",
-    "landscapes",
-    "free_runs",
-    "lu_forecast",
-    "norm_or_scale",
-    "digits",
-    "theories",
-]
+ORDER = """
+hero laws behaviours three_ingredients phase_efficiency_speed efficiency ungrokking_toy ungrokking semi_grokking
+long_run staircase thresholds_gap other_tasks circuits_over_time quantitative sharing large_start scorecard
+kappa_and_settings escape times grokking_time_weight_decay hysteresis_gap_time phase_weight_decay_dataset_size
+phase_kappa_dataset_size sharpness_kappa landscapes free_runs lu_forecast norm_or_scale digits theories
+""".split()
 
 
 def _parse(file: Path) -> ast.Module:
@@ -95,8 +68,10 @@ def needs(paths: Paths, name: str) -> list[Path]:
 
 
 def reads(paths: Paths, name: str) -> list[Path]:
-    """All saved results that the figure reads: DATA, and ALSO, which it shows where they are there."""
-    return needs(paths, name) + [paths.saved(file) for file in _constant(source(paths, name), "ALSO")]
+    """All saved results that the figure reads: DATA, and ALSO, which it shows where they are there; * stands for any."""
+    also = _constant(source(paths, name), "ALSO")
+    found = [sorted(paths.data.glob(file)) if "*" in file else [paths.saved(file)] for file in also]
+    return list(dict.fromkeys(needs(paths, name) + [file for files in found for file in files]))
 
 
 def chosen(paths: Paths, wanted: Iterable[str]) -> list[str]:
