@@ -1,4 +1,4 @@
-"""The profiles: quick (minutes), standard (the study), paper (the paper's own protocol), and the rival theory's, `omnigrok`."""
+"""The profiles: quick (minutes), standard (the study), paper (the paper's own protocol), those of the rival theory."""
 
 from __future__ import annotations
 
