@@ -49,7 +49,7 @@ def plot_trajectory(tr: Any, against: str = "time", ax: Any = None) -> Any:
 
 
 # Paul Tol's "light" scheme.
-PALE = ["#44BB99", "#77AADD", "#EEDD88", "#BBCC33", "#EE8866", "#FFAABB", "#888888", "#E4E4E4", "#FFFFFF"]
+PALE = ["#44BB99", "#77AADD", "#EEDD88", "#BBCC33", "#EE8866", "#FFAABB", "#AAAA00", "#888888", "#E4E4E4", "#FFFFFF"]
 BEHAVIOUR_COLOURS = dict(zip(BEHAVIOURS, PALE, strict=True))
 
 
