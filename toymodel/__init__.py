@@ -11,6 +11,7 @@ from .behaviours import BEHAVIOURS, MEANINGS, Criteria, classify_curves
 from .efficiency import EfficiencyLaw, PowerLaw, TabulatedLaw
 from .equilibrium import SteadyState, critical_dataset_size, mixture_efficiency, sharpness, steady_ratio, steady_state
 from .hysteresis import StabilityLimits, size_thresholds, stability_limits
+from .keywords import Axes, Parameters, complete
 from .model import Circuit, TwoCircuitModel
 from .plot import plot_map
 from .simulate import Trajectory, simulate
@@ -24,6 +25,13 @@ __all__ = [
     "grokking_time", "mixture_efficiency", "plot_map", "sharpness", "simulate", "size_thresholds", "stability_limits",
     "steady_ratio", "steady_state", "sweep", "ungrokking_time",
 ]  # fmt: skip
+
+for _function in (
+    simulate, Trajectory.continue_with, TwoCircuitModel.with_parameters, steady_state, critical_dataset_size, sharpness,
+    steady_ratio, grokking_time, ungrokking_time, size_thresholds, stability_limits,
+):  # fmt: skip
+    complete(_function, Parameters)
+complete(sweep, Axes)
 
 
 def __dir__() -> list[str]:

@@ -204,9 +204,9 @@ def phase_chart(found: Phases, values: Values, across: str, up: str) -> str:
     """The diagram as HTML, with the model under the sliders marked."""
     border = settings.critical_size(values) if across == "dataset_size" else None
     here = (values[across], values[up])
-    title = "Behaviour at the end of the run; a click moves the sliders"
+    title = "Behaviour at the end of the run"
     picture = phase(title, found.x, found.y, found.names, BEHAVIOUR_COLOURS, here, border)
-    return f'<div class="map">{picture}{key(found)}</div>'
+    return f'<div class="map">{picture}{key(found)}<p class="hint">A click moves the sliders there.</p></div>'
 
 
 def clicked(found: Phases, across: str, up: str, place: tuple[float, float]) -> dict[str, float]:

@@ -59,7 +59,7 @@ def overlay(net: Net, run: tm.Trajectory, pace: float) -> list[str]:
     for title, unit, log, curves in CHARTS:
         lines, values = [], []
         for measured, name, colour, word in curves:
-            lines.append(Line(steps, toy[name], colour, dash=DASH))
+            lines.append(Line(steps, toy[name], colour, "" if measured in net.curves else word, DASH))
             values.append(toy[name][seen])
             if measured in net.curves:
                 lines.append(Line(*net.curves[measured], colour, word, width=2.5))

@@ -37,7 +37,7 @@ def matched(net: Net) -> tuple[dict[str, float], list[str]]:
         "dataset_size": size,
         "mem_efficiency": (critical / REFERENCE_SIZE) ** DEFAULTS["exponent"],
     }
-    said = [f"D_crit is not told by one run; here it is {critical:.4g}, by which D ends on the run's side."]
+    said: list[str] = []
     logit = net.end("train_logit")
     grown = net.test[1][0] > 0.5 * (1.0 + net.chance)
     if grown:  # as Gen alone rests
@@ -46,9 +46,8 @@ def matched(net: Net) -> tuple[dict[str, float], list[str]]:
         said.append("It starts as the toy rests on much data.")
     if general and found.t_fit > 0.0 and not grown:
         said.append(_times(values, found.t_gen / found.t_fit))
-        said.append(
-            f"The logit at the end stays the toy's: α sets times and logit at once (measured {logit:.3g} nats)."
-        )
+        measured = f" (measured {logit:.3g} nats)" if logit > 0.0 else ""
+        said.append(f"The logit at the end stays the toy's{measured}: α sets it and the times at once.")
     elif logit > 0.0:
         rests = tm.sweep(settings.model(values), 1.0, progress=False, threads=1, weight_decay=DECAYS)
         ends = np.asarray(rests.limit_gen_logit + rests.limit_mem_logit)
@@ -61,6 +60,7 @@ def matched(net: Net) -> tuple[dict[str, float], list[str]]:
         for name, power in (("gen_efficiency", 1), ("mem_efficiency", 1), ("weight_decay", 2)):
             values[name] *= scale**power
         said.append("The norm at the end is the run's.")
+    said.append(f"D_crit is not told by one run; here it is {critical:.4g}, by which D ends on the run's side.")
     kappa = net.end("homogeneity")
     if math.isfinite(kappa):
         said.append(

@@ -11,7 +11,8 @@ const whole = (el) => {
     word.textContent = text;
   };
   const top = el.querySelector(".headline");
-  const words = top ? [...top.childNodes].map((node) => node.textContent.trim()).filter(Boolean).join(" ") : "";
+  const parts = top ? [...top.childNodes].map((node) => node.textContent.trim()).filter(Boolean) : [];
+  const words = parts.join(parts.length === 2 ? ": " : " ");
   if (words) write(words, 6, 18, words.length > 60 ? 10.5 : 13);
   let y = words ? 28 : 0;
   for (const chart of charts) {
