@@ -22,6 +22,8 @@ from toymodel.parameters import CIRCUIT_PARAMETERS, LAW_PARAMETERS, MODEL_PARAME
 
 STARTED = tm.TwoCircuitModel(tm.Circuit(1.0, 0.1, 1.0), tm.Circuit(0.9, 0.1, 1.0), kappa=2.5)
 
+ROOT = Path(__file__).parent.parent
+
 
 def test_times_know_the_start() -> None:
     head_start = tm.grokking_time(tm.TwoCircuitModel(gen=tm.Circuit(1.0, 0.005, 0.1)))
@@ -347,17 +349,24 @@ def test_what_cannot_be_drawn_is_said(call: Any, said: str) -> None:
     plt.close("all")
 
 
-def test_a_figure_is_shown_once_in_a_notebook_and_again_when_asked_for_later() -> None:
-    display = pytest.importorskip("IPython.display")
-    shown: list[Any] = []
-    figure = tm.simulate(t_end=10.0).plot()
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(display, "display", shown.append)
-        figure._ipython_display_()
-        assert shown == []  # pyplot still has it, and shows it when the cell ends
-        plt.close(figure)
-        figure._ipython_display_()
-    assert [image.data[:4] for image in shown] == [b"\x89PNG"]
+NOTEBOOK = """
+from IPython.core.interactiveshell import InteractiveShell
+InteractiveShell.enable_gui = lambda self, gui: None
+shell = InteractiveShell.instance()
+shell.run_line_magic("matplotlib", "inline")
+from IPython.utils.capture import capture_output
+for cell in ("import toymodel as tm; f = tm.simulate(t_end=10.0).plot(); f", "f", "g = tm.simulate(t_end=10.0).plot(); 1", "2"):
+    with capture_output() as said:
+        shell.run_cell(cell)
+    print(sum("image/png" in output.data for output in said.outputs))
+print(*shell.Completer.complete(line_buffer="tm.simulate(kap", cursor_pos=15)[1])
+"""
+
+
+def test_a_notebook_shows_a_figure_once_and_completes_parameters() -> None:
+    pytest.importorskip("IPython")
+    done = subprocess.run([sys.executable, "-c", NOTEBOOK], capture_output=True, text=True, cwd=ROOT, timeout=120)
+    assert done.stdout.split() == ["1", "1", "1", "0", "kappa="], done.stdout + done.stderr
 
 
 @pytest.mark.parametrize("function", [tm.simulate, tm.sweep, tm.steady_state, tm.Trajectory.continue_with])

@@ -1,6 +1,5 @@
 """Pictures: a trajectory in three panels, and a map of behaviours over two axes of a sweep."""
 
-import io
 from functools import partial
 from typing import Any
 
@@ -14,15 +13,15 @@ COLOURS = {"gen": "#0072B2", "mem": "#D55E00", "train": "#000000", "test": "#009
 
 
 def show_once(fig: Any) -> None:
-    """What a notebook does with a figure at the end of a cell: nothing while pyplot will show it itself."""
+    """How a notebook shows a figure that a function returns: not as the cell's result and as an open figure too."""
     import matplotlib.pyplot as plt
+    from IPython.display import display
 
-    if not plt.fignum_exists(fig.number):
-        from IPython.display import Image, display
-
-        png = io.BytesIO()
-        fig.savefig(png, format="png", bbox_inches="tight")
-        display(Image(png.getvalue()))  # type: ignore[no-untyped-call]
+    del fig._ipython_display_
+    display(fig)  # type: ignore[no-untyped-call]
+    fig._ipython_display_ = partial(show_once, fig)
+    if "inline" in plt.get_backend():
+        plt.close(fig)
 
 
 def plot_trajectory(tr: Any, against: str = "time", ax: Any = None) -> Any:
