@@ -355,10 +355,11 @@ InteractiveShell.enable_gui = lambda self, gui: None
 shell = InteractiveShell.instance()
 shell.run_line_magic("matplotlib", "inline")
 from IPython.utils.capture import capture_output
-for cell in ("import toymodel as tm; f = tm.simulate(t_end=10.0).plot(); f", "f", "g = tm.simulate(t_end=10.0).plot(); 1", "2"):
+for cell in ("import toymodel as tm; run = tm.simulate(t_end=10.0)\\nf = run.plot(); f", "f", "g = run.plot(); 1", "2"):
     with capture_output() as said:
         shell.run_cell(cell)
     print(sum("image/png" in output.data for output in said.outputs))
+shell.Completer.use_jedi = False
 print(*shell.Completer.complete(line_buffer="tm.simulate(kap", cursor_pos=15)[1])
 """
 
