@@ -27,7 +27,6 @@ ORDER = [
     "other_tasks",
     "circuits_over_time",
     "quantitative",
-    "sharing",
     "large_start",
     "scorecard",
     "kappa_and_settings",

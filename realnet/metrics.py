@@ -36,7 +36,8 @@ SPLITS, GROUP = ("train", "unseen", "removed"), ("rows", "exponents", "classes")
 UNITS = {
     "loss": "loss", "accuracy": "1", "logit": "nats", "margin": "output", "norm": "norm", "gradient_norm": "loss/norm",
     "effective_weight_decay": "loss/norm^2", "homogeneity": "1", "gen_logit": "output", "mem_logit": "output",
-    "gen_share": "1", "frequency_share": "1", "embedding_share": "1", "key_frequency_share": "1",
+    "gen_share": "1", "frequency_share": "1", "embedding_share": "1", "key_frequency_share": "1", "shortfall": "output",
+    "frequency_count": "1",
 }  # fmt: skip
 """Unit of each measured name, by its ending: "loss" stands for the unit of the loss, "output" for nats or the target's"""
 KEY_FREQUENCIES = 5
@@ -162,7 +163,7 @@ def _on(device: torch.device, owner: StageData | Group, name: str, make: Callabl
     return kept[name, device]
 
 
-def _light(shot: Snapshot) -> dict[str, Tensor]:
+def _light(shot: Snapshot, full: bool = False) -> dict[str, Tensor]:
     data, device = shot.data, shot.logits.device
 
     def judged_by() -> np.ndarray:
@@ -178,6 +179,10 @@ def _light(shot: Snapshot) -> dict[str, Tensor]:
         rows = _on(device, data, split, lambda split=split: getattr(data, split))  # type: ignore[misc]
         for name, values in zip(("loss", "accuracy", "margin"), by_example, strict=True):
             found[f"{split}_{name}"] = values[rows].mean()
+    if full:
+        # How far never-seen examples fall short of the mean training margin; those beyond it count as 0.
+        unseen = by_example[2][_on(device, data, "unseen", lambda: data.unseen)]
+        found["unseen_shortfall"] = (found["train_margin"] - unseen).clamp(min=0).mean()
     return found
 
 
@@ -187,11 +192,11 @@ def _dot(a: Mapping[str, Tensor], b: Mapping[str, Tensor]) -> Tensor:
 
 def _quantities(shot: Snapshot) -> dict[str, Tensor]:
     slopes = {"slope": _dot(shot.gradients, shot.gradients), "dot": _dot(shot.weights, shot.gradients)}
-    return _light(shot) | _circuits(shot) | slopes
+    return _light(shot, full=True) | _circuits(shot) | slopes
 
 
 def _derived(config: RunConfig, q: int, numbers: Mapping[str, Any]) -> dict[str, Any]:
-    missing = dict.fromkeys(("gen_logit", "mem_logit", "gen_share", "key_frequency_share"), math.nan)
+    missing = dict.fromkeys(("gen_logit", "mem_logit", "gen_share", "key_frequency_share", "frequency_count"), math.nan)
     found: dict[str, Any] = missing | dict(numbers)
     squared, slope, dot = (found.pop(name) for name in ("squared", "slope", "dot"))
     logits = config.loss in ("cross_entropy", "softmax")  # an equivalent logit is one of a cross-entropy
@@ -212,6 +217,8 @@ def _circuits(shot: Snapshot) -> dict[str, Tensor]:
     inside = _on(by_offset.device, data, "inside", lambda: np.flatnonzero(np.isin(group.rows, data.train)))
     residual = (by_offset[inside, 0] - gen[0]).mean()
     found = {"gen_logit": gen[0], "mem_logit": residual, "gen_share": share, "frequency_share": frequencies}
+    # Gen on k frequencies of equal power counts k.
+    found["frequency_count"] = frequencies.sum() ** 2 / (frequencies**2).sum()
     if "embed.W_E" in shot.weights:
         spectrum = embedding_spectrum(shot.weights["embed.W_E"], group)
         found["embedding_share"] = spectrum

@@ -2,7 +2,7 @@
 
 trajectory      four-subweight equations (3.2) by scipy's stiff solvers
 descent         (3.3) written out, in Python floats
-steady_logits   the scalar equation of (8.4) by scipy's brentq
+steady_logits   the equation at rest (4.1) by scipy's brentq
 train_loss ...  (2.1), (2.2), (2.4) in 60 digits by mpmath
 """
 
@@ -18,23 +18,17 @@ mp.mp.dps = 60
 
 
 def slopes(model: tm.TwoCircuitModel) -> FloatArray:
-    """a_i of (3.1), from its definition dR/dW = a W^(r-1), where the penalty is a sum: μ = m."""
+    """a_i of (3.1), from its definition dR/dW = a W^(r-1)."""
     factor = {"half": 0.5, "full": 1.0}[model.penalty]
     m, kappa = model.norm_power, model.kappa
     return np.array([factor * model.weight_decay * m / kappa / c.efficiency**m for c in model.circuits])
 
 
 def push(model: tm.TwoCircuitModel, logits: FloatArray) -> FloatArray:
-    """-g of (3.1), (8.2), from (8.1) and its derivative."""
+    """-g of (3.1)."""
     w = np.maximum(logits, 0.0)
     p = 1.0 / (1.0 + np.exp(np.sum(logits) - np.log(model.num_classes - 1.0)))
-    factor = {"half": 0.5, "full": 1.0}[model.penalty] * model.weight_decay
-    m, mu, kappa = model.norm_power, model.sharing, model.kappa
-    eta = np.array([c.efficiency for c in model.circuits])
-    norm = np.sum((w ** (1.0 / kappa) / eta) ** mu) ** (1.0 / mu)
-    if norm == 0.0:  # (8.3) at the origin, for κ < m
-        return np.full(w.size, p)
-    return p - factor * m / kappa * norm ** (m - mu) * w ** (mu / kappa - 1.0) / eta**mu
+    return p - slopes(model) * w ** (model.norm_power / model.kappa - 1.0)
 
 
 def trajectory(model: tm.TwoCircuitModel, times: FloatArray, method: str = "Radau", rtol: float = 1e-9) -> FloatArray:
@@ -72,10 +66,10 @@ def descent(model: tm.TwoCircuitModel, learning_rate: float, steps: int) -> tupl
 
 
 def steady_logits(model: tm.TwoCircuitModel) -> FloatArray:
-    """(8.4) for κ < μ and κ < m: S by p(S) S = (W·∇R)(S), and its shares by W ∝ η^χ."""
+    """(4.1), (4.4) for κ < m: S by p(S) S = (W·∇R)(S), and its shares by W ∝ η^χ."""
     factor = {"half": 0.5, "full": 1.0}[model.penalty] * model.weight_decay
-    m, mu, kappa = model.norm_power, model.sharing, model.kappa
-    chi = kappa * mu / (mu - kappa)
+    m, kappa = model.norm_power, model.kappa
+    chi = kappa * m / (m - kappa)
     present = np.array([c.learning_speed > 0 or c.initial_logit > 0 for c in model.circuits])
     logs = chi * np.log([c.efficiency for c in model.circuits])[present]
     total = np.logaddexp.reduce(logs)

@@ -27,7 +27,7 @@ LEAST = {
     "learning_rate": 1e-6,
 }
 # At rest: what a parameter is when a test does not draw it.
-OPTIONAL = {"logit_spread": 0.0, "norm_power": 2.0, "sharing": 2.0, "logit_floor": 0.0}
+OPTIONAL = {"logit_spread": 0.0, "norm_power": 2.0, "logit_floor": 0.0}
 
 
 def numbers(row: str, bounds: tuple[float, float] | None = None, zero: bool = True) -> st.SearchStrategy[float]:
@@ -75,13 +75,13 @@ def models(
 ) -> tm.TwoCircuitModel:
     """Models of 2 to `most` circuits that can be simulated from where they start."""
     common = draw(shared(bounds, options))
-    # For κ > m the origin, and for κ > μ W = 0 beside a grown circuit, cannot be left: asking for that is an error (8.3).
-    need = common["kappa"] > min(common["norm_power"], common["sharing"]) if started is None else started
+    # For κ > m a circuit cannot leave W = 0: asking for that is an error (4.3).
+    need = common["kappa"] > common["norm_power"] if started is None else started
     number = draw(st.integers(2, most))
     # A legal efficiency can have a power that no float holds; such a model is refused (test_toymodel_bad_input).
     parts = [draw(circuits(bounds, need)) for _ in range(number)]
     for part in parts:
-        power = max(common["norm_power"], common["sharing"]) * math.log10(part.efficiency)
+        power = common["norm_power"] * math.log10(part.efficiency)
         assume(-280.0 < power < 280.0)
     if number == 2 and most == 2:
         return tm.TwoCircuitModel(gen=parts[0], mem=parts[1], **common)

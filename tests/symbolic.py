@@ -6,7 +6,7 @@ Each function returns expressions, or an expression that must be 0.  Symbols are
 import sympy as sp
 
 u, v, s, lam = sp.symbols("u v s lambda", positive=True)
-kappa, alpha, eta, q, m, mu = sp.symbols("kappa alpha eta q m mu", positive=True)
+kappa, alpha, eta, q, m = sp.symbols("kappa alpha eta q m", positive=True)
 W, S, theta, t = sp.symbols("W S theta t", positive=True)
 
 
@@ -31,24 +31,24 @@ def wrong_probability(total: sp.Expr = S) -> sp.Expr:
 
 
 def norm(logits: tuple[sp.Expr, ...], efficiencies: tuple[sp.Expr, ...]) -> sp.Expr:
-    """(8.1) ‖w‖ = (Σ P^μ)^(1/μ) with P = W^(1/κ)/η."""
-    return sum((w ** (1 / kappa) / e) ** mu for w, e in zip(logits, efficiencies, strict=True)) ** (1 / mu)
+    """(2.3) ‖w‖ = (Σ P^m)^(1/m) with P = W^(1/κ)/η."""
+    return sum((w ** (1 / kappa) / e) ** m for w, e in zip(logits, efficiencies, strict=True)) ** (1 / m)
 
 
 def penalty(logits: tuple[sp.Expr, ...], efficiencies: tuple[sp.Expr, ...], factor: sp.Expr | None = None) -> sp.Expr:
-    """(2.3), (8.1) factor α ‖w‖^m; factor 1/2 ("half") by default."""
+    """(2.3) factor α ‖w‖^m; factor 1/2 ("half") by default."""
     return (sp.Rational(1, 2) if factor is None else factor) * alpha * norm(logits, efficiencies) ** m
 
 
 def pushes(
     logits: tuple[sp.Expr, ...], efficiencies: tuple[sp.Expr, ...], factor: sp.Expr | None = None
 ) -> list[sp.Expr]:
-    """(8.2) dR/dW_i, differentiated."""
+    """(3.1) dR/dW_i, differentiated."""
     return [sp.diff(penalty(logits, efficiencies, factor), w) for w in logits]
 
 
 def gradient(logits: tuple[sp.Symbol, ...], efficiencies: tuple[sp.Symbol, ...]) -> list[sp.Expr]:
-    """(3.1), (8.2) ∂(L + R)/∂W_i."""
+    """(3.1) ∂(L + R)/∂W_i."""
     total = train_loss(sum(logits)) + penalty(logits, efficiencies)
     return [sp.diff(total, w) for w in logits]
 
@@ -88,20 +88,20 @@ def rates(n: int) -> tuple[list[sp.Expr], tuple[sp.Symbol, ...], tuple[sp.Symbol
 
 
 def jacobian(n: int = 3) -> sp.Matrix:
-    """(3.7), (8.6) d(dθ/dt)/dθ, differentiated."""
+    """(3.7) d(dθ/dt)/dθ, differentiated."""
     out, thetas, _, _ = rates(n)
     return sp.Matrix(out).jacobian(sp.Matrix(thetas))
 
 
 def euler(n: int = 3) -> sp.Expr:
-    """(8.4) W·∇R less (m/κ) R: 0."""
+    """(4.1) W·∇R less (m/κ) R: 0."""
     logits, efficiencies = some("W", n), some("eta", n)
     total = sum(w * g for w, g in zip(logits, pushes(logits, efficiencies), strict=True))
     return sp.simplify(total / penalty(logits, efficiencies) - m / kappa)
 
 
-def sharing_exponent() -> sp.Expr:
-    """(4.1), (8.3), theorem D.4 at μ = m: χ = d ln(W_2/W_1) / d ln(η_2/η_1) where the pushes are equal."""
+def ratio_exponent() -> sp.Expr:
+    """(4.1), (4.4), theorem D.4: χ = d ln(W_2/W_1) / d ln(η_2/η_1) where the pushes are equal."""
     x, y = sp.symbols("x y", real=True)  # ln of the ratios of logits and of efficiencies
     logits, efficiencies = some("W", 2), some("eta", 2)
     at = {logits[0]: 1, logits[1]: sp.exp(x), efficiencies[0]: 1, efficiencies[1]: sp.exp(y)}
@@ -111,14 +111,14 @@ def sharing_exponent() -> sp.Expr:
 
 
 def sharpness() -> sp.Expr:
-    """(8.5) ν = -d ln(W_mem/W_gen)/d ln D for η_mem/η_gen = (D/D_crit)^(-β)."""
-    return sp.simplify(sp.Symbol("beta", positive=True) * sharing_exponent())
+    """(5.3) ν = -d ln(W_mem/W_gen)/d ln D for η_mem/η_gen = (D/D_crit)^(-β)."""
+    return sp.simplify(sp.Symbol("beta", positive=True) * ratio_exponent())
 
 
 def second_variation() -> sp.Expr:
-    """(4.2), (8.3) why κ >= μ is winner takes all: ‖w‖^μ of sharing a total S, x S and (1-x) S, twice differentiated in x.
+    """(4.2) why κ >= m is winner takes all: ‖w‖^m of sharing a total S, x S and (1-x) S, twice differentiated in x.
 
-    It has the sign of (μ/κ)(μ/κ - 1): negative for κ > μ, so that a shared state is a maximum of the norm.
+    It has the sign of (m/κ)(m/κ - 1): negative for κ > m, so that a shared state is a maximum of the penalty.
     """
     x = sp.Symbol("x", positive=True)
-    return sp.factor(sp.simplify(sp.diff(norm((x * S, (1 - x) * S), some("eta", 2)) ** mu, x, 2)))
+    return sp.factor(sp.simplify(sp.diff(norm((x * S, (1 - x) * S), some("eta", 2)) ** m, x, 2)))

@@ -106,7 +106,7 @@ def test_every_public_name_says_what_it_is(name: str) -> None:
 
 PUBLIC = """
 BEHAVIOURS Circuit Criteria EfficiencyLaw MEANINGS PowerLaw StabilityLimits State SteadyState TabulatedLaw TimeEstimate
-Trajectory TwoCircuitModel __version__ classify_curves critical_dataset_size grokking_time mixture_efficiency plot_map
+Trajectory TwoCircuitModel __version__ classify_curves critical_dataset_size grokking_time plot_map rest_logit
 sharpness simulate size_thresholds stability_limits steady_ratio steady_state sweep ungrokking_time
 """
 

@@ -362,3 +362,52 @@ def test_regularised_loss_never_increases_above_a_floor_far_above_the_norm_power
     )
     # Here P = W^(1/κ)/η tells logits apart that lie below the default tolerance, so a tighter one is asked for.
     never_rises(tm.simulate(model, 265.08363365900584, rtol=1e-12))
+
+
+# Logits at the 351st default time, t_fit and t_gen, as the first published version had them.
+RECORDED = {
+    1.2: ([5.373644602457059, 3.1206677146318187], 1.790138779132327, 103.13576120099816),
+    1.9: ([0.0017971003277036147, 9.142364322540441], 1.7545282116182395, 576.332448913364),
+}
+
+
+@pytest.mark.parametrize("kappa", RECORDED)
+def test_the_papers_run_is_the_same_to_the_last_digits(kappa: float) -> None:
+    run = tm.simulate(kappa=kappa)
+    logits, t_fit, t_gen = RECORDED[kappa]
+    np.testing.assert_allclose(run.logits[350], logits, rtol=5e-13)
+    assert (run.t_fit, run.t_gen) == pytest.approx((t_fit, t_gen), rel=1e-12)
+
+
+def test_at_the_norm_power_circuits_that_cost_more_than_they_gain_stay_at_zero() -> None:
+    # At κ = m = 1 the push from W = 0 is c = α/(2η), against a gain of 1 - 1/q.
+    network = {"mem": tm.Circuit(17.0, 0.0), "kappa": 1.0, "norm_power": 1.0, "num_classes": 100_000}
+    for cost, grows in ((0.98, True), (1.02, False)):
+        gen = tm.Circuit(0.5 / cost, 1.0)
+        run = tm.simulate(tm.TwoCircuitModel(gen=gen, weight_decay=1.0, **network), 100.0)
+        assert run.status == "reached t_end"
+        assert (run.gen_logit[-1] > 1.0) == grows
+        assert (run.gen_logit[-1] == 0.0) != grows
+        swept = tm.sweep(tm.TwoCircuitModel(gen=gen, **network), 100.0, weight_decay=[1.0])
+        np.testing.assert_allclose(swept.gen_logit.values[0], run.gen_logit[-1], atol=1e-5)
+
+
+def test_lanes_of_a_sweep_leave_the_origin_each_by_its_own_circuits() -> None:
+    model = tm.TwoCircuitModel(tm.Circuit(1.0, 1.0), tm.Circuit(1.0, 0.3), kappa=3.0, norm_power=3.0, weight_decay=0.1)
+    gen, mem = np.geomspace(0.3, 0.5, 11), np.geomspace(0.31, 0.45, 3)
+    swept = tm.sweep(model, 30.0, gen_efficiency=gen, mem_efficiency=mem, progress=False)
+    alone = np.array(
+        [[tm.simulate(model, 30.0, gen_efficiency=g, mem_efficiency=m).logits[-1] for m in mem] for g in gen]
+    )
+    np.testing.assert_allclose(np.stack([swept.gen_logit, swept.mem_logit], -1), alone, rtol=1e-5, atol=1e-8)
+    assert 0 < np.count_nonzero(alone[..., 0] > 1e-6) < alone[..., 0].size
+
+
+def test_a_circuit_held_at_the_origin_takes_no_steps() -> None:
+    gen = [tm.Circuit(1.55765e-05, 21.2806), tm.Circuit(6.29966e-06, 0.0)]
+    model = tm.TwoCircuitModel(
+        gen=gen, mem=tm.Circuit(17.4562, 0.0), kappa=1.0, norm_power=1.0, weight_decay=9.6e-4, num_classes=107_759
+    )
+    run = tm.simulate(model, 1.0)
+    assert (run.status, run.num_steps < 10) == ("reached t_end", True)
+    assert np.all(run.logits == 0.0)

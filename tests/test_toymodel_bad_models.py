@@ -42,8 +42,8 @@ def test_no_steady_state_without_weight_decay() -> None:
         refused(ValueError, "weight_decay > 0", "got 0", lambda call=call: call(tm.TwoCircuitModel(weight_decay=0.0)))
 
 
-def test_the_steady_ratio_needs_sharing() -> None:
-    with pytest.raises(ValueError, match="kappa < sharing"):
+def test_the_steady_ratio_needs_kappa_below_the_norm_power() -> None:
+    with pytest.raises(ValueError, match="kappa < norm_power"):
         tm.steady_ratio(tm.TwoCircuitModel(kappa=2.0))
 
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 import toymodel as tm
 from tests import references
 from toymodel import losses
-from toymodel.kernel import lane, limit
+from toymodel.kernel import lane
 from toymodel.kernel.rows import LEAVE, N_EVENTS
 
 
@@ -40,12 +40,11 @@ def curves(run: tm.Trajectory) -> dict[str, np.ndarray]:
 
 
 @pytest.mark.parametrize("spread", [0.0, 0.3])
-@pytest.mark.parametrize("sharing", [2.0, 5.0])
 @pytest.mark.parametrize("performance", [0.9, 0.6])
-def test_events_are_where_their_curves_cross(spread: float, sharing: float, performance: float) -> None:
+def test_events_are_where_their_curves_cross(spread: float, performance: float) -> None:
     times = np.geomspace(1e-2, 1000.0, 20_001)
     criteria = tm.Criteria(performance=performance, chance_margin=0.11)
-    run = tm.simulate(times=times, logit_spread=spread, sharing=sharing, criteria=criteria)
+    run = tm.simulate(times=times, logit_spread=spread, criteria=criteria)
     leave = float(run.events[LEAVE])
     found = {"fit": run.t_fit, "gen": run.t_gen, "cross": run.t_cross, "leave": leave}
     assert 0.0 < leave < run.t_gen
@@ -54,8 +53,8 @@ def test_events_are_where_their_curves_cross(spread: float, sharing: float, perf
         assert before * (1.0 - 1e-5) <= found[name] <= after * (1.0 + 1e-5), name
 
 
-@pytest.mark.parametrize("changes", [{}, {"kappa": 1.7, "dataset_size": 2000}, {"sharing": 6.0, "kappa": 1.6}])
-def test_events_and_limits_are_found_in_few_evaluations(changes: dict[str, float], monkeypatch: Any) -> None:
+@pytest.mark.parametrize("changes", [{}, {"kappa": 1.7, "dataset_size": 2000}, {"kappa": 1.6}])
+def test_events_are_found_in_few_evaluations(changes: dict[str, float], monkeypatch: Any) -> None:
     calls: dict[str, int] = {}
 
     def counted(module: ModuleType, name: str) -> None:
@@ -68,12 +67,10 @@ def test_events_and_limits_are_found_in_few_evaluations(changes: dict[str, float
         monkeypatch.setattr(module, name, count)
 
     counted(lane, "logits_inside")  # one for each evaluation within a step
-    counted(limit, "log_wrong")  # and one for each of the limit's
     run = tm.simulate(times=[1000.0], **changes)
     happened = np.count_nonzero(run.events[:N_EVENTS] > 0.0)
     # Bisection to 1e-12 takes 40.
     assert 0 < calls["logits_inside"] <= 12 * (happened + 1)
-    assert 0 < calls["log_wrong"] <= 10
 
 
 @pytest.mark.parametrize("spread", [0.0, 0.3])
@@ -96,13 +93,12 @@ def test_events_of_descent_are_the_first_step_of_their_curves(spread: float) -> 
     assert lost.t_lost == rate
 
 
-@given(st.floats(0.5, 1.9), st.floats(1e-3, 1e-1), st.sampled_from([2.0, 6.0]))
+@given(st.floats(0.5, 1.9), st.floats(1e-3, 1e-1))
 @settings(max_examples=15)
-def test_samples_within_steps_are_as_good_as_the_steps(kappa: float, decay: float, sharing: float) -> None:
+def test_samples_within_steps_are_as_good_as_the_steps(kappa: float, decay: float) -> None:
     times = np.geomspace(1e-3, 900.0, 400)
     loose, tight = (
-        tm.simulate(kappa=kappa, weight_decay=decay, sharing=sharing, times=times, rtol=rtol).logits
-        for rtol in (1e-7, 1e-11)
+        tm.simulate(kappa=kappa, weight_decay=decay, times=times, rtol=rtol).logits for rtol in (1e-7, 1e-11)
     )
     assert np.abs(np.log1p(loose) - np.log1p(tight)).max() < 1e-5
 

@@ -34,7 +34,7 @@ def test_equations_that_the_code_cites_are_there() -> None:
 
 
 @pytest.mark.parametrize(
-    "name", sorted(set(re.findall(r"`((?:flow|losses|engine|equilibrium|kernel)\.[a-z_.]+)`", README)))
+    "name", sorted(set(re.findall(r"`((?:flow|losses|engine|equilibrium|rest|kernel)\.[a-z_.]+)`", README)))
 )
 def test_functions_that_it_names_exist(name: str) -> None:
     module, function = name.rsplit(".", 1)

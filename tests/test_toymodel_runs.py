@@ -261,7 +261,7 @@ def test_parameters_go_wherever_a_model_goes() -> None:
 @pytest.mark.parametrize(
     ("name", "meant"),
     [("wd", "weight_decay"), ("alpha", "weight_decay"), ("D", "dataset_size"), ("q", "num_classes"), ("methd", "method"),
-     ("mu", "sharing"), ("μ", "sharing"), ("lr", "learning_rate"), ("thredas", "threads")],
+     ("lr", "learning_rate"), ("thredas", "threads")],
 )  # fmt: skip
 def test_other_peoples_names_get_a_hint(name: str, meant: str) -> None:
     call: Any = tm.sweep if meant == "threads" else tm.simulate
@@ -373,7 +373,7 @@ def test_a_notebook_shows_a_figure_once_and_completes_parameters() -> None:
 @pytest.mark.parametrize("function", [tm.simulate, tm.sweep, tm.steady_state, tm.Trajectory.continue_with])
 def test_every_parameter_is_in_the_signature(function: Any) -> None:
     """What notebooks complete, and `help` shows."""
-    known = {*tm.TwoCircuitModel().parameters(), "law"} - {"sharing"}
+    known = {*tm.TwoCircuitModel().parameters(), "law"}
     signature = inspect.signature(function)
     assert known <= set(signature.parameters)
     assert "kappa=<the model's>" in str(signature)

@@ -9,21 +9,24 @@ from typing import Any
 
 from .behaviours import BEHAVIOURS, MEANINGS, Criteria, classify_curves
 from .efficiency import EfficiencyLaw, PowerLaw, TabulatedLaw
-from .equilibrium import SteadyState, critical_dataset_size, mixture_efficiency, sharpness, steady_ratio, steady_state
+from .equilibrium import SteadyState, critical_dataset_size, sharpness, steady_ratio, steady_state
+from .fit import CircuitFit, MarginFit, critical_size_from_margins, fit_circuits
 from .hysteresis import StabilityLimits, size_thresholds, stability_limits
 from .keywords import Axes, Parameters, complete
 from .model import Circuit, TwoCircuitModel
 from .plot import plot_map
+from .rest import rest_logit
 from .simulate import Trajectory, simulate
 from .state import State
 from .sweep import sweep
 from .times import TimeEstimate, grokking_time, ungrokking_time
 
 __all__ = [
-    "BEHAVIOURS", "MEANINGS", "Circuit", "Criteria", "EfficiencyLaw", "PowerLaw", "StabilityLimits", "State", "SteadyState",
-    "TabulatedLaw", "TimeEstimate", "Trajectory", "TwoCircuitModel", "classify_curves", "critical_dataset_size",
-    "grokking_time", "mixture_efficiency", "plot_map", "sharpness", "simulate", "size_thresholds", "stability_limits",
-    "steady_ratio", "steady_state", "sweep", "ungrokking_time",
+    "BEHAVIOURS", "MEANINGS", "Circuit", "CircuitFit", "Criteria", "EfficiencyLaw", "MarginFit", "PowerLaw",
+    "StabilityLimits", "State", "SteadyState", "TabulatedLaw", "TimeEstimate", "Trajectory", "TwoCircuitModel",
+    "classify_curves", "critical_dataset_size", "critical_size_from_margins", "fit_circuits", "grokking_time",
+    "plot_map", "rest_logit", "sharpness", "simulate", "size_thresholds", "stability_limits", "steady_ratio",
+    "steady_state", "sweep", "ungrokking_time",
 ]  # fmt: skip
 
 for _function in (

@@ -1,4 +1,4 @@
-"""The dynamics and the penalty as pure functions: README 3 and 8.  Arrays are (..., n), one entry a circuit.
+"""The dynamics and the penalty as pure functions: README 2 and 3.  Arrays are (..., n), one entry a circuit.
 
 These are the definitions; `kernel` holds their forms for the hot loops, and the tests hold the two together.
 """
@@ -24,31 +24,32 @@ def norm_from_logit(logits: FloatArray, efficiencies: FloatArray, kappa: Numbers
     return np.asarray(logits ** (1.0 / last(kappa)) / efficiencies)
 
 
-def network_norm(norms: FloatArray, sharing: Numbers) -> FloatArray:
-    """(8.1) ‖w‖ = (Σ P^μ)^(1/μ) of norms (..., n), the largest taken out so that no power overflows."""
+def network_norm(norms: FloatArray, norm_power: Numbers) -> FloatArray:
+    """(2.3) ‖w‖ = (Σ P^m)^(1/m) of norms (..., n), the largest taken out so that no power overflows."""
     top = norms.max(axis=-1, keepdims=True)
     shares = np.divide(norms, top, out=np.zeros_like(norms), where=top > 0.0)
-    return np.asarray(top[..., 0] * np.sum(shares ** last(sharing), axis=-1) ** (1.0 / np.asarray(sharing, float)))
+    return np.asarray(
+        top[..., 0] * np.sum(shares ** last(norm_power), axis=-1) ** (1.0 / np.asarray(norm_power, float))
+    )
 
 
-def log_scale(
+def penalty_scale(
     kappa: Numbers, weight_decay: Numbers, penalty: str | npt.NDArray[Any], norm_power: Numbers
 ) -> FloatArray:
-    """(8.2) ln of the penalty's factor, α/κ at m = 2 for "half", twice that for "full"; -inf without weight decay."""
+    """(3.1) α m / (2 κ) for "half", twice that for "full": the a_i of efficiency 1."""
+    return np.asarray(penalty_factor(penalty) * np.asarray(weight_decay, float) * norm_power / kappa)
+
+
+def log_slopes(efficiencies: FloatArray, scale: FloatArray, norm_power: Numbers) -> FloatArray:
+    """(3.1) ln a_i (..., n) with a_i = scale / η_i^m; -inf without weight decay."""
     with np.errstate(divide="ignore"):
-        return np.asarray(np.log(penalty_factor(penalty) * np.asarray(weight_decay, float) * norm_power / kappa))
+        return np.asarray(last(np.log(scale)) - last(norm_power) * np.log(efficiencies))
 
 
-def log_pushes(logits: FloatArray, log_slopes: FloatArray, r: Numbers, bend: Numbers, scale: Numbers) -> FloatArray:
-    """(8.2) ln of dR/dW_i = a_i W_i^(r-1) ‖w‖^(m-μ), with r = μ/κ; ln a_i = log_slopes = scale - μ ln η_i, bend = m/μ - 1.
-
-    At W = 0 the push is 0 for r > 1, a ‖w‖^(m-μ) for r = 1 and infinite for r < 1.
-    """
-    with np.errstate(divide="ignore", invalid="ignore"):
-        log_w = np.log(logits)
-        norm = np.logaddexp.reduce(np.where(logits > 0.0, log_slopes + last(r) * log_w, -np.inf), axis=-1)
-        own = np.where(last(r) == 1.0, 0.0, (last(r) - 1.0) * log_w)
-        return np.asarray(log_slopes + own + last(np.where(np.asarray(bend) == 0.0, 0.0, bend * (norm - scale))))
+def pushes(logits: FloatArray, slopes: FloatArray, r: Numbers) -> FloatArray:
+    """(3.1) dR/dW_i = a_i W_i^(r-1), r = m/κ.  At W = 0 it is 0 for r > 1, a for r = 1 and infinite for r < 1."""
+    with np.errstate(divide="ignore", over="ignore", under="ignore", invalid="ignore"):  # absent circuits have a = inf
+        return np.asarray(slopes * logits ** (last(r) - 1.0))
 
 
 def subweights(logits: FloatArray, invariants: FloatArray) -> tuple[FloatArray, FloatArray]:
@@ -77,21 +78,17 @@ def logit_from_mirror(theta: Numbers, invariants: Numbers) -> FloatArray:
 
 
 def hessian(
-    logits: FloatArray, invariants: FloatArray, log_slopes: FloatArray, r: Numbers, bend: Numbers, scale: Numbers,
-    num_classes: Numbers,
-) -> FloatArray:  # fmt: skip
-    """(3.7), (8.6) minus the Jacobian of dθ/dt, made symmetric: (..., n, n) of diagonal plus rank two.
+    logits: FloatArray, invariants: FloatArray, slopes: FloatArray, r: Numbers, num_classes: Numbers
+) -> FloatArray:
+    """(3.7) minus the Jacobian of dθ/dt, made symmetric: (..., n, n) of diagonal plus rank one.
 
     At an equilibrium its eigenvalues are the non-zero curvatures of L + R in the subweights.  A circuit at W = 0 has none.
     """
     live = logits > 0.0
-    push = np.exp(np.where(live, log_pushes(logits, log_slopes, r, bend, scale), -np.inf))
+    push = np.where(live, pushes(logits, slopes, r), 0.0)
     w = np.where(live, mobility(logits, invariants), 0.0)
     p = wrong_probability(logits.sum(axis=-1), num_classes)
     diagonal = (last(r) - 1.0) * push * w / np.where(live, logits, 1.0)
-    total = np.sum(push * logits, axis=-1)
-    root, pull = np.sqrt(w), push * np.sqrt(w)
-    sigma = np.asarray(r) * np.asarray(bend) / np.where(total > 0.0, total, 1.0)
-    first = (p * (1.0 - p))[..., None, None] * root[..., :, None] * root[..., None, :]
-    second = np.asarray(sigma)[..., None, None] * pull[..., :, None] * pull[..., None, :]
-    return np.asarray(diagonal[..., :, None] * np.eye(logits.shape[-1]) + first + second)
+    root = np.sqrt(w)
+    rank_one = (p * (1.0 - p))[..., None, None] * root[..., :, None] * root[..., None, :]
+    return np.asarray(diagonal[..., :, None] * np.eye(logits.shape[-1]) + rank_one)

@@ -1,10 +1,9 @@
-"""Two thresholds in data set size, from scratch and ungrokking, and the gap between them: README (4.3), (6.3), (8.3).
+"""Two thresholds in data set size, from scratch and ungrokking, and the gap between them: README (4.3), (6.3).
 
 From scratch a network ends with Gen in the lead above one size, and one that has grokked keeps it above another.  A floor ε
 on the logits (`logit_floor`) is the standing seed from which a lost circuit can return.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -12,8 +11,8 @@ import numpy as np
 import numpy.typing as npt
 
 from .behaviours import Criteria
-from .equilibrium import critical_dataset_size, pure_or_mixed, steady_state
-from .integration.problem import pack
+from .equilibrium import critical_dataset_size, steady_state
+from .integration.problem import Problem, pack
 from .losses import wrong_probability
 from .model import TwoCircuitModel, as_model
 from .parameters import TABLE, FloatArray, check, check_axis
@@ -51,44 +50,48 @@ def _two(model: TwoCircuitModel | None, parameters: dict[str, Any]) -> TwoCircui
 
 
 def stability_limits(model: TwoCircuitModel | None = None, **parameters: Any) -> StabilityLimits:
-    """Where each pure state loses stability: there the other's push at the floor is p(S), (3.9).
+    """Where each pure state loses stability: there the other's push at the floor, a ε^(r-1), is p(S), (3.9).
 
-    ValueError without a floor, where a lost circuit can never return (κ > μ) or is never lost (κ < μ).
+    ValueError without a floor, where a lost circuit can never return (κ > m) or is never lost (κ < m).
     """
     model = _two(model, parameters)
-    if model.logit_floor == 0.0:
+    floor, q = model.logit_floor, model.num_classes
+    if floor == 0.0:
         raise ValueError(
             "stability limits need logit_floor > 0, got 0: without a seed to return from, pure states are stable for every "
-            "size if kappa > sharing, and do not exist if kappa < sharing. Try logit_floor=0.01."
+            "size if kappa > norm_power, and do not exist if kappa < norm_power. Try logit_floor=0.01."
         )
-
-    def excess(leader: int) -> Callable[[float], float]:
-        """ln of the other's push at its floor over p, in the leader's pure state, against ln η_mem."""
-
-        def at(log_efficiency: float) -> float:
-            values = {"mem_efficiency": np.exp([log_efficiency])}
-            problem = pack(model, values, 1, None, Criteria())
-            found = pure_or_mixed(problem, np.array([leader]))
-            if not found:
-                return -1e3
-            pure = max(found, key=lambda x: float(x[leader]))
-            push = problem.log_pushes(pure[None])[0, 1 - leader]
-            return float(push - np.log(wrong_probability(pure.sum(), model.num_classes)))
-
-        return at
-
-    return StabilityLimits(_size_at(model, excess(0)), _size_at(model, excess(1)))
+    problem = pack(model, {}, 1, None, Criteria())
+    r = float(problem.r[0])
+    # Gen's state does not know of η_mem: Mem is on its floor.
+    gen_alone = problem.at_rest(np.array([[True, False]])).sum()
+    below = np.log(wrong_probability(gen_alone, q)) - (r - 1.0) * np.log(floor)
+    # Mem's state has the total at which p is Gen's push; for κ > m it may fold before.
+    log_p = float(problem.log_slope[0, 0] + (r - 1.0) * np.log(floor))
+    mem = np.log(q - 1.0) + np.log(np.expm1(-log_p)) - floor if log_p < 0.0 else 0.0
+    if r < 1.0:
+        mem = max(mem, _fold(r, floor, q))
+    above = np.log(wrong_probability(mem + floor, q)) - (r - 1.0) * np.log(mem) if mem > floor else np.nan
+    return StabilityLimits(_size_at(model, problem, float(below)), _size_at(model, problem, float(above)))
 
 
-def _size_at(model: TwoCircuitModel, excess: Callable[[float], float]) -> float:
-    """Data set size at which `excess` of ln η_mem is 0; inf where it is nowhere."""
+def _fold(r: float, floor: float, num_classes: int) -> float:
+    """(4.3) the logit at which the two roots of a circuit beside a floor meet: (1 - p) W = 1 - r."""
     from scipy.optimize import brentq
 
-    low, high = np.log(TABLE["efficiency"].low), np.log(TABLE["efficiency"].high)
-    if excess(low) * excess(high) > 0.0:
+    def excess(logit: float) -> float:
+        return float((1.0 - wrong_probability(logit + floor, num_classes)) * logit - (1.0 - r))
+
+    return float(brentq(excess, 1.0 - r, np.log(num_classes) + 50.0))
+
+
+def _size_at(model: TwoCircuitModel, problem: Problem, log_slope: float) -> float:
+    """Data set size at which Mem's ln a of (3.1) is `log_slope`; inf where no legal efficiency has it."""
+    gen, slope = model.efficiencies[0], problem.log_slope[0, 0]
+    efficiency = gen * np.exp((slope - log_slope) / model.norm_power)
+    if not TABLE["efficiency"].legal(np.asarray(efficiency)):
         return float("inf")
-    ratio = np.exp(brentq(excess, low, high, xtol=1e-13)) / float(model.efficiencies[0])
-    return float(model.law.dataset_size(ratio))
+    return float(model.law.dataset_size(efficiency / gen))
 
 
 def size_thresholds(

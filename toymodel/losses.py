@@ -42,14 +42,14 @@ def wrong_probability(total_logit: Numbers, num_classes: Numbers) -> FloatArray:
 
 
 def penalty_factor(penalty: str | npt.NDArray[Any]) -> FloatArray:
-    """(2.3) R = factor α ‖w‖^m: 1/2 for "half" (the paper's appendix D), 1 for "full" (its appendix C as displayed)."""
+    """(2.3) R = factor α Σ P^m: 1/2 for "half" (the paper's appendix D), 1 for "full" (its appendix C as displayed)."""
     return np.where(np.asarray(penalty) == "half", 0.5, 1.0)
 
 
 def regularisation(
     norm: Numbers, weight_decay: Numbers, penalty: str | npt.NDArray[Any] = "half", norm_power: Numbers = 2.0
 ) -> FloatArray:
-    """(2.3), (8.1) R = (α/2) ‖w‖^m ("half") or α ‖w‖^m ("full"), of the network's norm."""
+    """(2.3) R = (α/2) ‖w‖^m ("half") or α ‖w‖^m ("full"), of the network's norm, ‖w‖^m = Σ P^m."""
     return np.asarray(penalty_factor(penalty) * weight_decay * np.asarray(norm, float) ** norm_power)
 
 

@@ -1,4 +1,4 @@
-"""Circuits and the model made of them: README 1, 2, 5 and 8.  Per-circuit arrays have shape (n,), generalising first."""
+"""Circuits and the model made of them: README 1, 2 and 5.  Per-circuit arrays have shape (n,), generalising first."""
 
 import dataclasses
 from dataclasses import KW_ONLY, dataclass
@@ -7,10 +7,18 @@ from typing import Any, Self
 import numpy as np
 
 from .efficiency import EfficiencyLaw, PowerLaw
-from .parameters import CIRCUIT_PARAMETERS, LAW_PARAMETERS, MODEL_PARAMETERS, FloatArray, check, explain, unknown
+from .parameters import (
+    CIRCUIT_PARAMETERS,
+    LAW_PARAMETERS,
+    MODEL_PARAMETERS,
+    PENALTIES,
+    FloatArray,
+    check,
+    explain,
+    unknown,
+)
 from .results.display import Rows, Shown
 
-PENALTIES = ("half", "full")
 BY_LAW = ("dataset_size", "critical_size", "exponent")
 
 
@@ -36,14 +44,13 @@ class Circuit:
 
 @dataclass(frozen=True)
 class TwoCircuitModel(Shown):
-    """Circuits of two kinds, one or several of each (paper section 3; defaults of appendix C; README 1 and 8).
+    """Circuits of two kinds, one or several of each (paper section 3; defaults of appendix C; README 1).
 
     gen, mem       the generalising and the memorising circuit, or a sequence of them: the former add up on the right
                    label, the latter on one shared wrong label
-    penalty        "half": (α/2) ‖w‖^m; "full": α ‖w‖^m (2.3)
+    penalty        "half": (α/2) Σ P^m; "full": α Σ P^m (2.3)
     law            efficiency law that data set sizes refer to (5.1)
-    others         as `help(toymodel.simulate)` lists them.  sharing is μ in ‖w‖^μ = Σ P^μ (8.1): 2 is the paper's, with
-                   orthogonal parameters; more means more shared.  Its theorem D.4, with Σ P^m, is sharing = norm_power
+    others         as `help(toymodel.simulate)` lists them
 
     One rule for data set sizes.  A model's D is the size at which its law gives its efficiencies.  `with_parameters`, and
     so every function that takes parameters, keeps D: whoever changes the law or a generalising efficiency moves the
@@ -60,7 +67,6 @@ class TwoCircuitModel(Shown):
     num_classes: int = 113
     penalty: str = "half"
     logit_spread: float = 0.0
-    sharing: float = 2.0
     norm_power: float = 2.0
     logit_floor: float = 0.0
     law: EfficiencyLaw = PowerLaw()
@@ -227,12 +233,12 @@ class TwoCircuitModel(Shown):
         for label, circuit in zip(self.labels, self.circuits, strict=True):
             parts = [f"{row.symbol} = {getattr(circuit, row.name):.6g}" for row in CIRCUIT_PARAMETERS]
             rows.append((label, ", ".join(parts if circuit.initial_logit else parts[:-1])))
-        quiet = {"logit_spread": 0.0, "sharing": 2.0, "norm_power": 2.0, "logit_floor": 0.0}
+        quiet = {"logit_spread": 0.0, "norm_power": 2.0, "logit_floor": 0.0}
         for row in MODEL_PARAMETERS:
             value = getattr(self, row.name)
             if quiet.get(row.name) != value:
                 rows.append((row.name, f"{row.symbol} = {value:.6g}"))
-        rows.append(("penalty", {"half": "(α/2) ‖w‖^m", "full": "α ‖w‖^m"}[self.penalty]))
+        rows.append(("penalty", {"half": "(α/2) Σ P^m", "full": "α Σ P^m"}[self.penalty]))
         size = self.dataset_size
         if np.isfinite(size):
             rows.append(("dataset_size", f"D = {size:.6g}, by {self.law!r}"))
@@ -243,7 +249,7 @@ HELP = f"""{explain(CIRCUIT_PARAMETERS, "gen_")}
     mem_...              the same of the memorising circuit; gen1_..., gen2_... where there are several.  The data set size
                          stays as it is, so that gen_efficiency moves Mem's too, by the law; mem_efficiency moves Mem's alone
 {explain(MODEL_PARAMETERS)}
-    penalty              "half": (α/2) ‖w‖^m, "full": α ‖w‖^m
+    penalty              "half": (α/2) Σ P^m, "full": α Σ P^m
 {explain(LAW_PARAMETERS)}
     law                  a PowerLaw or TabulatedLaw"""
 

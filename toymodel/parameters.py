@@ -52,8 +52,7 @@ MODEL_PARAMETERS = (
     Parameter("weight_decay", "α", "1/norm^m", "coefficient of the penalty", 0, 1e6),
     Parameter("num_classes", "q", "1", "number of output classes", 2, 1e9, whole=True),
     Parameter("logit_spread", "σ", "1", "coefficient of variation of a logit over inputs", 0, 10),
-    Parameter("sharing", "μ", "1", "how circuits share norm: ‖w‖^μ = Σ P^μ", 0.05, 100),
-    Parameter("norm_power", "m", "1", "power of the norm in the penalty", 0.05, 50),
+    Parameter("norm_power", "m", "1", "power of the norms in the penalty, Σ P^m", 0.05, 50),
     Parameter("logit_floor", "ε", "nats", "least logit that a circuit keeps", 0, 1),
 )
 LAW_PARAMETERS = (
@@ -73,6 +72,7 @@ RUN_PARAMETERS = (
     Parameter("seed", "", "1", "seed of the noise", 0, 2**53, whole=True),
     Parameter("threads", "", "1", "threads that share a sweep", 1, 4096, whole=True),
 )
+PENALTIES = ("half", "full")
 # What a run can have besides its model, each also an axis of a sweep.
 RUN_AXES = ("t_end", "learning_rate", "noise", "seed")
 AXES = {p.name for p in (*MODEL_PARAMETERS, *LAW_PARAMETERS)} | set(RUN_AXES)
@@ -157,7 +157,7 @@ def check_axis(row: str, values: Any, name: str | None = None) -> FloatArray:
 
 # What others write for a name; symbols are in the table.
 ALIASES = {
-    "wd": "weight_decay", "lr": "learning_rate", "alpha": "weight_decay", "lambda": "learning_rate", "mu": "sharing",
+    "wd": "weight_decay", "lr": "learning_rate", "alpha": "weight_decay", "lambda": "learning_rate",
     "beta": "exponent", "sigma": "logit_spread", "epsilon": "logit_floor", "d_crit": "critical_size", "k": "kappa",
 } | {p.symbol.lower(): p.name for p in (*MODEL_PARAMETERS, *LAW_PARAMETERS, RUN_PARAMETERS[1])}  # fmt: skip
 

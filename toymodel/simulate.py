@@ -50,7 +50,7 @@ class Trajectory(Readings, Shown):
     model            what was trained; after `continue_with`, what was trained last
     time (k,)        flow time; `step` is the same in gradient steps
     logits (k, n)    W, nats; gen_logit and mem_logit (k,) add them up by kind
-    norms (k, n)     P of each circuit; norm (k,) is the network's ‖w‖ (8.1), gen_norm and mem_norm (k,) are by kind
+    norms (k, n)     P of each circuit; norm (k,) is the network's ‖w‖ (2.3), gen_norm and mem_norm (k,) are by kind
     train_loss, test_loss (k,), nats; train_accuracy, test_accuracy (k,); regularised_loss (k,) L + R
     t_fit, t_gen, t_cross, t_lost   flow times of events, None if what they are about does not hold at the end
     behaviour        a word of the vocabulary (toymodel.BEHAVIOURS); `meaning` explains it
@@ -234,7 +234,7 @@ def simulate(
         model       a TwoCircuitModel; default TwoCircuitModel(), the paper's values
         t_end       flow time at which to stop (learning rate × steps); default 1000
         method      "flow": gradient flow, error-controlled; "descent": the paper's gradient descent
-        parameters  any parameter of the model, for this run only: kappa=1.5, sharing=4, dataset_size=400 (listed below)
+        parameters  any parameter of the model, for this run only: kappa=1.5, dataset_size=400 (listed below)
 
     Other arguments
         learning_rate   λ: the step of descent, and what turns flow time into `Trajectory.step`
@@ -247,7 +247,7 @@ def simulate(
         compiled        with the kernel that `sweep` uses: seconds to load, once, then much quicker, and the same to within
                         rounding; default: only for a long descent
 
-    Raises ValueError or TypeError for an argument out of range, for a circuit that could never leave W = 0 (README 8.3), and
+    Raises ValueError or TypeError for an argument out of range, for a circuit that could never leave W = 0 (README 4.3), and
     for a learning rate at which descent cannot settle (the message states the bound).  A t_end that is too short is no
     error: the behaviour is then "unfinished".
 

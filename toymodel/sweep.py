@@ -14,8 +14,8 @@ from .integration.engine import LANES, RTOL, Solution, solve_descent, solve_flow
 from .integration.problem import Problem, event_times, pack
 from .kernel.rows import COUNT, DONE, STATUS
 from .keywords import Axes
-from .model import HELP, PENALTIES, TwoCircuitModel, as_model
-from .parameters import RUN_AXES, TABLE, FloatArray, check, check_axis, unknown
+from .model import HELP, TwoCircuitModel, as_model
+from .parameters import PENALTIES, RUN_AXES, TABLE, FloatArray, check, check_axis, unknown
 from .results.export import describe, provenance
 from .results.readings import Readings
 from .simulate import METHODS, number_of_steps, refuse_noise, save_times

@@ -14,8 +14,7 @@ import numpy as np
 
 from . import flow
 from .behaviours import Criteria
-from .equilibrium import critical_dataset_size, pure_or_mixed, steady_state
-from .integration.engine import follow_to_limit
+from .equilibrium import critical_dataset_size, steady_state
 from .integration.problem import Problem, pack
 from .losses import wrong_probability
 from .model import TwoCircuitModel, as_model
@@ -30,7 +29,7 @@ NEVER = float("nan")
 class TimeEstimate(Shown):
     """Flow time until the rival circuit takes the lead for good; nan: never, or no estimate.
 
-    closed_form     (6.1) (θ(W_cross) - θ(start)) / p*; for κ < μ only
+    closed_form     (6.1) (θ(W_cross) - θ(start)) / p*; for κ < m only
     adiabatic       the integral along the slow path; nan where there is none
     simulated       by `simulate`; nan if the lead does not change
     plateau_logit, plateau_rate   W* and p*
@@ -55,14 +54,9 @@ class TimeEstimate(Shown):
 
 
 def plateau(model: TwoCircuitModel, circuit: int) -> tuple[float, float]:
-    """(W*, p*) with only one circuit grown: p(W*) = push; (nan, nan) where it could not stay grown."""
-    alone = pack(model, {}, 1, None, Criteria()).alone(circuit)
-    if model.kappa < min(model.norm_power, model.sharing):
-        logit = float(follow_to_limit(alone)[0, circuit])
-    else:
-        # Of two the higher is stable (8.3).
-        found = pure_or_mixed(alone, np.array([circuit]))
-        logit = max((float(x[circuit]) for x in found), default=NEVER)
+    """(W*, p*) with only one circuit off its floor: p(W*) = push; (nan, nan) where it could not stay grown."""
+    problem = pack(model, {}, 1, None, Criteria())
+    logit = float(problem.at_rest(np.arange(len(model.circuits))[None] == circuit)[0, circuit])
     return logit, float(wrong_probability(logit, model.num_classes))
 
 
@@ -71,14 +65,13 @@ def adiabatic_time(problem: Problem, pair: list[int], top: float, seed: float) -
 
     top is the first's plateau.  nan if the path does not get there.
     """
-    s, log_slope = problem.invariant[0, pair], problem.log_slope[0, pair]
-    r, bend, scale = problem.r[0], problem.bend[0], problem.scale[0]
+    s, slope, r = problem.invariant[0, pair], problem.slope[0, pair], problem.r[0]
 
     def excess(lead: FloatArray, follow: FloatArray) -> tuple[FloatArray, FloatArray]:
         """p(S) less the weighted mean of the pushes, and the rival's rate."""
         both = np.stack([lead, follow], axis=-1)
         w = flow.mobility(both, s)
-        push = np.exp(flow.log_pushes(both, log_slope, r, bend, scale))
+        push = flow.pushes(both, slope, r)
         mean = np.sum(w * push, axis=-1) / np.sum(w, axis=-1)
         return wrong_probability(lead + follow, problem.num_classes[0]) - mean, mean - push[..., 1]
 
@@ -105,7 +98,7 @@ def _estimate(
     theta = flow.mirror(logits, s)
     head_start = logits[rival] > logits[leader]
     closed = slow = NEVER
-    if model.kappa < model.sharing and rate > 0.0:
+    if model.kappa < model.norm_power and rate > 0.0:
         closed = float(max(flow.mirror(0.5 * level, s[rival]) - theta[rival], 0.0) / rate)
     if rate > 0.0:
         # While the leader learns, the penalties are small and all mirror coordinates climb together, at nearly 1.
@@ -114,7 +107,7 @@ def _estimate(
     guess = max(np.nan_to_num(closed), np.nan_to_num(slow), 100.0 / rate if rate > 0.0 else 0.0, 1000.0)
     run = simulate(model, 10.0 * guess if t_end is None else t_end, start=None if start is None else start.tolist())
     simulated = getattr(run, event)
-    # For κ < μ the end decides; otherwise the race does, and only the run tells.
+    # For κ < m the end decides; otherwise the race does, and only the run tells.
     end = steady_state(model, None if start is None else start.tolist()) if model.weight_decay > 0.0 else run
     ahead = np.sign(np.sum(end.gen_logit) - np.sum(end.mem_logit)) * (1 if event == "t_cross" else -1)
     if ahead <= 0.0:

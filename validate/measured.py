@@ -35,6 +35,14 @@ THRESHOLDS = tm.Criteria()
 """Where the shared vocabulary draws its lines"""
 REST = 0.02
 """A run rests if its accuracy moved by no more than this from the sixth tenth of its steps to the last"""
+NORM_REST = 0.01
+"""Its norm rests if ln ‖w‖ moved by no more than this in the same time,"""
+STATIONARY = 0.03
+"""and if −⟨w, ∇L⟩ is α‖w‖² within this share: the penalty balances the loss along the weights"""
+
+
+PLATEAU_ABOVE, PLATEAU_MOVES = 0.1, 0.05
+"""A plateau lies this far above chance, and moves by less than that while the steps double"""
 
 
 class MissingResult(FileNotFoundError):
@@ -136,6 +144,25 @@ class Run:
         inside = (share > (which - 1) / 10 + 1e-9) & (share <= which / 10 + 1e-9)
         return float(curve[inside].mean()) if inside.any() else math.nan
 
+    def plateau(self) -> tuple[float, float]:
+        """Steps at which the longest plateau begins and ends; nan where there is none.
+
+        On a plateau accuracy outside the training set lies between chance + 0.1 and 0.9 and moves by less than 0.05 while
+        the steps at least double.
+        """
+        low, high = 1 / self.classes + PLATEAU_ABOVE, THRESHOLDS.performance
+        # A net under Adam oscillates: five measurements together.
+        smooth = np.convolve(self.test, np.ones(5) / 5, mode="valid")
+        step = self.step[2:-2]
+        best = (math.nan, math.nan)
+        for i in np.flatnonzero((step > 0) & (smooth > low) & (smooth < high)):
+            stays = (smooth[i:] > low) & (smooth[i:] < high)
+            stays &= np.maximum.accumulate(smooth[i:]) - np.minimum.accumulate(smooth[i:]) < PLATEAU_MOVES
+            j = i + (len(stays) if stays.all() else int(np.argmin(stays))) - 1
+            if step[j] >= 2 * step[i] and not step[j] / step[i] <= best[1] / best[0]:
+                best = (float(step[i]), float(step[j]))
+        return best
+
     def last(self, name: str) -> float:
         """Mean of a full measurement over the last tenth, its last value if none lies there; nan if never measured."""
         if name not in self.full:
@@ -170,6 +197,18 @@ class Run:
         squared = max(g**2 + (float(decay) ** 2 - 2 * float(decay) * effective) * norm**2, 0.0)
         return math.sqrt(squared) / (float(decay) * norm)
 
+    @property
+    def norm_drift(self) -> float:
+        """What ln ‖w‖ changed by from the sixth tenth of the run to the last."""
+        return math.log(self.tenth(self.norm) / self.tenth(self.norm, 6))
+
+    @property
+    def norm_rests(self) -> bool:
+        """Whether the norm no longer moves and, in a coupled run, the penalty balances the loss along the weights."""
+        decay = self.config["weight_decay"]
+        off = self.last("effective_weight_decay") / decay - 1 if self.protocol == "coupled" and decay else 0.0
+        return abs(self.norm_drift) <= NORM_REST and abs(off) <= STATIONARY
+
     def row(self) -> dict[str, Any]:
         """Everything a judge asks of a run that is one number; only `status` and what defines it if unfinished."""
         names = ("task", "dataset_size", "weight_decay", "seed", "steps", "d_model", "n_layers", "corrupted")
@@ -187,18 +226,24 @@ class Run:
         logit = self.tenth(equivalent_logit(self.loss, self.classes))
         end, motion = self.tenth(test), self.tenth(test) - self.tenth(test, 6)
         t_fit = crossing_time(self.step, self.train, THRESHOLDS.fit_accuracy, rising=True)
+        plateau = self.plateau()
         step, gen, mem = self.circuits()
         late = step > 0.9 * self.step[-1]
         last = {name: self.last(name) for name in ("gen_share", "homogeneity", "effective_weight_decay")}
         return about | ends | last | {
             "logit": logit, "test": end, "motion": motion, "rests": not abs(motion) > REST,
-            "gradient_rest": self.gradient_rest, "start": float(test[0]), "margin": self.last("unseen_margin"),
+            "gradient_rest": self.gradient_rest, "start": float(test[0]), "train_margin": self.last("train_margin"),
+            "unseen_margin": self.last("unseen_margin"), "shortfall": self.last("unseen_shortfall"),
+            "frequencies": self.last("frequency_count"), "norm_drift": self.norm_drift,
+            "norm_rests": self.norm_rests,
             "gen": float(gen[late].mean()) if late.any() else math.nan,
             "mem": float(mem[late].mean()) if late.any() else math.nan,
             "t_fit": t_fit,
             "t_gen": crossing_time(self.step, test, THRESHOLDS.performance, rising=True),
             "t_half": crossing_time(self.step, test, 0.5, rising=True),
             "t_lost": crossing_time(self.step, test, 0.5, rising=False),
+            "plateau_from": plateau[0], "plateau_to": plateau[1],
+            "left_chance": bool((test > 1 / self.classes + PLATEAU_ABOVE).any()),
             "gen_at_fit": float(np.interp(t_fit, step, gen)) if len(step) and math.isfinite(t_fit) else math.nan,
         }  # fmt: skip
 

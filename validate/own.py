@@ -29,7 +29,7 @@ from realnet.config import from_dict
 from realnet.examples import task_of
 from validate.experiments.design import Block, Experiment, Setting, runs_of
 from validate.measured import Results
-from validate.predictions.shared import moving, thresholds
+from validate.predictions.shared import of_thresholds, thresholds
 from validate.statistics.intervals import Interval, over_seeds
 from validate.training import collect, train
 
@@ -127,4 +127,4 @@ def critical_size(path: Path, out: Path, device: str = "auto", workers: int | No
             break
         sizes = sorted({*sizes, new})
     found = thresholds(table, (1 + 1 / table.p.iloc[0]) / 2)
-    return CriticalSize(over_seeds(found.ln_size), moving(found[found.ln_size.notna()]), pairs, table)
+    return CriticalSize(over_seeds(found.ln_size), of_thresholds(found[found.ln_size.notna()]).moving, pairs, table)

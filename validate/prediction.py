@@ -11,20 +11,22 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from validate.measured import PROTOCOLS, MissingResult, Results
 from validate.statistics.intervals import Interval, decide
 from validate.statistics.power import power
 
-__all__ = ["Criterion", "Estimate", "Finding", "Measurement", "Prediction", "Verdict", "judge", "nothing"]
+__all__ = ["Basis", "Criterion", "Estimate", "Finding", "Measurement", "Prediction", "Verdict", "judge", "nothing"]
 
 CONFIRMED, REFUTED, INCONCLUSIVE, ABSENT = "confirmed", "refuted", "inconclusive", "not measured"
+STANCES = ("predicts", "opposite", "allows", "silent")
+"""What a theory can say of a claim; it allows what agrees with it either way"""
 MOST_MOVING = 1 / 3
 """Share of the runs that bear on a number that may still move; with more it decides nothing"""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Criterion:
     """A number, and the region [low, high] that the claim puts it in.
 
@@ -61,19 +63,29 @@ class Criterion:
         return power(self.low, self.high, self.truth, self.spread, n) if n >= self.least_seeds else 0.0
 
 
+class Basis(NamedTuple):
+    """What a number was measured on: runs (or thresholds of several runs), and how many of them still moved.
+
+    Made from the rows that the number is made of: `at_rest`, `of_thresholds`, `of_times`, `after_steps` in
+    `validate.predictions.shared`. There is no estimate without one.
+    """
+
+    runs: int
+    moving: int
+
+
 @dataclass(frozen=True)
 class Estimate:
-    """A measured number: interval over seeds, how many runs bear on it, how many of them were still moving."""
+    """A measured number: its 95 % interval, over seeds unless `note` names another unit, and what it was measured on."""
 
     interval: Interval
-    runs: int
-    moving: int = 0
+    basis: Basis
     note: str = ""
 
 
 def nothing(note: str, runs: int = 0) -> Estimate:
     """What could not be estimated, and why."""
-    return Estimate(Interval.unknown(0), runs, 0, note)
+    return Estimate(Interval.unknown(0), Basis(runs, 0), note)
 
 
 @dataclass(frozen=True)
@@ -92,14 +104,18 @@ class Measurement:
     remarks: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Prediction:
-    """A claim on trial. Everything but `measure` is words and numbers that can be read without running anything.
+    """A claim on trial, whole: everything but `measure` is words and numbers that can be read without running anything.
 
-    claimed     protocol: why the theory claims it there. The first one's column is the prediction's verdict
-    unclaimed   protocol: why not; its number is shown where it was measured
-    changed     the rule's old form and why it was changed; "" if it was not
-    columns     what it is measured under: the two protocols, or the tasks that a rival theory is tried on
+    claimed      protocol: why the theory claims it there. The first one's column is the prediction's verdict
+    unclaimed    protocol: why not; its number is shown where it was measured
+    experiments  the runs that it needs, as setting/kind
+    registered   commit in which the rule took its present form
+    seen         whether the runs that decide had been seen by then
+    changed      the rule's old forms and why they were changed; "" if there are none
+    says         theory: what it says of the claim ("predicts", "opposite", "allows", "silent"), and why
+    columns      what it is measured under: the two protocols, or the tasks that a rival theory is tried on
     """
 
     id: str
@@ -107,11 +123,14 @@ class Prediction:
     source: str
     statistic: str
     claimed: Mapping[str, str]
-    unclaimed: Mapping[str, str]
+    unclaimed: Mapping[str, str] = field(default_factory=dict)
     experiments: tuple[str, ...]
     criteria: tuple[Criterion, ...]
     measure: Callable[[Results, str], Measurement]
+    registered: str = ""
+    seen: bool = False
     changed: str = ""
+    says: Mapping[str, tuple[str, str]] = field(default_factory=dict)
     columns: tuple[str, ...] = PROTOCOLS
 
     def __post_init__(self) -> None:
@@ -120,6 +139,17 @@ class Prediction:
                 f"a prediction must say of each of {', '.join(self.columns)} whether it is claimed there; {self.id} has "
                 f"{sorted(self.claimed)} and {sorted(self.unclaimed)}. Put every one into one of the two."
             )
+        wrong = {says for says, _ in self.says.values()} - set(STANCES)
+        if wrong:
+            raise ValueError(
+                f"a theory must say one of {', '.join(STANCES)} of {self.id}; received {sorted(wrong)}. Correct `says`."
+            )
+
+    @property
+    def standing(self) -> str:
+        """When the rule was fixed, in words."""
+        when = "restated after the runs that decide were seen" if self.seen else "fixed before the runs that decide"
+        return f"{when} ({self.registered})" if self.registered else "not registered"
 
     @property
     def decides(self) -> str:
@@ -163,7 +193,7 @@ class Verdict:
 def find(criterion: Criterion, estimate: Estimate) -> Finding:
     """What follows from an estimate."""
     found = decide(estimate.interval, criterion.low, criterion.high, criterion.least_seeds)
-    if estimate.runs and estimate.moving / estimate.runs > MOST_MOVING:
+    if estimate.basis.moving > MOST_MOVING * estimate.basis.runs:
         found = INCONCLUSIVE
     return Finding(criterion, estimate, found)
 

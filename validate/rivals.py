@@ -2,8 +2,8 @@
 
 A stance is "predicts", "opposite", "allows" (either outcome is fine with it) or "silent". READINGS are those that the
 authors of Varma et al. 2023 give of others' work in their public discussion, not how those others would put it; none has
-been published beyond P4. THEORIES are ours, each with its reason, of the two that are on trial here; on P1 to P4
-Omnigrok's is the published one.
+been published beyond P4. What the two on trial here say, each prediction holds itself (`says`): our reading, each with its
+reason; on P1 to P4 Omnigrok's is the published one. They are compared only where they contradict each other.
 """
 
 from __future__ import annotations
@@ -14,9 +14,8 @@ from typing import Any
 
 from validate.prediction import ABSENT, CONFIRMED, REFUTED
 
-__all__ = ["STANCES", "THEORIES", "rival_rows", "score_rows", "scorecard"]
+__all__ = ["BOTH", "THEORIES", "alone_rows", "outcome", "rival_rows", "score_rows", "scorecard"]
 
-STANCES = ("predicts", "opposite", "allows", "silent")
 READINGS = {
     "difficulty of representation learning (Liu et al. 2022)": (
         ("P1a P1b P4", "silent", "it has no two circuits that compete"),
@@ -37,39 +36,19 @@ READINGS = {
         ("P4", "allows", "either outcome is compatible with it"),
     ),
 }
-EFFICIENCY, LU = "circuit efficiency", "Omnigrok"
-THEORIES = {
-    EFFICIENCY: (
-        ("P1a P1b P2 P3 P4", "predicts", "its authors' own four predictions"),
-        ("P5 P6", "predicts", "decay is the clock of a competition for norm"),
-        ("P7 P13", "allows", "efficiencies say where nets rest, not how soon they leave where they are"),
-        ("P8a P8b", "predicts", "D_crit is where efficiencies meet"),
-        ("P9 P11 P12", "predicts", "the power law and the sharing of norm are its premises"),
-        ("P10", "predicts", "a seed's own efficiency sets its D_crit"),
-        ("P14", "allows", "efficiencies may change with width"),
-        ("O1 O3 O6", "allows", "with the norm given, or a large start, it does not say which circuit comes first"),
-        ("O2a O2b", "predicts", "only decay rewards efficiency, and in proportion to its strength"),
-        ("O4", "allows", "a held norm makes circuits compete at once; how soon one wins it does not say"),
-        ("O5 O8 O10", "silent", "it has no landscape, no optimizer and no rounding"),
-        ("O7", "predicts", "what counts is norm per logit: at equal logits the norm alone decides nothing"),
-        ("O9a O9b O9c", "predicts", "the same theory on another task"),
-    ),
-    LU: (
-        ("P1a P1b P2 P3 P4", "silent", "it is about the start (reading of Varma et al.)"),
-        ("P5", "predicts", "t = ln(w_0/w_c)/(γ × rate)"),
-        (
-            "P7 P13",
-            "opposite",
-            "a landscape over norm has no memory: the end depends on data and decay, not on the start",
-        ),
-        ("P6 P8a P8b P9 P10 P11 P12 P14", "silent", "it has no two circuits"),
-        ("O1 O2a O2b O3 O4 O5 O6", "predicts", "its own claims"),
-        ("O7", "opposite", "the norm is its cause"),
-        ("O8", "opposite", "the large start sits at a high norm; the optimizer's step is not in it"),
-        ("O9a O9b O9c", "silent", "it has no two circuits"),
-        ("O10", "opposite", "without decay norms only grow, away from the bottom of the U"),
-    ),
-}
+THEORIES = ("circuit efficiency", "Omnigrok")
+"""The two on trial, as `Prediction.says` names them"""
+BOTH = "between both"
+"""What a prediction decides that one of them makes and the other contradicts"""
+FIRM = {"predicts": CONFIRMED, "opposite": REFUTED}
+"""The verdict that a stance has to come to, to be right"""
+
+
+def outcome(says: str, verdict: str) -> str:
+    """right, wrong or open, nothing being decided; what the theory says where that is neither yes nor no."""
+    if says not in FIRM:
+        return says
+    return "right" if verdict == FIRM[says] else "wrong" if verdict in FIRM.values() else "open"
 
 
 def rival_rows() -> list[dict[str, object]]:
@@ -82,39 +61,42 @@ def rival_rows() -> list[dict[str, object]]:
     ]
 
 
-def _stance(theory: str, id: str) -> tuple[str, str]:
-    return next((says, reason) for ids, says, reason in THEORIES[theory] if id in ids.split())
-
-
 def scorecard(predictions: Iterable[Mapping[str, Any]]) -> list[dict[str, str]]:
     """Theory against theory: a row for each prediction of verdicts.json.
 
     Columns: prediction, claim, verdict, what each theory says with its reason, and `decides`: "between both" where one
-    says what the other denies, else the theory that alone has something to lose, or "neither".
+    predicts and the other says the opposite, else who stakes something: one theory alone, both alike, or "neither". A
+    theory that a prediction's `says` does not name is silent on it.
     """
     rows = []
     for p in predictions:
-        (one, why), (other, because) = (_stance(theory, p["id"]) for theory in THEORIES)
-        firm = [name for name, says in ((EFFICIENCY, one), (LU, other)) if says in ("predicts", "opposite")]
-        decides = "between both" if {one, other} == {"predicts", "opposite"} else " and ".join(firm) or "neither"
+        said = {theory: p.get("says", {}).get(theory, ("silent", "")) for theory in THEORIES}
+        firm = [theory for theory, (says, _) in said.items() if says in FIRM]
+        apart = {says for says, _ in said.values()} == set(FIRM)
         absent = "columns" in p and p["columns"][p["decides"]]["verdict"] == ABSENT
-        verdict = ABSENT if absent else p["verdict"]
-        rows.append({"prediction": p["id"], "claim": p["claim"], "verdict": verdict, EFFICIENCY: one,
-                     f"{EFFICIENCY}, reason": why, LU: other, f"{LU}, reason": because,
-                     "decides": decides})  # fmt: skip
+        row = {"prediction": p["id"], "claim": p["claim"], "verdict": ABSENT if absent else p["verdict"]}
+        for theory, (says, reason) in said.items():
+            row |= {theory: says, f"{theory}, reason": reason}
+        rows.append(row | {"decides": BOTH if apart else " and ".join(firm) or "neither"})
     return rows
 
 
 def score_rows(rows: Iterable[Mapping[str, str]]) -> list[dict[str, Any]]:
-    """How each theory comes off on the rows of `scorecard`: right, wrong, open (it speaks, nothing is decided), silent."""
-    outcome = {("predicts", CONFIRMED): "right", ("predicts", REFUTED): "wrong",
-               ("opposite", CONFIRMED): "wrong", ("opposite", REFUTED): "right"}  # fmt: skip
-    table = list(rows)
+    """How each theory comes off where the two contradict each other, on the rows of `scorecard`: right, wrong, open."""
+    table = [row for row in rows if row["decides"] == BOTH]
     found = []
     for theory in THEORIES:
-        counts: Counter[str] = Counter()
-        for row in table:
-            silent = "silent" if row[theory] in ("silent", "allows") else "open"
-            counts[outcome.get((row[theory], row["verdict"]), silent)] += 1
-        found.append({"theory": theory} | {name: counts[name] for name in ("right", "wrong", "open", "silent")})
+        counts = Counter(outcome(row[theory], row["verdict"]) for row in table)
+        found.append({"theory": theory} | {name: counts[name] for name in ("right", "wrong", "open")})
     return found
+
+
+def alone_rows(rows: Iterable[Mapping[str, str]]) -> list[dict[str, str]]:
+    """Predictions on which only one theory stakes anything, on the rows of `scorecard`: no score comes of them."""
+    found = []
+    for row in rows:
+        theory = row["decides"]
+        if theory in THEORIES:
+            came = outcome(row[theory], row["verdict"])
+            found.append({"theory": theory, "prediction": row["prediction"], "says": row[theory], "came": came})
+    return sorted(found, key=lambda row: THEORIES.index(row["theory"]))

@@ -86,7 +86,7 @@ def small_and_large(results: Results) -> Rows:
             row(setting, f"ln D_crit of ungrokking, α = {decay:g}", over_seeds(own.ln_size))
         sizes = found.pivot(index="seed", columns="weight_decay", values="ln_size")
         row(setting, "ln(D_crit at α = 0.0001 / that at 0.001)", over_seeds((sizes[1e-4] - sizes[1e-3]).dropna()))
-        meet = crossing_of_efficiencies(results, setting, protocol="coupled")
+        meet = crossing_of_efficiencies(results, setting, protocol="coupled")[0].low
         row(setting, "ln of the size at which efficiencies meet", over_seeds(meet))
         row(setting, "ln(that size / D_crit at α = 0.0001)", over_seeds((meet - sizes[1e-4]).dropna()))
     return sorted(rows, key=lambda r: [q["number"] for q in rows].index(r["number"]))

@@ -20,6 +20,7 @@ from realnet.records import write_atomically
 from validate.experiments import PROFILES, experiments
 from validate.measured import Results
 from validate.prediction import CONFIRMED, INCONCLUSIVE, REFUTED, Column, Criterion, Estimate, Finding, Verdict
+from validate.predictions.omnigrok.published import published
 from validate.rivals import scorecard
 from validate.studies import studies
 
@@ -57,7 +58,8 @@ def number(value: Any) -> float:
 
 def _estimate(estimate: Estimate) -> dict[str, Any]:
     i = estimate.interval
-    about = {"value": i.value, "interval": [i.low, i.high], "n": i.n, "runs": estimate.runs, "moving": estimate.moving}
+    about = {"value": i.value, "interval": [i.low, i.high], "n": i.n}
+    about |= {"runs": estimate.basis.runs, "moving": estimate.basis.moving}
     return about | {"note": estimate.note}
 
 
@@ -86,7 +88,8 @@ def _column(column: Column) -> dict[str, Any]:
 def _verdict(v: Verdict) -> dict[str, Any]:
     p = v.prediction
     about = {"id": p.id, "claim": p.claim, "source": p.source, "statistic": p.statistic, "experiments": p.experiments}
-    claims = {"decides": p.decides, "claimed": p.claimed, "unclaimed": p.unclaimed, "changed": p.changed}
+    claims = {"decides": p.decides, "claimed": p.claimed, "unclaimed": p.unclaimed, "changed": p.changed,
+              "registered": p.registered, "seen": p.seen, "standing": p.standing, "says": p.says}  # fmt: skip
     columns = {protocol: _column(column) for protocol, column in v.columns.items()}
     return about | claims | {"verdict": v.verdict, "criteria": [_criterion(c) for c in p.criteria], "columns": columns}
 
@@ -114,11 +117,28 @@ def _about(results: Results) -> dict[str, Any]:
     }
 
 
+def _cost(results: Results) -> dict[str, Any]:
+    """Seconds of a core that the runs took, and how many runs, those that others start from included."""
+    runs, parents = 0, {}
+    seconds = 0.0
+    for name in results.names:
+        ds = results.dataset(name)
+        took = ds.wall_time.values.astype(float).ravel()
+        runs, seconds = runs + int(np.isfinite(took).sum()), seconds + float(np.nansum(took))
+        parents |= json.loads(ds.attrs.get("parents", "{}"))
+    return {"trained": runs + len(parents), "core_seconds": seconds + sum(parents.values())}
+
+
+def _is_rival(judged: Sequence[Mapping[str, Any]]) -> bool:
+    return {"O1", "O2a"} <= {p["id"] for p in judged}
+
+
 def data(verdicts: Sequence[Verdict], results: Results) -> dict[str, Any]:
     """Everything that was judged, in plain form. Errors: TypeError for a value without a place in JSON."""
     judged = [_verdict(v) for v in verdicts]
-    tables = studies(results) | {"Theory against theory": scorecard(judged)}
-    return dict(plain({"format": FORMAT} | _about(results) | {"predictions": judged, "tables": tables}))
+    beside = {"Published by Omnigrok's authors": published({"predictions": judged})} if _is_rival(judged) else {}
+    tables = studies(results) | beside | {"Theory against theory": scorecard(judged)}
+    return dict(plain({"format": FORMAT} | _about(results) | _cost(results) | {"predictions": judged, "tables": tables}))
 
 
 def save(path: Path, content: Mapping[str, Any]) -> Path:

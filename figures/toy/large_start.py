@@ -1,7 +1,7 @@
 """A large start in the toy model: decay's clock delays it as LU says, but the delay is bounded and no U stands behind it.
 
 Claim: a memorising circuit that starts large delays generalising by a time inverse to weight decay, as in Omnigrok, but
-by a bounded one for κ < μ; at rest, losses over the norm are two Ls above the critical size; and one norm is another run
+by a bounded one for κ < 2; at rest, losses over the norm are two Ls above the critical size; and one norm is another run
 at another temperature.
 Source: toymodel/README.md (9.1) to (9.4); Liu, Michaud & Tegmark 2022 (arXiv 2210.01117), section 2; beyond the paper.
 """

@@ -66,7 +66,8 @@ def row(size: int, decay: float, seed: int, **values: Any) -> dict[str, Any]:
         "unseen": math.nan, "removed": math.nan, "motion": 0.0, "rests": True, "start": 1.0, "gen": 1.0, "mem": 1.0,
         "gen_share": 0.99, "homogeneity": NUMBERS.kappa, "gradient_rest": 0.1, "logit": 10.0, "norm": 20.0,
         "t_fit": 50.0, "t_gen": math.nan, "t_half": math.nan, "t_lost": math.nan, "gen_at_fit": 0.0,
-        "margin": 1.0,
+        "train_margin": 1.0, "unseen_margin": 1.0, "shortfall": 0.1, "frequencies": 3.0, "norm_drift": 0.0,
+        "norm_rests": True,
     }  # fmt: skip
     return about | values
 
@@ -124,7 +125,7 @@ def mixtures(
                 rows.append(
                     row(size, decay, first + seed, logit=float(rest.logit[0]),
                         norm=float(rest.norm[0]) * math.exp(own[seed]), gen=gen, mem=mem,
-                        margin=MARGIN_OF_GEN * gen - MARGIN_OF_MEM * mem, test=accuracy, motion=motion,
+                        unseen_margin=MARGIN_OF_GEN * gen - MARGIN_OF_MEM * mem, test=accuracy, motion=motion,
                         rests=abs(motion) <= 0.02, d_model=d_model, unseen=accuracy, removed=accuracy)
                 )  # fmt: skip
     lab.tables[name] = pd.DataFrame(rows)

@@ -17,7 +17,7 @@ from validate import readme, studies
 from validate.experiments import PROFILES, Profile, Setting, experiments
 from validate.experiments.omnigrok import STAND_INS, TEACHER, omnigrok
 from validate.predictions import ALL, OMNIGROK, PREDICTIONS, suite
-from validate.rivals import THEORIES, score_rows, scorecard
+from validate.rivals import THEORIES, alone_rows, score_rows, scorecard
 from validate.verdicts import load
 
 # --- Profiles, suites, scorecard -----------------------------------------------------------------------------------------
@@ -63,16 +63,53 @@ def test_published_numbers_stand_beside_the_mean_found_at_the_same_norm() -> Non
     assert here["digits: exponent of the time to generalise on γ"] is None
 
 
-def test_theories_speak_of_every_prediction_once_and_are_scored() -> None:
-    for stances in THEORIES.values():
-        said = [id for ids, _, _ in stances for id in ids.split()]
-        assert sorted(said) == sorted(ALL)
-    verdicts = {"O7": "confirmed", "O8": "refuted", "O5": "refuted", "P1a": "inconclusive"}
-    card = scorecard([{"id": id, "claim": "", "verdict": verdict} for id, verdict in verdicts.items()])
-    assert [row["decides"] for row in card] == ["between both", "Omnigrok", "Omnigrok", "circuit efficiency"]
-    efficiency, lu = score_rows(card)
-    assert efficiency == {"theory": "circuit efficiency", "right": 1, "wrong": 0, "open": 1, "silent": 2}
-    assert lu == {"theory": "Omnigrok", "right": 1, "wrong": 2, "open": 0, "silent": 1}
+def test_each_theory_says_something_of_every_prediction_with_a_reason() -> None:
+    for p in ALL.values():
+        assert set(p.says) == set(THEORIES), p.id
+        assert all(reason for _, reason in p.says.values()), p.id
+
+
+def test_rules_of_the_rival_say_when_they_were_fixed() -> None:
+    assert all(re.fullmatch("[0-9a-f]{7}", p.registered) for p in OMNIGROK.values())
+    assert {p.registered for p in OMNIGROK.values() if not p.seen} == {"88a6a2c"}  # before any of their runs
+    assert {p.id for p in OMNIGROK.values() if p.seen} == {p.id for p in OMNIGROK.values() if p.changed}
+
+
+def judged(id: str, verdict: str, *says: str, **more: Any) -> dict[str, Any]:
+    """A prediction of verdicts.json of which the theories say `says`."""
+    said = {"says": {theory: [one, "why"] for theory, one in zip(THEORIES, says, strict=False)}} if says else {}
+    return {"id": id, "claim": "", "verdict": verdict} | said | more
+
+
+def test_theories_are_scored_only_where_they_contradict_each_other() -> None:
+    unmeasured = {"decides": "teacher", "columns": {"teacher": {"verdict": "not measured"}}}
+    card = scorecard([
+        judged("A", "confirmed", "predicts", "opposite"),
+        judged("B", "refuted", "predicts", "opposite"),
+        judged("C", "refuted", "opposite", "predicts"),
+        judged("D", "inconclusive", "opposite", "predicts", **unmeasured),
+        judged("E", "confirmed", "predicts", "predicts"),
+        judged("F", "refuted", "silent", "opposite"),
+        judged("G", "refuted", "predicts", "allows"),
+        judged("H", "inconclusive", "predicts"),
+        judged("own", "confirmed"),
+        judged("other", "confirmed") | {"says": {"another theory": ["predicts", "its own"]}},
+    ])  # fmt: skip
+    both, alike, neither = "between both", "circuit efficiency and Omnigrok", "neither"
+    assert [row["decides"] for row in card] == [
+        *[both] * 4, alike, "Omnigrok", *["circuit efficiency"] * 2, neither, neither,
+    ]  # fmt: skip
+    assert (card[3]["verdict"], card[8]["Omnigrok"], card[0]["Omnigrok, reason"]) == ("not measured", "silent", "why")
+    assert score_rows(card) == [
+        {"theory": "circuit efficiency", "right": 2, "wrong": 1, "open": 1},
+        {"theory": "Omnigrok", "right": 1, "wrong": 2, "open": 1},
+    ]
+    alone = [(row["theory"], row["prediction"], row["came"]) for row in alone_rows(iter(card))]
+    assert alone == [
+        ("circuit efficiency", "G", "wrong"),
+        ("circuit efficiency", "H", "open"),
+        ("Omnigrok", "F", "right"),
+    ]
 
 
 REVIEWS = "review,sentiment\n" + "".join(f"film {i},{('positive', 'negative')[i % 2]}\n" for i in range(49_999))
@@ -100,7 +137,8 @@ def test_a_profile_of_the_rival_is_trained_judged_and_reported(tmp_path: Path, m
     assert [row["setting"] for row in content["tables"]["Stand-ins"]] == ["teacher"]
     page = (tmp_path / "omnigrok-quick" / "verdicts.md").read_text(encoding="utf-8")
     assert "| prediction | number | rule | teacher | addition | digits | text | molecules | edge |" in page
-    text = "\n".join(readme.rival(content, {"predictions": [{"id": "P7", "claim": "Gap.", "verdict": "confirmed"}]}))
+    gap = judged("P7", "confirmed", "allows", "opposite")
+    text = "\n".join(readme.rival(content, {"predictions": [gap]}))
     assert "10 of 10 runs finished" in text
     assert "| teacher, norm held at α = 1: test loss | 7.8e−05 | not measured |" in text
     assert "Omnigrok: P7 (confirmed); " in text

@@ -26,7 +26,6 @@ CELLS = (36, 24)
 AXES = {
     "dataset_size": (100.0, 1e5),
     "kappa": (0.5, 6.0),
-    "sharing": (1.0, 10.0),
     "weight_decay": (1e-5, 1.0),
     "gen_learning_speed": (1e-4, 10.0),
     "gen_initial_logit": (1e-3, 30.0),
@@ -167,13 +166,10 @@ class Phases:
 
 
 def span(name: str, values: Values) -> tuple[float, float]:
-    """What a phase diagram shows along an axis: its range in AXES, as far as circuits that start at 0 can grow (8.3)."""
+    """What a phase diagram shows along an axis: its range in AXES, as far as circuits that start at 0 can grow (4.3)."""
     low, high = AXES[name]
-    starts = sorted((values["gen_initial_logit"], values["mem_initial_logit"]))
-    if starts[0] == 0.0 and name == "kappa":
-        high = min(high, 0.975 * (values["sharing"] if starts[1] > 0.0 else 2.0))
-    if starts[0] == 0.0 < starts[1] and name == "sharing":
-        low = min(max(low, values["kappa"] / 0.975), 0.9 * high)
+    if name == "kappa" and min(values["gen_initial_logit"], values["mem_initial_logit"]) == 0.0:
+        high = min(high, 0.975 * 2.0)
     return low, high
 
 

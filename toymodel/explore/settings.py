@@ -92,7 +92,6 @@ SLIDERS = {
     a[0]: _slider(*a)
     for a in (
         ("kappa", "kappa", "degree of logit in norm", (0.5, 10.0), 1.2, 0.05),
-        ("sharing", "sharing", "sharing of norm", (1.0, 12.0), 2.0, 0.05),
         ("gen_efficiency", "efficiency", "efficiency", (0.01, 10.0), 1.0),
         ("mem_efficiency", "efficiency", f"efficiency at D = {REFERENCE_SIZE:g}", (0.01, 10.0), 1.0),
         ("exponent", "exponent", "fall of η_mem with D", (0.1, 2.0), 0.5, 0.02),
@@ -108,7 +107,7 @@ SLIDERS = {
 }
 DEFAULTS = {name: s.default for name, s in SLIDERS.items()}
 GROUPS = {
-    "Norm and logit": ("kappa", "sharing"),
+    "Norm and logit": ("kappa",),
     "Efficiency and data": ("dataset_size", "gen_efficiency", "mem_efficiency", "exponent"),
     "Training": ("weight_decay", "gen_learning_speed", "mem_learning_speed", "t_end"),
     "Start and classes": ("gen_initial_logit", "mem_initial_logit", "num_classes"),
@@ -122,7 +121,7 @@ PLACES: dict[str, dict[str, float]] = {
         "gen_initial_logit": 7.83, "mem_initial_logit": 0.979, "dataset_size": 300.0,
     },
     "Measured nets": {
-        "kappa": 4.95, "sharing": 7.65, "gen_efficiency": 0.0852, "mem_efficiency": 0.055, "exponent": 0.32,
+        "kappa": 4.95, "gen_efficiency": 0.0852, "mem_efficiency": 0.055, "exponent": 0.32,
         "dataset_size": 500.0, "weight_decay": 1e-4, "num_classes": 43.0, "gen_initial_logit": 0.01,
         "mem_initial_logit": 0.01, "t_end": 1e4,
     },
@@ -144,7 +143,6 @@ def model(values: Values) -> tm.TwoCircuitModel:
     """The model that the sliders amount to."""
     direct = (
         "kappa",
-        "sharing",
         "weight_decay",
         "num_classes",
         "exponent",
@@ -157,7 +155,7 @@ def model(values: Values) -> tm.TwoCircuitModel:
 
 
 def refusal(error: ValueError, values: Values) -> str:
-    """What the model refuses, in the words of the page, where its own speak of what the page has no slider for (8.3)."""
+    """What the model refuses, in the words of the page, where its own speak of what the page has no slider for (4.3)."""
     absent = [name for name in ("gen_initial_logit", "mem_initial_logit") if values[name] == 0.0]
     if "positive start" not in str(error) or not absent:
         return str(error)

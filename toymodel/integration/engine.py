@@ -47,12 +47,13 @@ def solve_flow(problem: Problem, t_end: FloatArray, rtol: float, times: FloatArr
     final, limits = np.zeros((size, n)), np.full((size, n), np.nan)
     events, samples = np.zeros((size, N_COLUMNS)), np.full((size, times.size * n), np.nan)
 
-    def call(which: npt.NDArray[np.int_], coupled: bool, outputs: list[Any]) -> None:
-        some = problem.take(which)
-        inputs = [some.circuits(rtol), some.numbers(t_end[which]), problem.num_gen, coupled, rtol, times]
-        _call("flow_points", inputs, outputs, n, compiled)
-
-    _apart(problem, [samples, events, final, limits], call)
+    inputs = [problem.circuits(rtol), problem.numbers(t_end), problem.num_gen, rtol, times]
+    _call("flow_points", inputs, [samples, events, final, limits], n, compiled)
+    # Where all circuits live there is one end, whatever the start, and the kernel leaves it to the equation at rest.
+    to_end = np.flatnonzero(problem.one_end & (events[:, STATUS] == DONE))
+    if to_end.size:
+        some = problem.take(to_end)
+        limits[to_end] = some.at_rest(~some.absent)
     shape = (size, times.size, n)
     kept = np.broadcast_to(problem.signed_invariant[:, None, :], shape)
     return Solution(events, final, problem.signed_invariant, limits, samples.reshape(shape), kept)
@@ -72,11 +73,8 @@ def solve_descent(
     scattered = np.array([states[float(s)] for s in seed]) % (MODULUS_2 - 1) + 1.0
     numbers = problem.numbers(np.zeros(size), learning_rate, steps.astype(float), noise, *scattered.T)
 
-    def call(which: npt.NDArray[np.int_], coupled: bool, outputs: list[Any]) -> None:
-        inputs = [x[which] for x in (problem.circuits(RTOL), numbers)]
-        _call("descent_points", [*inputs, problem.num_gen, coupled, marks], outputs, n, compiled, lanes=False)
-
-    _apart(problem, [u, v, samples, kept, events], call)
+    inputs = [problem.circuits(RTOL), numbers, problem.num_gen, marks]
+    _call("descent_points", inputs, [u, v, samples, kept, events], n, compiled, lanes=False)
     final, invariant = u * v, (v - u) * (v + u)
     # Descent and flow share their fixed points; the flow says to which one this state leads.
     limits = np.full((size, n), np.nan)
@@ -89,17 +87,6 @@ def solve_descent(
     events[done[(rate >= bound) & (steps[done] > 0)], STATUS] = UNSTABLE
     shape = (size, marks.size, n)
     return Solution(events, final, invariant, limits, samples.reshape(shape), kept.reshape(shape))
-
-
-def _apart(problem: Problem, outputs: list[npt.NDArray[Any]], call: Any) -> None:
-    """Points that share norm and others apart, so that one's last bits do not depend on whether others in its grid share."""
-    for coupled in (False, True):
-        which = np.flatnonzero(problem.coupled == coupled)
-        if which.size:
-            parts = [x[which] for x in outputs]
-            call(which, coupled, parts)
-            for whole, part in zip(outputs, parts, strict=True):
-                whole[which] = part
 
 
 def follow_to_limit(problem: Problem, compiled: bool = False) -> FloatArray:

@@ -15,8 +15,11 @@ from ..efficiency import PowerLaw, power_law
 from ..kernel.rows import CROSS, FIT, GEN, GENERALISED, LEAVE, LOST
 from ..model import TwoCircuitModel
 from ..parameters import TABLE, FloatArray
+from ..rest import logits_at_rest
 from ..state import State
 
+# Flow time that stands for ever where the limit has no closed form, in units of 1 and of the penalty's scale.
+FOREVER = 1e13
 # An invariant of 0 stands for u = v; this stands for it where a mirror coordinate must stay finite.
 TINY = 1e-280
 
@@ -32,13 +35,9 @@ class Problem:
     num_classes: FloatArray
     penalty: npt.NDArray[Any]
     logit_spread: FloatArray
-    sharing: FloatArray
     norm_power: FloatArray
     floor: FloatArray
-    slope: FloatArray  # (P, n) a of (8.2), infinite for an absent circuit
-    log_slope: FloatArray  # (P, n) its logarithm, also where it has no float
-    bend: FloatArray  # m/μ - 1, 0 without weight decay
-    scale: FloatArray  # ln of the penalty's factor
+    log_slope: FloatArray  # (P, n) ln a of (3.1), infinite for an absent circuit
     logit: FloatArray  # (P, n) at t = 0
     signed_invariant: FloatArray  # (P, n) v² - u² at t = 0
     criteria: Criteria
@@ -49,19 +48,29 @@ class Problem:
 
     @property
     def r(self) -> FloatArray:
-        """μ/κ: above 1 circuits share, at or below 1 one takes all (8.3)."""
-        return self.sharing / self.kappa
+        """m/κ: above 1 all circuits live, at or below 1 one takes all (4.1), (4.2)."""
+        return self.norm_power / self.kappa
 
     @property
-    def coupled(self) -> npt.NDArray[np.bool_]:
-        """Where the penalty is no sum over circuits."""
-        return np.asarray(self.bend != 0.0)
+    def one_end(self) -> npt.NDArray[np.bool_]:
+        """(P,) where the flow ends in one place whatever the start: κ < m, and weight decay."""
+        return np.asarray((self.r > 1.0) & np.all(self.log_slope > -np.inf, axis=1))
+
+    @property
+    def slope(self) -> FloatArray:
+        """(P, n) a of (3.1), infinite for an absent circuit."""
+        return np.exp(self.log_slope)
 
     @property
     def invariant(self) -> FloatArray:
         """(P, n) |v² - u²|, with a stand-in for 0: all that the flow of W depends on."""
         size = np.maximum(np.abs(self.signed_invariant), TINY)
-        return np.where(np.isinf(self.slope), 1.0, size)
+        return np.where(self.absent, 1.0, size)
+
+    @property
+    def absent(self) -> npt.NDArray[np.bool_]:
+        """(P, n) circuits that are not there, and never will be."""
+        return np.asarray(self.log_slope == np.inf)
 
     def at(self, logit: FloatArray, invariant: FloatArray) -> "Problem":
         """The same points with other starts, each (P, n)."""
@@ -74,46 +83,43 @@ class Problem:
         }
         return replace(self, **arrays)
 
-    def alone(self, circuit: int) -> "Problem":
-        """The same with every other circuit absent."""
-        others = np.arange(self.slope.shape[1]) != circuit
-        slope, log_slope = (np.where(others, np.inf, x) for x in (self.slope, self.log_slope))
-        return replace(self, slope=slope, log_slope=log_slope, logit=np.where(others, 0.0, self.logit))
-
     def circuits(self, tol: float) -> FloatArray:
-        """(P, CIRCUIT, n) for the kernel: θ, s², a, ln a, the θ at and below which it may be parked at its wall, and its
+        """(P, CIRCUIT, n) for the kernel: θ, s², a, the θ at and below which it may be parked at its wall, and its
         least logit off it: at r < 1 the push is infinite at W = 0, and a trial that steps over it sees a large one."""
-        absent, s, floor = np.isinf(self.slope), self.invariant, self.floor[:, None]
+        absent, s, floor = self.absent, self.invariant, self.floor[:, None]
         edge = np.where(floor > 0.0, flow.mirror(floor, s), tol / np.maximum(1.0, s))
         least = np.where((floor == 0.0) & (self.r[:, None] < 1.0) & ~absent, s * edge, floor)
         theta = np.where(absent, 0.0, flow.mirror(self.logit, s))
         theta = np.where(floor > 0.0, np.maximum(theta, edge), theta)
-        return np.stack([theta, s, self.slope, self.log_slope, edge, np.where(absent, 0.0, least)], axis=1)
+        return np.stack([theta, s, self.slope, edge, np.where(absent, 0.0, least)], axis=1)
 
     def numbers(self, t_end: FloatArray, *others: FloatArray) -> FloatArray:
         """(P, N_NUMBERS or more) for the kernel, in the order of `kernel.rows`."""
         q, spread, size = self.num_classes, self.logit_spread, self.size
         log_q = np.log(q)
-        bars = np.full(size, self.criteria.performance), np.full(size, self.criteria.chance_margin)
+        levels = np.full(size, self.criteria.performance), np.full(size, self.criteria.chance_margin)
         with np.errstate(divide="ignore"):
             others_left = np.log(q - 2.0)
-        bar_of_loss = [np.log(np.expm1((1.0 - bar) * log_q)) for bar in bars]
+        bar_of_loss = [np.log(np.expm1((1.0 - level) * log_q)) for level in levels]
         if np.any(spread > 0.0):
             from scipy.special import ndtri
 
-            quantiles = [ndtri(bars[0]), ndtri(np.minimum(self.chance + bars[1], 1.0))]
+            quantiles = [ndtri(levels[0]), ndtri(np.minimum(self.chance + levels[1], 1.0))]
             bar_of_loss = [np.where(spread > 0.0, a, b) for a, b in zip(quantiles, bar_of_loss, strict=True)]
-        columns = [self.r, self.bend, np.where(np.isfinite(self.scale), self.scale, 0.0), np.log(q - 1.0), self.floor]
-        return np.stack([*columns, self.fit_bar, spread, others_left, *bar_of_loss, t_end, *others], axis=1)
-
-    def log_pushes(self, logits: FloatArray) -> FloatArray:
-        """(8.2) at logits (P, n)."""
-        return flow.log_pushes(logits, self.log_slope, self.r, self.bend, self.scale)
+        scale = flow.penalty_scale(self.kappa, self.weight_decay, self.penalty, self.norm_power)
+        forever = FOREVER / np.minimum(np.where(scale > 0.0, scale, 1.0), 1.0)
+        bars = [self.fit_bar, spread, others_left, *bar_of_loss]
+        return np.stack([self.r, np.log(q - 1.0), self.floor, *bars, t_end, forever, *others], axis=1)
 
     def hessian(self, logits: FloatArray) -> FloatArray:
-        """(8.6) at logits (P, n): (P, n, n)."""
-        settings = (self.invariant, self.log_slope, self.r, self.bend, self.scale, self.num_classes)
-        return flow.hessian(logits, *settings)
+        """(3.7) at logits (P, n): (P, n, n)."""
+        return flow.hessian(logits, self.invariant, self.slope, self.r, self.num_classes)
+
+    def at_rest(
+        self, live: npt.NDArray[np.bool_], smaller: bool = False, shares: FloatArray | None = None
+    ) -> FloatArray:
+        """(4.1) logits (P, n) at rest with the circuits `live` (P, n) off their floor, as `rest.logits_at_rest` has them."""
+        return logits_at_rest(self.log_slope, live, self.r, self.num_classes, self.floor, smaller, shares)
 
     @property
     def fit_bar(self) -> FloatArray:
@@ -189,22 +195,12 @@ def pack(
                 f"data set sizes nearer to the critical one."
             )
 
-    kappa, alpha, q, spread, sharing, power, floor = (
-        column(name).astype(np.float64)
-        for name in (
-            "kappa", "weight_decay", "num_classes", "logit_spread", "sharing", "norm_power", "logit_floor",
-        )
-    )  # fmt: skip
-    scale = flow.log_scale(kappa, alpha, column("penalty"), power)
-    bend = np.where(alpha > 0.0, power / sharing - 1.0, 0.0)
-    log_slope = scale[:, None] - sharing[:, None] * np.log(efficiency)
-    # Where the penalty is a sum over circuits, a itself is what the kernel takes.
-    factor = losses.penalty_factor(column("penalty")) * alpha * (power / kappa)
+    names = ("kappa", "weight_decay", "num_classes", "logit_spread", "norm_power", "logit_floor")
+    kappa, alpha, q, spread, power, floor = (column(name).astype(np.float64) for name in names)
+    log_slope = flow.log_slopes(efficiency, flow.penalty_scale(kappa, alpha, column("penalty"), power), power)
     with np.errstate(over="ignore", under="ignore"):
-        slope = factor[:, None] / efficiency ** sharing[:, None]
-        slope = np.where((bend != 0.0)[:, None], np.exp(np.clip(log_slope, -700.0, 700.0)), slope)
-    with np.errstate(invalid="ignore"):
-        lost = ~np.isfinite(slope) | ((slope == 0.0) & (alpha[:, None] > 0.0))
+        slope = np.exp(log_slope)
+    lost = ~np.isfinite(slope) | ((slope == 0.0) & (alpha[:, None] > 0.0))
     if lost.any():
         point, circuit = np.argwhere(lost)[0]
         raise ValueError(
@@ -219,30 +215,26 @@ def pack(
     logit = np.maximum(logit, floor[:, None])
     absent = (invariant == 0.0) & (logit == 0.0)
     if start is None:
-        _refuse_stuck(model, logit, absent, kappa, sharing, power)
+        _refuse_stuck(model, logit, absent, kappa, power)
     return Problem(
         num_gen=g, efficiency=efficiency, kappa=kappa, weight_decay=alpha, num_classes=q, penalty=column("penalty"),
-        logit_spread=spread, sharing=sharing, norm_power=power, floor=floor, slope=np.where(absent, np.inf, slope),
-        log_slope=np.where(absent, np.inf, log_slope), bend=bend, scale=scale, logit=logit,
+        logit_spread=spread, norm_power=power, floor=floor, log_slope=np.where(absent, np.inf, log_slope),
+        logit=logit,
         signed_invariant=np.where(absent, 0.0, invariant), criteria=criteria,
     )  # fmt: skip
 
 
 def _refuse_stuck(
-    model: TwoCircuitModel, logit: FloatArray, absent: npt.NDArray[np.bool_], kappa: FloatArray, sharing: FloatArray,
-    power: FloatArray,
-) -> None:  # fmt: skip
-    """(8.3) ValueError for a circuit that can never leave W = 0: beside a grown one for κ > μ, at the origin for κ > m."""
-    beside = logit.max(axis=1) > 0.0
-    stuck = np.where(beside, kappa > sharing, kappa > power)[:, None] & (logit == 0.0) & ~absent
+    model: TwoCircuitModel, logit: FloatArray, absent: npt.NDArray[np.bool_], kappa: FloatArray, power: FloatArray
+) -> None:
+    """(4.3) ValueError for a circuit that can never leave W = 0."""
+    stuck = (kappa > power)[:, None] & (logit == 0.0) & ~absent
     if not stuck.any():
         return
     point, circuit = np.argwhere(stuck)[0]
-    what = "sharing" if beside[point] else "norm_power"
     raise ValueError(
-        f"with kappa > {what} a circuit needs a positive start, because the penalty's slope is infinite at W = 0"
-        f"{' beside a grown circuit' if beside[point] else ''} and it could never grow (README 8.3); got "
-        f"{model.labels[circuit]} at W = 0 with kappa = {kappa[point]:g}, sharing = {sharing[point]:g}, norm_power = "
+        f"with kappa > norm_power a circuit needs a positive start, because the penalty's slope is infinite at W = 0 and it "
+        f"could never grow (README 4.3); got {model.labels[circuit]} at W = 0 with kappa = {kappa[point]:g}, norm_power = "
         f"{power[point]:g}. Give it an initial_logit > 0 or the model a logit_floor > 0; for a circuit that is not there, "
         f"learning_speed = 0."
     )

@@ -4,8 +4,8 @@ import math
 
 from . import jit, rows
 from .elementary import Vector
-from .equations import log_pushes, margins, wrong_probability
-from .wall import push_at, slope_beside
+from .equations import margins, wrong_probability
+from .wall import push_at
 
 # L'Ecuyer 1988, "Efficient and portable combined random number generators", CACM 31:742: plain and compiled alike.
 MODULUS_1, MODULUS_2 = 2147483563, 2147483399  # states are whole numbers from 1 to these, less 1
@@ -29,7 +29,7 @@ def normal(state: Vector) -> float:
 
 @jit
 def descent(
-    u: Vector, v: Vector, circuits: Vector, numbers: Vector, n_gen: int, coupled: bool, marks: Vector,
+    u: Vector, v: Vector, circuits: Vector, numbers: Vector, n_gen: int, marks: Vector,
     samples: Vector, kept: Vector, events: Vector, n: int, room: Vector,
 ) -> None:  # fmt: skip
     """Steps from subweights u, v (n,), which receive the final ones.
@@ -41,10 +41,7 @@ def descent(
     state = room[rows.K1]
     for c in range(rows.N_NUMBERS):
         room[c][0] = numbers[c]
-    for i in range(n):
-        room[rows.SLOPE][i] = circuits[rows.SLOPE - rows.THETA][i]
-        room[rows.LOG_SLOPE][i] = circuits[rows.LOG_SLOPE - rows.THETA][i]
-        room[rows.POWER][i] = numbers[rows.R] - 1.0
+    slope = circuits[rows.SLOPE - rows.THETA]
     r, floor, log_rivals = numbers[rows.R], numbers[rows.FLOOR], numbers[rows.LOG_RIVALS]
     learning_rate, noise = numbers[rows.LEARNING_RATE], numbers[rows.NOISE]
     shake = noise * math.sqrt(learning_rate)
@@ -83,15 +80,9 @@ def descent(
             break
         k += 1
         p = wrong_probability(total, log_rivals)
-        if coupled:
-            for i in range(n):
-                room[rows.Y][i] = math.log(max(logits[i], 1e-300))
-            log_pushes(n, 1, room, logits, room[rows.Y])
         for i in range(n):
             if v[i] > 0.0 or u[i] > 0.0:
-                g = push_at(logits[i], slope_beside(0.0, i, 0, coupled, room), r, p)
-                if coupled and total == 0.0 and r * (1.0 + numbers[rows.BEND]) > 1.0:
-                    g = -p  # (8.3) all at the origin, which repels for κ < m
+                g = push_at(logits[i], slope[i], r, p)
                 if logits[i] <= floor and g > 0.0 and shake == 0.0:
                     continue
                 change = learning_rate * g if logits[i] > floor or g < 0.0 else 0.0
@@ -106,7 +97,7 @@ def descent(
                     larger = math.sqrt(0.5 * (abs(c) + math.sqrt(c * c + 4.0 * floor * floor)))
                     smaller = floor / larger if larger > 0.0 else 0.0
                     u_new, v_new = (smaller, larger) if c >= 0.0 else (larger, smaller)
-                    if larger == 0.0 and r > 1.0:  # where circuits share none can end
+                    if larger == 0.0 and r > 1.0:  # where all live none can end
                         events[rows.STATUS] = rows.EXTINCT
                 u[i] = u_new
                 v[i] = v_new

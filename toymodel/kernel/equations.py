@@ -1,14 +1,12 @@
-"""README (2.2), (2.4), (3.6), (3.7), (8.2) and (8.6) over lanes, and the margins by which events are told."""
+"""README (2.2), (2.4), (3.6) and (3.7) over lanes, and the margins by which events are told."""
 
 import math
 
 from . import jit, rows
-from .elementary import Vector, exp, exp_all, log, log_all
+from .elementary import Vector, exp, log
 
 # The leader is ahead by more than what the tolerance resolves, or a tie would be told by rounding.
 LEAD = 1e-6
-# ln of the norm of a lane in which every circuit is at 0.
-SILENT = -1e300
 C3, C5, C7, C9, C11 = (1.0 / math.factorial(k) for k in (3, 5, 7, 9, 11))
 
 
@@ -23,13 +21,6 @@ def logit_of(theta: float, invariant: float) -> float:
 
 
 @jit
-def log_wrong(total: float, log_rivals: float) -> float:
-    """(2.4) ln p(S), with log_rivals = ln(q-1)."""
-    x = total - log_rivals
-    return -(max(x, 0.0) + math.log1p(math.exp(-abs(x))))
-
-
-@jit
 def wrong_probability(total: float, log_rivals: float) -> float:
     """(2.4) p(S) = (q-1) / (e^S + q - 1)."""
     x = total - log_rivals
@@ -40,13 +31,8 @@ def wrong_probability(total: float, log_rivals: float) -> float:
 
 
 @jit
-def rates(
-    theta: Vector, n: int, lanes: int, coupled: bool, room: Vector, logits: Vector, p: Vector, out: Vector
-) -> None:
-    """(3.6) dθ/dt = p(S) - push, and 0 for a parked circuit; fills logits, p and out.
-
-    The push is a W^(r-1) with r = μ/κ and, where lanes are `coupled` (μ != m), times ‖w‖^(m-μ): (8.2).
-    """
+def rates(theta: Vector, n: int, lanes: int, room: Vector, logits: Vector, p: Vector, out: Vector) -> None:
+    """(3.6) dθ/dt = p(S) - a W^(r-1), and 0 for a parked circuit; fills logits, p and out."""
     parked, invariant, slope, least = room[rows.PARKED], room[rows.INVARIANT], room[rows.SLOPE], room[rows.LEAST]
     power, log_rivals = room[rows.POWER], room[rows.LOG_RIVALS]
     size = n * lanes
@@ -67,14 +53,8 @@ def rates(
             p[k] += logits[i * lanes + k]
     for k in range(lanes):
         p[k] = 1.0 / (1.0 + exp(p[k]))
-    if coupled:
-        for j in range(size):
-            out[j] = log(logits[j] if logits[j] > 1e-300 else 1e-300)
-        log_pushes(n, lanes, room, logits, out)
-        exp_all(out, size)
-    else:
-        for j in range(size):
-            out[j] = slope[j] * exp(power[j] * log(logits[j] if logits[j] > 1e-300 else 1e-300))
+    for j in range(size):
+        out[j] = slope[j] * exp(power[j] * log(logits[j] if logits[j] > 1e-300 else 1e-300))
     for i in range(n):
         for k in range(lanes):
             j = i * lanes + k
@@ -83,43 +63,10 @@ def rates(
 
 
 @jit
-def log_pushes(n: int, lanes: int, room: Vector, logits: Vector, out: Vector) -> None:
-    """(8.2) from ln W in `out` to the logarithm of the push; ln of (α/κ) ‖w‖^μ goes to LOG_NORM."""
-    log_slope, power, terms, top = room[rows.LOG_SLOPE], room[rows.POWER], room[rows.TERMS], room[rows.TOP]
-    norm = room[rows.LOG_NORM]
-    size = n * lanes
-    for j in range(size):
-        term = log_slope[j] + (power[j] + 1.0) * out[j]
-        terms[j] = term if logits[j] > 0.0 else SILENT
-        out[j] = log_slope[j] + power[j] * out[j]
-    for k in range(lanes):
-        top[k] = SILENT
-    for i in range(n):
-        for k in range(lanes):
-            top[k] = max(top[k], terms[i * lanes + k])
-    for i in range(n):
-        for k in range(lanes):
-            terms[i * lanes + k] -= top[k]
-    exp_all(terms, size)
-    for k in range(lanes):
-        norm[k] = 0.0
-    for i in range(n):
-        for k in range(lanes):
-            norm[k] += terms[i * lanes + k]
-    log_all(norm, lanes)
-    for k in range(lanes):
-        norm[k] += top[k]
-    for i in range(n):
-        for k in range(lanes):
-            out[i * lanes + k] += room[rows.BEND][k] * (norm[k] - room[rows.LOG_SCALE][k])
+def solve_linear(rhs: Vector, n: int, lanes: int, room: Vector, out: Vector) -> None:
+    """(3.7) solves (diagonal + rank one) x = rhs in O(n), by Sherman and Morrison's formula.
 
-
-@jit
-def solve_linear(rhs: Vector, n: int, lanes: int, coupled: bool, room: Vector, out: Vector) -> None:
-    """(3.7), (8.6) solves (diagonal + rank one or two) x = rhs in O(n), by Sherman and Morrison's formula once or twice.
-
-    `rodas.step` prepares: INVERSE of the diagonal, 0 where parked, SHARE = weight inverse and PULL = ρ / (1 + ρ Σ share);
-    BOND, REPLY and PULL_2 for the second rank.
+    `rodas.step` prepares: INVERSE of the diagonal, 0 where parked, SHARE = weight inverse and PULL = ρ / (1 + ρ Σ share).
     """
     share, inverse, pull, along = room[rows.SHARE], room[rows.INVERSE], room[rows.PULL], room[rows.ALONG]
     for k in range(lanes):
@@ -132,16 +79,6 @@ def solve_linear(rhs: Vector, n: int, lanes: int, coupled: bool, room: Vector, o
     for i in range(n):
         for k in range(lanes):
             out[i * lanes + k] = inverse[i * lanes + k] * (rhs[i * lanes + k] - along[k])
-    if coupled:
-        bond, reply, pull_2 = room[rows.BOND], room[rows.REPLY], room[rows.PULL_2]
-        for k in range(lanes):
-            along[k] = 0.0
-        for i in range(n):
-            for k in range(lanes):
-                along[k] += bond[i * lanes + k] * out[i * lanes + k]
-        for i in range(n):
-            for k in range(lanes):
-                out[i * lanes + k] -= reply[i * lanes + k] * along[k] * pull_2[k]
 
 
 @jit

@@ -6,7 +6,6 @@ from typing import Any
 from . import jit, rows
 from .elementary import Vector, exp_all, log_all
 from .equations import logit_of, margins
-from .limit import shared_equilibrium
 from .rodas import dense, logits_inside, theta_inside
 from .wall import parked_logit
 
@@ -15,8 +14,6 @@ IDLE, LOADED, RUNNING, TO_LIMIT = 0.0, 1.0, 2.0, 3.0
 # What PART says of a lane whose first step was taken analytically.
 JUST_LAUNCHED = -1.0
 MAX_STEPS = 100_000
-# Flow time that stands for ever where the limit has no closed form, in units of 1 and of the penalty's factor.
-FOREVER = 1e13
 
 
 @jit
@@ -24,11 +21,11 @@ def rest(k: int, n: int, lanes: int, room: Vector) -> None:
     """Makes lane k idle: everything parked, so that stepping it with the others does no harm."""
     room[rows.STAGE][k] = IDLE
     room[rows.H][k] = room[rows.LAST_H][k] = 1.0
-    room[rows.LAST_ERROR][k] = room[rows.LOG_RIVALS][k] = room[rows.LOG_SCALE][k] = room[rows.BEND][k] = 0.0
+    room[rows.LAST_ERROR][k] = room[rows.LOG_RIVALS][k] = 0.0
     for i in range(n):
         j = i * lanes + k
         room[rows.PARKED][j] = 1.0
-        room[rows.THETA][j] = room[rows.LEAST][j] = room[rows.LOGITS][j] = room[rows.LOG_SLOPE][j] = 0.0
+        room[rows.THETA][j] = room[rows.LEAST][j] = room[rows.LOGITS][j] = 0.0
         room[rows.INVARIANT][j] = room[rows.SLOPE][j] = 1.0
 
 
@@ -51,35 +48,7 @@ def load(k: int, point: int, circuits: Vector, numbers: Vector, n: int, lanes: i
 
 
 @jit
-def first_push(i: int, t: float, k: int, n: int, lanes: int, coupled: bool, room: Vector) -> Any:
-    """The push at t of circuit i, which starts at W = 0, and the power of t with which it grows; by θ = p t.
-
-    Beside a grown circuit the power is r - 1; where all start at W = 0 it is m/κ - 1, by (8.3).
-    """
-    r, p, j = room[rows.R][k], room[rows.P][k], i * lanes + k
-    if not coupled:
-        return room[rows.SLOPE][j] * (room[rows.INVARIANT][j] * p * t) ** (r - 1.0), r - 1.0
-    top = -math.inf
-    total = 0.0
-    power = (1.0 + room[rows.BEND][k]) * r - 1.0
-    for other in range(n):
-        o = other * lanes + k
-        grown = room[rows.LOGITS][o] > 0.0
-        if grown:
-            power = r - 1.0
-        if grown or room[rows.PARKED][o] == 0.0:
-            logit = room[rows.LOGITS][o] if grown else room[rows.INVARIANT][o] * p * t
-            term = room[rows.LOG_SLOPE][o] + r * math.log(max(logit, 1e-300))
-            if term > top:
-                total, top = total * math.exp(top - term), term
-            total += math.exp(term - top)
-    log_push = room[rows.LOG_SLOPE][j] + (r - 1.0) * math.log(max(room[rows.INVARIANT][j] * p * t, 1e-300))
-    log_push += room[rows.BEND][k] * (top + math.log(total) - room[rows.LOG_SCALE][k])
-    return math.exp(min(max(log_push, -700.0), 700.0)), power
-
-
-@jit
-def start_slope(t: float, k: int, n: int, lanes: int, coupled: bool, room: Vector, out: Vector) -> Any:
+def start_slope(t: float, k: int, n: int, lanes: int, room: Vector, out: Vector) -> Any:
     """Mean of dθ/dt over the first instants [0, t], where the push is not smooth for a circuit at W = 0.
 
     There θ = p t to leading order, so the push is a power of t and integrates.  Returns a bound on the error at t, in
@@ -96,7 +65,6 @@ def start_slope(t: float, k: int, n: int, lanes: int, coupled: bool, room: Vecto
         stretch = max(stretch, weight / (1.0 + 2.0 * logits[j]))
     sag = 0.5 * p * (1.0 - p) * climb * t
     worst = 0.0
-    shift = 0.0
     for i in range(n):
         j = i * lanes + k
         if room[rows.PARKED][j] > 0.0:
@@ -104,27 +72,18 @@ def start_slope(t: float, k: int, n: int, lanes: int, coupled: bool, room: Vecto
         elif logits[j] > 0.0:
             out[j] = rate[j] - sag
             weight = math.sqrt(invariant[j] * invariant[j] + 4.0 * logits[j] * logits[j])
-            bent = (abs(r - 1.0) + (r if coupled else 0.0)) * (p - rate[j])
+            bent = abs(r - 1.0) * (p - rate[j])
             worst = max(worst, abs(bent * weight / logits[j] * rate[j]) * t)
         else:
-            push, power = first_push(i, t, k, n, lanes, coupled, room)
-            lag = push / (1.0 + power)
+            lag = room[rows.SLOPE][j] * (invariant[j] * p * t) ** (r - 1.0) / r
             out[j] = p - sag - lag
             worst = max(worst, 2.0 * lag * lag / p + lag * (p * t) ** 2)
-            shift += push * invariant[j] * p * t
-    if coupled:
-        # A grown circuit's push moves with the others' norm; so does that of a circuit beside a grown one.
-        grown = 1e-300
-        for i in range(n):
-            j = i * lanes + k
-            grown += (p - rate[j]) * logits[j] if room[rows.PARKED][j] == 0.0 else 0.0
-        worst = max(worst, p * abs(room[rows.BEND][k]) * shift / grown if grown > 1e-300 else 0.0)
     return (worst + sag * (climb * t + p * t)) * t * stretch
 
 
 @jit
 def launch(
-    k: int, n: int, lanes: int, coupled: bool, tol: float, times: Vector, samples: Vector, events: Vector, room: Vector
+    k: int, n: int, lanes: int, tol: float, times: Vector, samples: Vector, events: Vector, room: Vector
 ) -> bool:
     """First margins and samples, the first step size, and the first step itself where a circuit starts at W = 0.
 
@@ -140,17 +99,17 @@ def launch(
         j = i * lanes + k
         look[i] = logits[j]
         fastest = max(fastest, abs(room[rows.RATE][j]))
-        if room[rows.PARKED][j] == 0.0 and logits[j] == 0.0 and (coupled or room[rows.R][k] != 1.0):
+        if room[rows.PARKED][j] == 0.0 and logits[j] == 0.0 and room[rows.R][k] != 1.0:
             at_wall = True
     sampled = keep(0.0, 0, times, look, n, samples)
     h = min(0.01 / fastest, room[rows.T_END][k])
     if at_wall and h > 0.0:
         mean = room[rows.D1]
-        while start_slope(h, k, n, lanes, coupled, room, mean) > 0.1 * tol:
+        while start_slope(h, k, n, lanes, room, mean) > 0.1 * tol:
             h *= 0.25
         while sampled < len(times) and times[sampled] <= h:
             s = times[sampled]
-            start_slope(s, k, n, lanes, coupled, room, room[rows.D2])
+            start_slope(s, k, n, lanes, room, room[rows.D2])
             for i in range(n):
                 j = i * lanes + k
                 look[i] = max(room[rows.LEAST][j], logit_of(theta[j] + s * room[rows.D2][j], room[rows.INVARIANT][j]))
@@ -209,7 +168,7 @@ def control(lanes: int, tol: float, room: Vector) -> None:
 
 
 @jit
-def advance(k: int, n: int, lanes: int, coupled: bool, room: Vector) -> int:
+def advance(k: int, n: int, lanes: int, room: Vector) -> int:
     """Accepts or rejects the step that lane k has just made; PART becomes the share of it that was taken.
 
     Returns DONE while all is well.
@@ -250,7 +209,7 @@ def advance(k: int, n: int, lanes: int, coupled: bool, room: Vector) -> int:
         if parked[j] > 0.0:
             near = 1.0
             # Here and not where lanes are refreshed together: another lane must not decide when this one is told.
-            room[rows.LEAST][j] = parked_logit(j, k, coupled, room)
+            room[rows.LEAST][j] = parked_logit(j, k, room)
         elif theta[j] <= edge[j]:
             near = 1.0
             if r > 1.0:
@@ -308,36 +267,31 @@ def observe(
 
 @jit
 def finish(
-    k: int, status: int, n: int, lanes: int, coupled: bool, events: Vector, final: Vector, limits: Vector, room: Vector
+    k: int, status: int, n: int, lanes: int, events: Vector, final: Vector, limits: Vector, room: Vector
 ) -> None:
-    """Called with the logits at T_END: writes them out and goes on to the limit, or writes the limit out and rests."""
-    logits, slope, r = room[rows.LOGITS], room[rows.SLOPE], room[rows.R][k]
+    """Called with the logits at T_END: writes them out and goes on to the limit, or writes the limit out and rests.
+
+    Where all circuits live (r > 1 with weight decay) the limit is left to the caller, who has it from (4.1).
+    """
+    logits, slope = room[rows.LOGITS], room[rows.SLOPE]
     events[rows.STATUS] = status
-    unique = r > 1.0 and r * (1.0 + room[rows.BEND][k]) > 1.0
     if room[rows.STAGE][k] == TO_LIMIT or status != rows.DONE:
-        largest = 0.0
         for i in range(n):
             limits[i] = logits[i * lanes + k] if status == rows.DONE else math.nan
-            largest = max(largest, limits[i])
             if room[rows.STAGE][k] == RUNNING:
                 final[i] = math.nan
-        if coupled and r > 1.0 and not unique and largest > 0.0 and room[rows.FLOOR][k] < largest:
-            shared_equilibrium(k, n, lanes, math.log(largest), room, limits)
         rest(k, n, lanes, room)
         return
-    least, largest = math.inf, 0.0
+    least = math.inf
     for i in range(n):
         j = i * lanes + k
-        final[i] = logits[j]
-        if room[rows.PARKED][j] > 0.0:
-            final[i] = parked_logit(j, k, coupled, room)
-        least, largest = min(least, slope[j]), max(largest, final[i])
+        final[i] = parked_logit(j, k, room) if room[rows.PARKED][j] > 0.0 else logits[j]
+        least = min(least, slope[j])
     events[rows.GENERALISED] = room[rows.EVER][k]
     events[rows.COUNT] = room[rows.TAKEN][k]
-    if unique and least > 0.0:
-        shared_equilibrium(k, n, lanes, math.log(largest) if largest > 0.0 else 1.0, room, limits)
+    if room[rows.R][k] > 1.0 and least > 0.0:
         rest(k, n, lanes, room)
     else:
         room[rows.STAGE][k] = TO_LIMIT
-        room[rows.T_END][k] += FOREVER * math.exp(max(0.0, -room[rows.LOG_SCALE][k]))
+        room[rows.T_END][k] += room[rows.FOREVER][k]
         room[rows.LAST_ERROR][k] = 0.0

@@ -1,4 +1,4 @@
-"""One step of Rodas5P in the mirror coordinate, O(n): README (3.6), (3.7), (8.6).
+"""One step of Rodas5P in the mirror coordinate, O(n): README (3.6), (3.7).
 
 Rodas5P is an L-stable Rosenbrock-Wanner method of order 5 in eight stages, with an embedded method of order 4 for the
 error and a dense output of order 4.  Coefficients: Steinebach 2023, "Construction of Rosenbrock-Wanner method Rodas5P
@@ -8,39 +8,14 @@ and numerical benchmarks within the Julia Differential Equations package", BIT 6
 import math
 
 from . import jit, rows
-from .elementary import Vector, exp_all
+from .elementary import Vector
 from .equations import logit_of, rates, solve_linear
 
 GAMMA = 0.21193756319429014
 
 
 @jit
-def second_rank(n: int, lanes: int, room: Vector) -> None:
-    """(8.6) what `solve_linear` needs for the Jacobian's part σ push (push w)ᵀ, σ = (m-μ)/κ / Σ push W."""
-    rate, p, parked, weight, rhs = room[rows.RATE], room[rows.P], room[rows.PARKED], room[rows.WEIGHT], room[rows.RHS]
-    bond, reply, pull, norm = room[rows.BOND], room[rows.REPLY], room[rows.PULL_2], room[rows.LOG_NORM]
-    for k in range(lanes):
-        pull[k] = -norm[k] - room[rows.BEND][k] * (norm[k] - room[rows.LOG_SCALE][k])
-    exp_all(pull, lanes)
-    for k in range(lanes):
-        pull[k] = room[rows.R][k] * room[rows.BEND][k] * pull[k] if norm[k] > -600.0 else 0.0
-    for i in range(n):
-        for k in range(lanes):
-            j = i * lanes + k
-            rhs[j] = 0.0 if parked[j] > 0.0 else p[k] - rate[j]
-            bond[j] = pull[k] * rhs[j] * weight[j]
-    solve_linear(rhs, n, lanes, False, room, reply)
-    for k in range(lanes):
-        pull[k] = 1.0
-    for i in range(n):
-        for k in range(lanes):
-            pull[k] += bond[i * lanes + k] * reply[i * lanes + k]
-    for k in range(lanes):
-        pull[k] = 1.0 / (pull[k] if pull[k] != 0.0 else 1e-300)
-
-
-@jit
-def step(n: int, lanes: int, coupled: bool, room: Vector) -> None:
+def step(n: int, lanes: int, room: Vector) -> None:
     """Steps every lane by its own H from THETA, whose LOGITS, RATE and P are given, to END.
 
     K1..K8 receive the stages, ERROR the error in ln(1 + W): that is s² θ for W << s² and 2 θ beyond it.
@@ -74,62 +49,60 @@ def step(n: int, lanes: int, coupled: bool, room: Vector) -> None:
     for k in range(lanes):
         rho = p[k] * (1.0 - p[k])
         pull[k] = rho / (1.0 + rho * pull[k])
-    if coupled:
-        second_rank(n, lanes, room)
 
-    solve_linear(rate, n, lanes, coupled, room, k1)
+    solve_linear(rate, n, lanes, room, k1)
     for j in range(size):
         y[j] = theta[j] + 3.0 * k1[j]
-    rates(y, n, lanes, coupled, room, w, q, rhs)
+    rates(y, n, lanes, room, w, q, rhs)
     for j in range(size):
         rhs[j] += per_h[j] * (-14.155112264123755 * k1[j])
-    solve_linear(rhs, n, lanes, coupled, room, k2)
+    solve_linear(rhs, n, lanes, room, k2)
     for j in range(size):
         y[j] = theta[j] + 2.849394379747939 * k1[j] + 0.45842242204463923 * k2[j]
-    rates(y, n, lanes, coupled, room, w, q, rhs)
+    rates(y, n, lanes, room, w, q, rhs)
     for j in range(size):
         rhs[j] += per_h[j] * (-17.97296035885952 * k1[j] - 2.859693295451294 * k2[j])
-    solve_linear(rhs, n, lanes, coupled, room, k3)
+    solve_linear(rhs, n, lanes, room, k3)
     for j in range(size):
         y[j] = theta[j] - 6.954028509809101 * k1[j] + 2.489845061869568 * k2[j] - 10.358996098473584 * k3[j]
-    rates(y, n, lanes, coupled, room, w, q, rhs)
+    rates(y, n, lanes, room, w, q, rhs)
     for j in range(size):
         rhs[j] += per_h[j] * (147.12150275711716 * k1[j] - 1.41221402718213 * k2[j] + 71.68940251302358 * k3[j])
-    solve_linear(rhs, n, lanes, coupled, room, k4)
+    solve_linear(rhs, n, lanes, room, k4)
     for j in range(size):
         y[j] = theta[j] + 2.8029986275628964 * k1[j] + 0.5072464736228206 * k2[j]
         y[j] += -0.3988312541770524 * k3[j] - 0.04721187230404641 * k4[j]
-    rates(y, n, lanes, coupled, room, w, q, rhs)
+    rates(y, n, lanes, room, w, q, rhs)
     for j in range(size):
         push = 165.43517024871676 * k1[j] - 0.4592823456491126 * k2[j]
         push += 42.90938336958603 * k3[j] - 5.961986721573306 * k4[j]
         rhs[j] += per_h[j] * push
-    solve_linear(rhs, n, lanes, coupled, room, k5)
+    solve_linear(rhs, n, lanes, room, k5)
     for j in range(size):
         y[j] = theta[j] - 7.502846399306121 * k1[j] + 2.561846144803919 * k2[j] - 11.627539656261098 * k3[j]
         y[j] += -0.18268767659942256 * k4[j] + 0.030198172008377946 * k5[j]
-    rates(y, n, lanes, coupled, room, w, q, rhs)
+    rates(y, n, lanes, room, w, q, rhs)
     for j in range(size):
         push = 24.854864614690072 * k1[j] - 3.0009227002832186 * k2[j] + 47.4931110020768 * k3[j]
         push += 5.5814197821558125 * k4[j] - 0.6610691825249471 * k5[j]
         rhs[j] += per_h[j] * push
-    solve_linear(rhs, n, lanes, coupled, room, k6)
+    solve_linear(rhs, n, lanes, room, k6)
     for j in range(size):
         y[j] += k6[j]
-    rates(y, n, lanes, coupled, room, w, q, rhs)
+    rates(y, n, lanes, room, w, q, rhs)
     for j in range(size):
         push = 30.91273214028599 * k1[j] - 3.1208243349937974 * k2[j] + 77.79954646070892 * k3[j]
         push += 34.28646028294783 * k4[j] - 19.097331116725623 * k5[j] - 28.087943162872662 * k6[j]
         rhs[j] += per_h[j] * push
-    solve_linear(rhs, n, lanes, coupled, room, k7)
+    solve_linear(rhs, n, lanes, room, k7)
     for j in range(size):
         y[j] += k7[j]
-    rates(y, n, lanes, coupled, room, w, q, rhs)
+    rates(y, n, lanes, room, w, q, rhs)
     for j in range(size):
         push = 37.80277123390563 * k1[j] - 3.2571969029072276 * k2[j] + 112.26918849496327 * k3[j]
         push += 66.9347231244047 * k4[j] - 40.06618937091002 * k5[j] - 54.66780262877968 * k6[j]
         rhs[j] += per_h[j] * (push - 9.48861652309627 * k7[j])
-    solve_linear(rhs, n, lanes, coupled, room, k8)
+    solve_linear(rhs, n, lanes, room, k8)
 
     for j in range(size):
         end[j] = y[j] + k8[j]

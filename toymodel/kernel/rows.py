@@ -3,25 +3,24 @@
 `room` is the kernel's only memory.  A row holds n numbers a lane (entry i * lanes + k) or one number a lane (entry k).
 """
 
-# A point's numbers, also the first rows of `room`: μ/κ and m/μ - 1 of (8.1), ln of the penalty's factor, ln(q-1), the
-# floor, the bars of `equations.margins`, and where the flow stops.
-N_NUMBERS = 11
-R, BEND, LOG_SCALE, LOG_RIVALS, FLOOR, FIT_BAR, SPREAD, LOG_OTHERS, GEN_BAR, LEAVE_BAR, T_END = range(N_NUMBERS)
+# A point's numbers, also the first rows of `room`: m/κ, ln(q-1), the floor, the bars of `equations.margins`, where the
+# flow stops, and how long it then goes on to its limit.
+N_NUMBERS = 10
+R, LOG_RIVALS, FLOOR, FIT_BAR, SPREAD, LOG_OTHERS, GEN_BAR, LEAVE_BAR, T_END, FOREVER = range(N_NUMBERS)
 # What descent needs besides; the seed is two numbers.
 LEARNING_RATE, STEPS, NOISE, SEED = range(N_NUMBERS, N_NUMBERS + 4)
 
 # Rows of a lane's state.  The first CIRCUIT are what a point's circuits bring, `circuits` (CIRCUIT, n), in this order.
-CIRCUIT = 6
+CIRCUIT = 5
 (
     *_,
-    THETA, INVARIANT, SLOPE, LOG_SLOPE, EDGE, LEAST,  # n a lane
+    THETA, INVARIANT, SLOPE, EDGE, LEAST,  # n a lane
     LOGITS, RATE, PARKED, POWER, START, END, D1, D2, D3,
     NOW, BEFORE,  # an event a lane
-    P, LOG_NORM, H, T, ERROR, LAST_H, LAST_ERROR, HELD, TAKEN, EVER, SAMPLED, STAGE, POINT, PART, GROWTH, SHRINK, NEAR,
+    P, H, T, ERROR, LAST_H, LAST_ERROR, HELD, TAKEN, EVER, SAMPLED, STAGE, POINT, PART, GROWTH, SHRINK, NEAR,
     # Work space of `equations` and `rodas`, then free between two steps.
-    TERMS, TOP, INVERSE, WEIGHT, PER_H, RHS, Y, W, K1, K2, K3, K4, K5, K6, K7, K8, SHARE, PULL, ALONG, BOND, REPLY, PULL_2,
-    LOOK, SCRATCH,
-) = range(N_NUMBERS + 58)  # fmt: skip
+    INVERSE, WEIGHT, PER_H, RHS, Y, W, K1, K2, K3, K4, K5, K6, K7, K8, SHARE, PULL, ALONG, LOOK, SCRATCH,
+) = range(N_NUMBERS + 51)  # fmt: skip
 ROOM = SCRATCH + 4
 
 # Events: each is the time since which a condition has held for good.  Columns of `events` go on with whether the run ever

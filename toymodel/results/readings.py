@@ -1,4 +1,4 @@
-"""What logits amount to, once for trajectories, rest states and sweeps: norms, losses, accuracies (README 1, 2, 5, 8)."""
+"""What logits amount to, once for trajectories, rest states and sweeps: norms, losses, accuracies (README 1, 2, 5)."""
 
 from collections.abc import Callable
 from typing import Any
@@ -25,7 +25,7 @@ def _norms(w: FloatArray, p: Any) -> FloatArray:
 
 
 def _norm(w: FloatArray, p: Any) -> FloatArray:
-    return flow.network_norm(_norms(w, p), p.sharing)
+    return flow.network_norm(_norms(w, p), p.norm_power)
 
 
 def _gen(values: FloatArray, p: Any) -> FloatArray:
@@ -47,15 +47,15 @@ class Readings:
     logits: FloatArray
     problem: Any
 
-    norms = _reading("P of each circuit, the norm that it would need alone.", _norms)
-    norm = _reading("(8.1) ‖w‖, the network's norm, which all circuits share.", _norm)
+    norms = _reading("P, the norm of each circuit.", _norms)
+    norm = _reading("(2.3) ‖w‖, the network's norm.", _norm)
     gen_norm = _reading(
-        "(8.1) Norm that the generalising circuits would need without the others.",
-        lambda w, p: flow.network_norm(_gen(_norms(w, p), p), p.sharing),
+        "Norm of the generalising circuits together.",
+        lambda w, p: flow.network_norm(_gen(_norms(w, p), p), p.norm_power),
     )
     mem_norm = _reading(
-        "(8.1) Norm that the memorising circuits would need without the others.",
-        lambda w, p: flow.network_norm(_mem(_norms(w, p), p), p.sharing),
+        "Norm of the memorising circuits together.",
+        lambda w, p: flow.network_norm(_mem(_norms(w, p), p), p.norm_power),
     )
     gen_logit = _reading("W of the generalising circuits together, nats.", lambda w, p: _gen(w, p).sum(-1))
     mem_logit = _reading("W of the memorising circuits together, nats.", lambda w, p: _mem(w, p).sum(-1))
@@ -63,7 +63,7 @@ class Readings:
     test_loss = _reading(
         "(2.2), nats.", lambda w, p: losses.test_loss(_gen(w, p).sum(-1), _mem(w, p).sum(-1), p.num_classes)
     )
-    regularised_loss = _reading("L + R of (2.1), (2.3) and (8.1), nats: what training lowers.", _regularised)
+    regularised_loss = _reading("L + R of (2.1) and (2.3), nats: what training lowers.", _regularised)
     train_accuracy = _reading(
         "(5.4) on the training set.", lambda w, p: losses.train_accuracy(w, p.num_classes, p.logit_spread)
     )

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from realnet import RunConfig
-from validate.experiments.design import Block, Profile, Setting
-from validate.experiments.omnigrok import omnigrok
+from realnet import RunConfig, grid
+from validate.experiments.design import Block, Profile, Setting, coupled
+from validate.experiments.omnigrok import DIGITS, omnigrok
 
 __all__ = ["PROFILES"]
 
@@ -95,10 +95,138 @@ def _task(name: str, title: str, net: RunConfig, *shares: float) -> Setting:
     return Setting(name, title, net, (round(0.9 * pairs), 3000), kinds)
 
 
+def _laws(
+    name: str,
+    title: str,
+    net: RunConfig,
+    parent: tuple[int, int],
+    *,
+    near: Sequence[int],
+    far: Sequence[int],
+    alone: Sequence[int],
+    more: Mapping[str, Sequence[Block]] | None = None,
+) -> Setting:
+    """What the laws of networks at rest (P15 to P19) are tried on: seeds that none of them had seen.
+
+    near    sizes from below D_crit to twice that: nets that have grokked, trained on
+    far     larger ones, where Gen is all but alone
+    alone   sizes of Mem-only nets, which take longest to come to rest
+    more    further blocks by kind
+    """
+    seeds = range(20, 23)
+    kinds = {
+        "ungrokking_coupled": (Block(near, (ANSWER,), seeds, 4000),),
+        "generalising_coupled": (Block(far, (ANSWER,), seeds, 2500),),
+        "memorising_coupled": (Block(alone, (ANSWER,), seeds, 12_000),),
+    } | dict(more or {})
+    return Setting(name, title, net, parent, kinds)
+
+
+def _digits_at_rest() -> Setting:
+    """An MLP on digits, true labels and shuffled ones: nine in ten wrong, which is chance."""
+    net = replace(DIGITS, loss="cross_entropy")
+
+    def rest(corrupted: float) -> list[RunConfig]:
+        runs = grid(replace(net, dataset_size=1, corrupted=corrupted), dataset_size=(100, 200, 400, 800, 1600, 3000),
+                    weight_decay=(3e-4, 3e-3), seed=range(20, 23))  # fmt: skip
+        return [coupled(replace(run, batch_size=min(100, run.dataset_size)), 4000) for run in runs]
+
+    kinds = {"generalising_coupled": tuple(rest(0.0)), "memorising_coupled": tuple(rest(0.9))}
+    return Setting("laws-digits", "5000 digits of MNIST, MLP of width 200", net, kinds=kinds, stack=8)
+
+
+LAWS = (
+    _laws(
+        "laws-67",
+        "addition mod 67, width 64",
+        replace(SMALL, p=67, dataset_size=1),
+        (4000, 2500),
+        near=(360, 430, 500, 540, 660),
+        far=(920, 1400, 2300),
+        alone=(300, 420, 560, 800),
+    ),
+    _laws(
+        "laws-div",
+        "x / y mod 43",
+        replace(SMALL, task="div", dataset_size=1),
+        (1625, 3000),
+        near=(200, 240, 280, 320, 390),
+        far=(530, 800, 1300),
+        alone=(180, 250, 340, 480),
+    ),
+    _laws(
+        "laws-width-128",
+        "addition mod 43, width 128",
+        replace(SMALL, d_model=128, d_mlp=512),
+        (1664, 2500),
+        near=(200, 250, 290, 330, 400),
+        far=(560, 840, 1400),
+        alone=(180, 250, 340, 480),
+    ),
+    _digits_at_rest(),
+    # Law A: Gen for the right labels, Mem for the wrong ones, and Mem alone on as many.
+    Setting(
+        "laws-43-labels",
+        "addition mod 43, width 64, some labels wrong",
+        SMALL,
+        (1664, 2500),
+        {
+            "corrupted_coupled": (Block((800,), (ANSWER,), range(110, 116), 6000, (0.0, 0.1, 0.2, 0.4)),),
+            "memorising_coupled": (Block((80, 160, 320), (ANSWER,), range(110, 116), 16_000),),
+        },
+    ),
+    Setting(
+        "laws-43",
+        "addition mod 43, width 64, to rest, new seeds",
+        SMALL,
+        (1664, 2500),
+        {
+            "ungrokking_coupled": (Block((60, 150, 200, 300, 370, 450, 560), (1e-5, 1e-3), range(110, 120), 8000),),
+            "generalising_coupled": (Block((400, 800, 1600), ALPHAS[1:], range(110, 114), 4000),),
+            # Which starts rest in between, and on how many frequencies?
+            "mixed_coupled": (Block((480,), (1e-3,), range(110, 115), 6000, before=(200, 300, 400, 600, 1000, 1600)),),
+            "memorising_coupled": (
+                Block((100, 175, 300, 520, 920, 1600), (1e-4, 1e-5, 1e-3), range(110, 114), 16_000),
+                Block((100, 175, 300, 520, 920, 1600), (1e-6,), range(110, 114), 16_000),
+            ),
+        },
+    ),
+    _laws(
+        "laws-97",
+        "addition mod 97, width 64",
+        replace(SMALL, p=97, dataset_size=1),
+        (6500, 2500),
+        near=(520, 630, 740, 860, 1000),
+        far=(1400, 2100, 3500),
+        alone=(450, 650, 850, 1200),
+    ),
+    _laws(
+        "laws-113",
+        "addition mod 113, width 128, to rest, new seeds",
+        FULL,
+        (9000, 1500),
+        near=(560, 680, 800, 900, 1100, 1350, 1800),
+        far=(2600, 4000, 7000),
+        alone=(500, 680, 900, 1360),
+    ),
+    Setting(
+        "laws-113-labels",
+        "addition mod 113, width 128, some labels wrong",
+        FULL,
+        (9000, 1500),
+        {
+            "corrupted_coupled": (Block((3400,), (ANSWER,), range(20, 23), 4000, (0.0, 0.05, 0.1, 0.2, 0.4)),),
+            "memorising_coupled": (Block((170, 340, 680, 1360), (ANSWER,), range(20, 23), 12_000),),
+        },
+    ),
+)
+"""Registered before they were trained, with the rules that they decide"""
+
+
 STANDARD = Profile(
     "standard",
     "the study, hours on two CPU cores: the small network at length, seeds never used before, the paper's size, other "
-    "widths, moduli and tasks",
+    "widths, moduli and tasks, networks at rest",
     (
         Setting(
             "base",
@@ -242,6 +370,7 @@ STANDARD = Profile(
                 "ungrokking_coupled": (Block((700, 850, 1000, 1200, 1400, 2800), (ANSWER,), range(3), 1000),),
             },
         ),
+        *LAWS,
     ),
 )
 

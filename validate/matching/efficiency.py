@@ -15,31 +15,36 @@ import pandas as pd
 
 from validate.measured import Results
 
-__all__ = ["GEN_SHARE", "common_logit", "gen_nets", "isologit", "mem_nets", "norms_at", "slopes"]
+__all__ = ["GEN_SHARE", "alone_in", "common_logit", "gen_nets", "isologit", "mem_nets", "norms_at", "slopes"]
 
 GEN_SHARE = 0.95**2
 """A Gen-only net has 95 % of its logits' norm in the trigonometric subspace (paper, figure 3): this share of the square"""
 
 
+def alone_in(results: Results, protocol: str) -> str:
+    """The setting whose lone circuits decide: new seeds, trained to rest, where they are among the results."""
+    return "laws-43" if protocol == "coupled" and "laws-43/memorising_coupled" in results else "base"
+
+
 def mem_nets(results: Results, setting: str = "base", *, protocol: str = "coupled") -> pd.DataFrame:
-    """Mem-only nets at rest that have fitted their random labels, one row each. Errors: MissingResult."""
+    """Mem-only nets that have fitted their random labels, one row each. Errors: MissingResult."""
     table = results.table(f"{setting}/memorising{'_coupled' if protocol == 'coupled' else ''}")
-    # Their accuracy is chance whatever they do: rest is that of the norm.
     return table[(table.train >= 0.99) & np.isfinite(table.logit)]
 
 
 def gen_nets(
     results: Results, setting: str = "base", *, protocol: str = "coupled", by: str = "accuracy"
 ) -> pd.DataFrame:
-    """Gen-only nets at rest, one row each. Errors: MissingResult.
+    """Gen-only nets, one row each. Errors: MissingResult.
 
     Coupled: nets that had grokked and went on with many pairs. AdamW: those runs from scratch and after ungrokking that
-    kept or found Gen alone. `by` "accuracy": all nets right on 99 % of the pairs outside their training set; "share": the
-    paper's criterion, 95 % of the logits' norm in the trigonometric subspace.
+    kept or found Gen alone. None is left out because it moves: that is counted. `by` "accuracy": all nets right on 99 % of
+    the pairs outside their training set; "share": the paper's criterion, 95 % of the logits' norm in the trigonometric
+    subspace.
     """
     kinds = ("generalising_coupled",) if protocol == "coupled" else ("ungrokking", "scratch")
     table = results.together(*(f"{setting}/{kind}" for kind in kinds))
-    table = table[table.rests.astype(bool) & np.isfinite(table.logit)]
+    table = table[np.isfinite(table.logit)]
     return table[table.gen_share > GEN_SHARE] if by == "share" else table[table.test >= 0.99]
 
 

@@ -1,4 +1,4 @@
-"""The predictions, one file each: p01 to p14 of circuit efficiency, `omnigrok` of its rival."""
+"""The predictions, one file each: p01 to p19 of circuit efficiency, `omnigrok` of its rival."""
 
 from __future__ import annotations
 
@@ -19,10 +19,16 @@ from validate.predictions.p11_quantitative import P11
 from validate.predictions.p12_sharing import P12
 from validate.predictions.p13_barrier import P13
 from validate.predictions.p14_width import P14
+from validate.predictions.p15_squares import P15
+from validate.predictions.p16_pole import P16
+from validate.predictions.p17_accuracy import P17
+from validate.predictions.p18_margins import P18
+from validate.predictions.p19_price import P19
 
 __all__ = ["ALL", "OMNIGROK", "PREDICTIONS", "suite"]
 
-PREDICTIONS = {p.id: p for p in (P1A, P1B, P2, P3, P4, P5, P6, P7, P8A, P8B, P9, P10, P11, P12, P13, P14)}
+PREDICTIONS = {p.id: p for p in (P1A, P1B, P2, P3, P4, P5, P6, P7, P8A, P8B, P9, P10, P11, P12, P13, P14,
+                                 P15, P16, P17, P18, P19)}  # fmt: skip
 """In the order of the report"""
 
 ALL: Mapping[str, Prediction] = PREDICTIONS | OMNIGROK

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from validate.matching.efficiency import common_logit, gen_nets, mem_nets, norms_at, slopes
+from validate.matching.efficiency import alone_in, common_logit, gen_nets, mem_nets, norms_at, slopes
 from validate.measured import MissingResult, Results
 from validate.prediction import Criterion, Measurement, Prediction, nothing
-from validate.predictions.shared import mean, records
+from validate.predictions.shared import at_rest, estimate, records
 
 __all__ = ["P1A", "P1B"]
 
 GEN, MEM = "slope of ln η_gen on ln D", "slope of ln η_mem on ln D"
-COLUMNS = ["dataset_size", "weight_decay", "seed", "norm", "logit", "gen_share", "homogeneity", "gradient_rest"]
+COLUMNS = ["dataset_size", "weight_decay", "seed", "norm", "logit", "gen_share", "homogeneity", "gradient_rest",
+           "norm_drift", "norm_rests"]  # fmt: skip
 
 
 def _measure(results: Results, protocol: str, name: str) -> Measurement:
-    mem, gen = mem_nets(results, protocol=protocol), gen_nets(results, protocol=protocol)
+    setting = alone_in(results, protocol)
+    mem, gen = (nets(results, setting, protocol=protocol) for nets in (mem_nets, gen_nets))
     if mem.empty or gen.empty:
         return Measurement({name: nothing(f"needs nets of both circuits; there are {len(gen)} and {len(mem)}")})
     logit = common_logit(mem, gen)
@@ -23,13 +25,12 @@ def _measure(results: Results, protocol: str, name: str) -> Measurement:
     note = f"at a common logit of {logit:.3g} nats, at most {norms.reach.max():.2g} in ln s from a net's own"
     beside = {}
     if name == GEN:
-        strict = gen_nets(results, protocol=protocol, by="share")
+        strict = gen_nets(results, setting, protocol=protocol, by="share")
         if len(strict):
-            beside["the same, nets of the trigonometric subspace only"] = mean(
-                slopes(norms_at(strict, logit)), len(strict)
-            )
+            within = "the same, nets of the trigonometric subspace only"
+            beside[within] = estimate(slopes(norms_at(strict, logit)), at_rest(strict, "norm"))
     tables = {"nets": records(nets[COLUMNS]), "norms": records(norms.assign(logit=logit))}
-    return Measurement({name: mean(slopes(norms), len(nets), note=note)}, beside, tables)
+    return Measurement({name: estimate(slopes(norms), at_rest(nets, "norm"), note)}, beside, tables)
 
 
 def _prediction(id: str, claim: str, criterion: Criterion) -> Prediction:
@@ -39,30 +40,46 @@ def _prediction(id: str, claim: str, criterion: Criterion) -> Prediction:
         return _measure(results, protocol, criterion.name)
 
     return Prediction(
-        id,
-        claim,
-        "Varma et al. 2023, section 4.1 and figure 3; (5.1)",
-        "per seed, minus the slope of ln norm on ln D at a common equivalent logit; t interval over seeds",
-        {
+        id=id,
+        claim=claim,
+        source="Varma et al. 2023, section 4.1 and figure 3; (5.1)",
+        statistic="per seed, minus the slope of ln norm on ln D at a common equivalent logit; t interval over seeds",
+        claimed={
             "coupled": "efficiency is norm at a given logit, of a net at rest under the penalty",
             "AdamW": "the paper's own measurement",
         },
-        {},
-        ("base/memorising", "base/memorising_coupled", "base/generalising_coupled", "base/ungrokking", "base/scratch"),
-        (criterion,),
-        measure,
-        "Gen nets are accepted by accuracy (99 % outside the training set) and not by the share of their logits in the "
-        "trigonometric subspace, which chooses seeds; that number is beside. Coupled nets decide, because they rest.",
-    )
+        experiments=("base/memorising", "base/memorising_coupled", "base/generalising_coupled", "base/ungrokking",
+                     "base/scratch", "laws-43/memorising_coupled", "laws-43/generalising_coupled"),
+        criteria=(criterion,),
+        measure=measure,
+        registered="7e0760b",
+        changed="Gen nets are accepted by accuracy (99 % outside the training set) and not by the share of their "
+        "logits in the trigonometric subspace, which chooses seeds; that number is beside. Coupled nets decide, "
+        "because they rest. That form was set after the base's runs had been seen: new seeds, trained until their "
+        "norms rest, decide now.",
+        says={
+            "circuit efficiency": ("predicts", "its authors' own four predictions"),
+            "Omnigrok": ("silent", "it is about the start (reading of Varma et al.)"),
+        },
+    )  # fmt: skip
 
 
 P1A = _prediction(
     "P1a",
     "Gen's efficiency does not depend on data set size.",
-    Criterion(GEN, "1", -0.1, 0.1, "an exponent of a tenth moves a norm by 7 % when D doubles", -0.03, 0.02, 4),
+    Criterion(
+        name=GEN,
+        unit="1",
+        low=-0.1,
+        high=0.1,
+        why="an exponent of a tenth moves a norm by 7 % when D doubles",
+        truth=-0.03,
+        spread=0.02,
+        seeds=4,
+    ),
 )
 P1B = _prediction(
     "P1b",
     "Mem's efficiency falls as the data set grows.",
-    Criterion(MEM, "1", high=0.0, why="it falls", truth=-0.31, spread=0.01, seeds=4),
+    Criterion(name=MEM, unit="1", high=0.0, why="it falls", truth=-0.31, spread=0.01, seeds=4),
 )

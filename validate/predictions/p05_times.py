@@ -9,7 +9,7 @@ import pandas as pd
 
 from validate.measured import Results
 from validate.prediction import Criterion, Estimate, Measurement, Prediction
-from validate.predictions.shared import kind_of, mean, records
+from validate.predictions.shared import estimate, kind_of, of_times, records
 
 __all__ = ["P5", "P6", "exponent"]
 
@@ -22,7 +22,9 @@ UNUSED = 26
 
 def _criterion(name: str, equation: str, truth: float, spread: float, seeds: int) -> Criterion:
     """The exponent's criterion."""
-    return Criterion(name, "1", *INVERSE, f"{equation}: 1/α up to logarithms, −1 ± 0.25", truth, spread, seeds)
+    low, high = INVERSE
+    why = f"{equation}: 1/α up to logarithms, −1 ± 0.25"
+    return Criterion(name=name, unit="1", low=low, high=high, why=why, truth=truth, spread=spread, seeds=seeds)
 
 
 def exponent(table: pd.DataFrame, time: str) -> Estimate:
@@ -35,7 +37,7 @@ def exponent(table: pd.DataFrame, time: str) -> Estimate:
     found = pd.DataFrame(rows, columns=["seed", "exponent"]).groupby("seed").exponent.mean()
     decays = ", ".join(f"{decay:g}" for decay in sorted(set(table.weight_decay)))
     sizes = ", ".join(str(size) for size in sorted(set(table.dataset_size)))
-    return mean(found, len(table), int(table[time].isna().sum()), f"sizes {sizes}; weight decays {decays}")
+    return estimate(found, of_times(table, time), f"sizes {sizes}; weight decays {decays}")
 
 
 def _measurement(
@@ -59,21 +61,30 @@ def _grokking(results: Results, protocol: str) -> Measurement:
 
 
 P5 = Prediction(
-    "P5",
-    "Under AdamW, grokking time is inversely proportional to weight decay, up to logarithms.",
-    "(6.1), beyond the paper",
-    "per seed, slope of ln t on ln weight decay, t until accuracy outside the training set is 0.9 for good; t interval",
-    {"AdamW": "decoupled decay shrinks weights at the rate λ per step, which is the toy's clock"},
-    {"coupled": "Adam divides the penalty by the same moments as the gradient: α sets where a net rests, not how fast"},
-    ("base/scratch", "fresh/scratch", "base/scratch_coupled"),
-    (_criterion(GROK, "(6.1)", -1.0, 0.47, 80),),
-    _grokking,
-    "Asked at the largest size that three decays had, where nets generalise almost as they fit; now at 850 pairs, "
-    "1.25 times the threshold, where there is a plateau, with times interpolated on a grid of 25 steps, on new seeds. "
-    "Ten seeds left the interval across the rule's edge (−1.79 to −1.21): six more were added, once, and the third decay "
-    "for five. A quarter of those runs had not generalised when they ended, so that all were trained for longer. They gave "
-    "−1.45 (−1.72 to −1.18), a spread over seeds of 0.47 where 0.15 had been expected: eighty seeds never used, as many as "
-    "decide four times in five if the exponent is −1.4, were then trained at the two outer decays and decide alone.",
+    id="P5",
+    claim="Under AdamW, grokking time is inversely proportional to weight decay, up to logarithms.",
+    source="(6.1), beyond the paper",
+    statistic="per seed, slope of ln t on ln weight decay, t until accuracy outside the training set is 0.9 for "
+    "good; t interval",
+    claimed={"AdamW": "decoupled decay shrinks weights at the rate λ per step, which is the toy's clock"},
+    unclaimed={
+        "coupled": "Adam divides the penalty by the same moments as the gradient: α sets where a net rests, not how fast"
+    },
+    experiments=("base/scratch", "fresh/scratch", "base/scratch_coupled"),
+    criteria=(_criterion(GROK, "(6.1)", -1.0, 0.47, 80),),
+    measure=_grokking,
+    registered="1f22f9b",
+    changed="Asked at the largest size that three decays had, where nets generalise almost as they fit; now at 850 "
+    "pairs, 1.25 times the threshold, where there is a plateau, with times interpolated on a grid of 25 steps, on "
+    "new seeds. Ten seeds left the interval across the rule's edge (−1.79 to −1.21): six more were added, once, "
+    "and the third decay for five. A quarter of those runs had not generalised when they ended, so that all were "
+    "trained for longer. They gave −1.45 (−1.72 to −1.18), a spread over seeds of 0.47 where 0.15 had been "
+    "expected: eighty seeds never used, as many as decide four times in five if the exponent is −1.4, were then "
+    "trained at the two outer decays and decide alone.",
+    says={
+        "circuit efficiency": ("predicts", "decay is the clock of a competition for norm"),
+        "Omnigrok": ("predicts", "t = ln(w_0/w_c)/(γ × rate)"),
+    },
 )
 
 
@@ -83,15 +94,23 @@ def _ungrokking(results: Results, protocol: str) -> Measurement:
 
 
 P6 = Prediction(
-    "P6",
-    "Under AdamW, ungrokking time is inversely proportional to weight decay, up to logarithms.",
-    "(6.2), beyond the paper",
-    "per seed, slope of ln t on ln weight decay, t until accuracy outside the training set is 1/2 for good; t interval",
-    {"AdamW": "decoupled decay shrinks weights at the rate λ per step, which is the toy's clock"},
-    {"coupled": "Adam divides the penalty by the same moments as the gradient: α sets where a net rests, not how fast"},
-    ("base/ungrokking", "fresh/ungrokking", "base/ungrokking_coupled"),
-    (_criterion(UNGROK, "(6.2)", -0.9, 0.06, 6),),
-    _ungrokking,
-    "The claim did not name its optimizer. Sizes were those at which most runs lose it, which selects on the outcome; now "
-    "all below half of D_crit, with times interpolated on a grid of 25 steps.",
+    id="P6",
+    claim="Under AdamW, ungrokking time is inversely proportional to weight decay, up to logarithms.",
+    source="(6.2), beyond the paper",
+    statistic="per seed, slope of ln t on ln weight decay, t until accuracy outside the training set is 1/2 for "
+    "good; t interval",
+    claimed={"AdamW": "decoupled decay shrinks weights at the rate λ per step, which is the toy's clock"},
+    unclaimed={
+        "coupled": "Adam divides the penalty by the same moments as the gradient: α sets where a net rests, not how fast"
+    },
+    experiments=("base/ungrokking", "fresh/ungrokking", "base/ungrokking_coupled"),
+    criteria=(_criterion(UNGROK, "(6.2)", -0.9, 0.06, 6),),
+    measure=_ungrokking,
+    registered="f1978ee",
+    changed="The claim did not name its optimizer. Sizes were those at which most runs lose it, which selects on "
+    "the outcome; now all below half of D_crit, with times interpolated on a grid of 25 steps.",
+    says={
+        "circuit efficiency": ("predicts", "decay is the clock of a competition for norm"),
+        "Omnigrok": ("silent", "it has no two circuits"),
+    },
 )

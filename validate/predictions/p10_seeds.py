@@ -6,7 +6,7 @@ import numpy as np
 
 from validate.measured import Results
 from validate.prediction import Criterion, Estimate, Measurement, Prediction
-from validate.predictions.shared import at_answer, kind_of, mean, moving, thresholds
+from validate.predictions.shared import at_answer, bounded, kind_of, of_thresholds, thresholds
 from validate.statistics.intervals import rank_correlation
 
 __all__ = ["P10"]
@@ -25,32 +25,28 @@ def _measure(results: Results, protocol: str) -> Measurement:
     both = found.ln_size.dropna().index.intersection(norm.index)
     rows = [{"seed": int(s), "gen_norm": float(norm[s]), "ln_threshold": float(found.ln_size[s])} for s in both]
     x, y = np.log([r["gen_norm"] for r in rows]), [r["ln_threshold"] for r in rows]
-    estimate = Estimate(
-        rank_correlation(x, y), len(found), moving(found), f"{len(found)} seeds at D′ = {table.dataset_size.max()}"
-    )
-    beside = {
-        "ln D_crit": mean(
-            found.ln_size, len(found), moving(found), f"standard deviation over seeds {found.ln_size.std():.2g}"
-        )
-    }
-    return Measurement({RANK: estimate}, beside, {"seeds": rows})
+    basis = of_thresholds(found)
+    note = f"{len(found)} seeds at D′ = {table.dataset_size.max()}"
+    spread = f"standard deviation over seeds {found.ln_size.std():.2g}"
+    beside = {"ln D_crit": bounded(found[["low", "high"]], basis, spread)}
+    return Measurement({RANK: Estimate(rank_correlation(x, y), basis, note)}, beside, {"seeds": rows})
 
 
 P10 = Prediction(
-    "P10",
-    "Seeds differ in D_crit because their circuits differ in efficiency.",
-    "(5.2), beyond the paper",
-    "Spearman correlation over seeds between ln Gen norm at a common logit, at the largest D′, and ln of the own threshold",
-    {
+    id="P10",
+    claim="Seeds differ in D_crit because their circuits differ in efficiency.",
+    source="(5.2), beyond the paper",
+    statistic="Spearman correlation over seeds between ln Gen norm at a common logit, at the largest D′, and ln of "
+    "the own threshold",
+    claimed={
         "coupled": "a less efficient Gen is lost at larger D′",
         "AdamW": "the same, of nets that still move",
     },
-    {},
-    ("fresh/ungrokking_coupled", "base/ungrokking_coupled", "base/ungrokking"),
-    (
+    experiments=("fresh/ungrokking_coupled", "base/ungrokking_coupled", "base/ungrokking"),
+    criteria=(
         Criterion(
-            RANK,
-            "1",
+            name=RANK,
+            unit="1",
             low=0.0,
             why="a less efficient Gen is lost at larger D′",
             truth=0.85,
@@ -59,7 +55,12 @@ P10 = Prediction(
             least_seeds=8,
         ),
     ),
-    _measure,
-    "Gen nets had to lie in the trigonometric subspace or be right on 99 %, which dropped the seeds with the largest norms. "
-    "Now every seed counts, on ten seeds never used before, at rest.",
+    measure=_measure,
+    registered="f1978ee",
+    changed="Gen nets had to lie in the trigonometric subspace or be right on 99 %, which dropped the seeds with "
+    "the largest norms. Now every seed counts, on ten seeds never used before, at rest.",
+    says={
+        "circuit efficiency": ("predicts", "a seed's own efficiency sets its D_crit"),
+        "Omnigrok": ("silent", "it has no two circuits"),
+    },
 )

@@ -9,7 +9,7 @@ import pandas as pd
 
 from validate.measured import Results
 from validate.prediction import Criterion, Estimate, Measurement, Prediction, nothing
-from validate.predictions.shared import LARGE, kind_of, mean, records
+from validate.predictions.shared import LARGE, after_steps, estimate, kind_of, records
 from validate.statistics.escape import fit_escape, median_time
 from validate.statistics.intervals import area_under_curve
 
@@ -32,9 +32,10 @@ def _two_ends(results: Results, protocol: str) -> Estimate:
         return nothing(
             f"no runs on {low} to {high} pairs at the same weight decay from both starts", len(up) + len(down)
         )
-    up, down = (t[t.weight_decay.isin(both)].groupby("seed").test.mean() for t in (up, down))
-    apart = (down - up).dropna()
-    return mean(apart, len(up) + len(down), 0, f"{low} to {high} pairs; from scratch {up.mean():.2g}")
+    up, down = (t[t.weight_decay.isin(both)] for t in (up, down))
+    note = f"{low} to {high} pairs, after the steps trained; from scratch {up.groupby('seed').test.mean().mean():.2g}"
+    apart = (down.groupby("seed").test.mean() - up.groupby("seed").test.mean()).dropna()
+    return estimate(apart, after_steps(up, down), note)
 
 
 CRITICAL = 256.0
@@ -91,8 +92,10 @@ def _warning(table: pd.DataFrame) -> Estimate:
     centred = inside.gen_at_fit - cell.gen_at_fit.transform("mean")[inside.index]
     sizes = sorted(set(inside.dataset_size))
     escaped = happened[inside.index]
-    note = f"sizes {', '.join(map(str, sizes))}; {int(escaped.sum())} of {len(inside)} escaped"
-    return Estimate(area_under_curve(centred, escaped), len(inside), 0, note)
+    steps = ", ".join(f"{s:.0f}" for s in sorted(set(inside.steps)))
+    note = f"sizes {', '.join(map(str, sizes))}; {int(escaped.sum())} of {len(inside)} escaped in {steps} steps; other sizes "
+    note += f"({len(table) - len(inside)} runs) have one outcome; n: runs"
+    return Estimate(area_under_curve(centred, escaped), after_steps(inside), note)
 
 
 def _measure(results: Results, protocol: str) -> Measurement:
@@ -102,7 +105,7 @@ def _measure(results: Results, protocol: str) -> Measurement:
     rows, remarks = [], []
     for (decay, size), runs in every.groupby(["weight_decay", "dataset_size"]):
         rows.append({"weight_decay": decay, "dataset_size": size, "runs": len(runs),
-                     "escaped": int((runs.test >= 0.5).sum()),
+                     "escaped": int((runs.test >= 0.5).sum()), "steps": int(runs.steps.max()),
                      "median_steps": median_time(runs.t_half, runs.steps),
                      "gen_at_fit": float(runs.gen_at_fit.mean())})  # fmt: skip
     beside = {}
@@ -117,7 +120,9 @@ def _measure(results: Results, protocol: str) -> Measurement:
         )
     fitted = every[every.t_half.notna() & every.gen_at_fit.notna()]
     if len(fitted) > 4:
-        beside["AUC over all sizes"] = Estimate(area_under_curve(every.gen_at_fit, every.test >= 0.5), len(every))
+        beside["AUC over all sizes"] = Estimate(
+            area_under_curve(every.gen_at_fit, every.test >= 0.5), after_steps(every)
+        )
     if f"{LARGE}/{kind}" in results:
         beside[f"AUC at equal D, {LARGE}"] = _warning(results.table(f"{LARGE}/{kind}"))
     table = every[["dataset_size", "weight_decay", "seed", "steps", "t_fit", "t_half", "gen_at_fit", "test"]]
@@ -131,19 +136,24 @@ def _measure(results: Results, protocol: str) -> Measurement:
 
 
 P13 = Prediction(
-    "P13",
-    "From scratch the memorising state is metastable: nets stay in it where those that have grokked stay grokked, and a "
-    "head start of Gen decides which of them leave it.",
-    "(8.3) has no barrier for κ < μ; beyond the paper",
-    "per seed, difference of final accuracies; area under the curve over seeds at the same size, "
-    "Hanley and McNeil's interval",
-    {"coupled": "both ends rest under the same penalty", "AdamW": "the paper's protocol"},
-    {},
-    ("base/scratch", "base/ungrokking", "base/scratch_coupled", "fresh/scratch_coupled", "base/generalising_coupled",
+    id="P13",
+    claim="From scratch the memorising state is metastable: nets stay in it where those that have grokked stay "
+    "grokked, and a head start of Gen decides which of them leave it.",
+    source="(4.3): for κ above the power of the norm both pure states are stable; beyond the paper",
+    statistic="per seed, difference of final accuracies; area under the curve over seeds at the same size, Hanley "
+    "and McNeil's interval",
+    claimed={"coupled": "both ends rest under the same penalty", "AdamW": "the paper's protocol"},
+    experiments=("base/scratch", "base/ungrokking", "base/scratch_coupled", "fresh/scratch_coupled", "base/generalising_coupled",
      f"{LARGE}/scratch_coupled"),
-    (
-        Criterion(TWO, "1", low=0.5, why="two ends at the same pairs, decay and seed", truth=0.9, spread=0.1, seeds=3),
-        Criterion(WARNING, "1", low=0.5, why="better than a coin", truth=0.85, spread=0.4, seeds=20, least_seeds=6),
+    criteria=(
+        Criterion(name=TWO, unit="1", low=0.5, why="two ends at the same pairs, decay and seed", truth=0.9, spread=0.1, seeds=3),
+        Criterion(name=WARNING, unit="1", low=0.5, why="better than a coin", truth=0.85, spread=0.4, seeds=20, least_seeds=6),
     ),
-    _measure,
+    measure=_measure,
+    registered="f1978ee",
+    says={
+        "circuit efficiency": ("allows", "efficiencies say where nets rest, not how soon they leave where they are"),
+        "Omnigrok": ("opposite", "a landscape over norm has no memory: the end depends on data and decay, not on the start"),
+    },
+
 )  # fmt: skip

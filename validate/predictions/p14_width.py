@@ -8,9 +8,7 @@ import numpy as np
 
 from validate.measured import MissingResult, Results
 from validate.prediction import Criterion, Measurement, Prediction
-from validate.predictions.p08_critical_size import crossing_of_efficiencies
-from validate.predictions.shared import apart, at_answer, kind_of, mean, moving, thresholds
-from validate.statistics.intervals import Interval
+from validate.predictions.shared import at_answer, bounded, estimate, kind_of, of_seed, of_thresholds, thresholds
 
 __all__ = ["P14"]
 
@@ -18,7 +16,7 @@ SLOPE = "slope of ln D_crit on ln width"
 
 
 def _measure(results: Results, protocol: str) -> Measurement:
-    rows, runs_there, still = [], 0, 0
+    rows, used = [], []
     by_seed: dict[int, dict[int, float]] = {}
     for setting in results.settings:
         name = f"{setting}/{kind_of('ungrokking', protocol)}"
@@ -27,24 +25,18 @@ def _measure(results: Results, protocol: str) -> Measurement:
         table = at_answer(results.table(name), protocol)
         if table.empty or table.start.min() < 0.9:
             continue  # parents that have not grokked have nothing to lose
-        config = results.runs(name)[0].config
         found = thresholds(table)
-        one = mean(found.ln_size, len(found), moving(found)).interval
+        one = bounded(of_seed(found), of_thresholds(found)).interval
         size = one.exp()
-        try:
-            sizes = crossing_of_efficiencies(results, setting, protocol=protocol)
-            meet = apart(sizes, found.set_index("seed").ln_size, len(table)).interval
-        except MissingResult:
-            meet = Interval.unknown(0)
-        rows.append({"setting": setting, "width": config["d_model"], "layers": config["n_layers"], "p": config["p"],
-                     "task": config["task"], "pairs": size.value, "low": size.low, "high": size.high,
-                     "seeds": one.n, "runs": len(table), "share_of_pairs": size.value / int(table.pairs.iloc[0]),
-                     "ln_isologit_over_it": meet.value, "ln_low": meet.low, "ln_high": meet.high,
-                     "isologit_seeds": meet.n})  # fmt: skip
+        first = table.iloc[0]
+        rows.append({"setting": setting, "width": first.d_model, "layers": first.n_layers, "p": first.p,
+                     "task": first.task, "weight_decay": first.weight_decay, "steps": table.steps.max(),
+                     "pairs": size.value, "low": size.low, "high": size.high, "seeds": one.n, "runs": len(table),
+                     "share_of_pairs": size.value / int(first.pairs)})  # fmt: skip
         if setting == "base" or setting.startswith("width-"):
-            runs_there, still = runs_there + len(found), still + moving(found)
+            used.append(found)
             for seed, size in zip(found.seed, found.ln_size, strict=True):
-                by_seed.setdefault(int(seed), {})[config["d_model"]] = size
+                by_seed.setdefault(int(seed), {})[int(first.d_model)] = size
     slopes = []
     for sizes in by_seed.values():
         there = {w: s for w, s in sizes.items() if math.isfinite(s)}
@@ -52,17 +44,35 @@ def _measure(results: Results, protocol: str) -> Measurement:
             slopes.append(float(np.polyfit(np.log(list(there)), list(there.values()), 1)[0]))
     if not slopes:
         raise MissingResult("thresholds at two widths are needed; profile standard trains them.")
-    return Measurement({SLOPE: mean(slopes, runs_there, still)}, {}, {"settings": rows})
+    return Measurement({SLOPE: estimate(slopes, of_thresholds(*used))}, {}, {"settings": rows})
 
 
 P14 = Prediction(
-    "P14",
-    "The ungrokking threshold does not depend on width.",
-    "expected by the authors of Varma et al. 2023; from scratch Huang et al. (arXiv 2402.15175) see it fall with width",
-    "per seed, slope of ln of the threshold on ln width, 32 to 128; t interval over seeds",
-    {"coupled": "efficiencies at rest"},
-    {"AdamW": "no ungrokking at other widths was trained under it"},
-    ("base/ungrokking_coupled", "width-32/ungrokking_coupled", "width-128/ungrokking_coupled"),
-    (Criterion(SLOPE, "1", -0.25, 0.25, "less than a fifth when width doubles", -0.1, 0.12, 3),),
-    _measure,
+    id="P14",
+    claim="The ungrokking threshold does not depend on width.",
+    source="expected by the authors of Varma et al. 2023; from scratch Huang et al. (arXiv 2402.15175) see it fall "
+    "with width",
+    statistic="per seed, slope of ln of the threshold on ln width, 32 to 128; t interval over seeds",
+    claimed={"coupled": "efficiencies at rest"},
+    unclaimed={"AdamW": "no ungrokking at other widths was trained under it"},
+    experiments=("base/ungrokking_coupled", "width-32/ungrokking_coupled", "width-128/ungrokking_coupled"),
+    criteria=(
+        Criterion(
+            name=SLOPE,
+            unit="1",
+            low=-0.25,
+            high=0.25,
+            why="less than a fifth when width doubles",
+            truth=-0.1,
+            spread=0.12,
+            seeds=3,
+        ),
+    ),
+    measure=_measure,
+    registered="f1978ee",
+    seen=True,
+    says={
+        "circuit efficiency": ("allows", "efficiencies may change with width"),
+        "Omnigrok": ("silent", "it has no two circuits"),
+    },
 )

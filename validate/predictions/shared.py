@@ -1,4 +1,4 @@
-"""What predictions share: each seed's threshold with its motion, and tables as rows."""
+"""What predictions share: each seed's threshold with its motion, what a number was measured on, and tables as rows."""
 
 from __future__ import annotations
 
@@ -9,23 +9,14 @@ import numpy as np
 import pandas as pd
 
 from validate.measured import Results
-from validate.prediction import Estimate
-from validate.statistics.intervals import Interval, over_seeds, welch
-from validate.statistics.thresholds import crossing
+from validate.prediction import Basis, Estimate
+from validate.statistics.intervals import Interval, over_bounds, over_seeds, welch
+from validate.statistics.thresholds import bounds, crossing
 
 __all__ = [
-    "ANSWER",
-    "LARGE",
-    "MARGIN",
-    "STILL",
-    "accuracy_at",
-    "apart",
-    "kind_of",
-    "ln_sizes",
-    "mean",
-    "records",
-    "thresholds",
-]
+    "ANSWER", "LARGE", "MARGIN", "STILL", "accuracy_at", "after_steps", "apart", "at_answer", "at_rest", "bounded", "estimate",
+    "kind_of", "less", "ln_sizes", "of_seed", "of_thresholds", "of_times", "records", "thresholds",
+]  # fmt: skip
 
 MARGIN = math.log(1.15)
 """±15 %: the margin within which two data set sizes are the same"""
@@ -47,22 +38,41 @@ def records(table: pd.DataFrame) -> list[dict[str, object]]:
     return [{str(k): v for k, v in row.items()} for row in table.to_dict("records")]
 
 
-def thresholds(table: pd.DataFrame, level: float = 0.5, accuracy: str = "test") -> pd.DataFrame:
-    """A row for each weight decay and seed: ln_size at which its accuracy passes `level`, and how far that moved."""
+def thresholds(table: pd.DataFrame, level: float = 0.5) -> pd.DataFrame:
+    """A row for each weight decay and seed: ln_size at which its accuracy passes `level`, and how far that moved.
+
+    A threshold outside the sizes that were trained is nan, and lies between the bounds `low` and `high`.
+    """
     rows = []
     for (decay, seed), runs in table.groupby(["weight_decay", "seed"]):
         chance = 1.0 / runs.p.iloc[0]
-        size, now = runs.dataset_size.to_numpy(float), runs[accuracy].to_numpy(float)
-        before = np.clip(now - runs.motion.to_numpy(float), 0, 1) if accuracy == "test" else now
-        ln_size = crossing(size, np.clip(now, 0, 1), level, chance)
-        rows.append({"weight_decay": decay, "seed": seed, "ln_size": ln_size,
-                     "motion": ln_size - crossing(size, before, level, chance)})  # fmt: skip
-    return pd.DataFrame(rows, columns=["weight_decay", "seed", "ln_size", "motion"])
+        size, now = runs.dataset_size.to_numpy(float), np.clip(runs.test.to_numpy(float), 0, 1)
+        before = np.clip(now - runs.motion.to_numpy(float), 0, 1)
+        ln_size, (low, high) = crossing(size, now, level, chance), bounds(size, now, level, chance)
+        outside = math.isnan(ln_size) and (low, high) == bounds(size, before, level, chance)
+        motion = 0.0 if outside else ln_size - crossing(size, before, level, chance)
+        rows.append({"weight_decay": decay, "seed": seed, "ln_size": ln_size, "low": low, "high": high,
+                     "motion": motion})  # fmt: skip
+    return pd.DataFrame(rows, columns=["weight_decay", "seed", "ln_size", "low", "high", "motion"])
 
 
-def moving(found: pd.DataFrame) -> int:
-    """How many of the thresholds are not known to rest."""
-    return int((~(found.motion.abs() <= STILL)).sum())
+def of_seed(found: pd.DataFrame) -> pd.DataFrame:
+    """Thresholds of one weight decay by seed, as bounds `low` and `high` that are equal where it was measured."""
+    return found.set_index("seed")[["low", "high"]]
+
+
+def less(first: pd.DataFrame, second: pd.DataFrame) -> pd.DataFrame:
+    """Bounds on `first` less `second`, seed by seed; seeds that both have."""
+    both = first.index.intersection(second.index)
+    a, b = first.loc[both], second.loc[both]
+    return pd.DataFrame({"low": a.low - b.high, "high": a.high - b.low}, index=both)
+
+
+def bounded(values: pd.DataFrame, basis: Basis, note: str = "") -> Estimate:
+    """Estimate from bounds `low` and `high`, one pair a seed: a seed outside the sizes counts as what it is, a bound."""
+    open_ended = int((values.low != values.high).sum())
+    said = f"{open_ended} of {len(values)} seeds are bounds" if open_ended else ""
+    return Estimate(over_bounds(values.low, values.high), basis, "; ".join(x for x in (note, said) if x))
 
 
 def at_answer(table: pd.DataFrame, protocol: str) -> pd.DataFrame:
@@ -74,19 +84,41 @@ def at_answer(table: pd.DataFrame, protocol: str) -> pd.DataFrame:
     return table[table.weight_decay == middle]
 
 
-def mean(values: Iterable[float], runs: int, moving: int = 0, note: str = "") -> Estimate:
-    """Estimate from one value a seed."""
-    return Estimate(over_seeds(np.asarray(list(values), float)), runs, moving, note)
+def at_rest(table: pd.DataFrame, what: str) -> Basis:
+    """The rows of `table`, of which those move whose "accuracy" or "norm" does: that which the number is made of."""
+    column = {"accuracy": "rests", "norm": "norm_rests"}[what]
+    return Basis(len(table), int((~table[column].astype(bool)).sum()))
 
 
-def apart(first: pd.Series, second: pd.Series, runs: int, moving: int = 0, note: str = "") -> Estimate:
+def of_thresholds(*found: pd.DataFrame) -> Basis:
+    """Thresholds (rows of `thresholds`), of which those move that are not known to rest."""
+    motion = pd.concat([table.motion for table in found])
+    return Basis(len(motion), int((~(motion.abs() <= STILL)).sum()))
+
+
+def of_times(table: pd.DataFrame, time: str) -> Basis:
+    """Runs, of which those move in which it has not happened yet."""
+    return Basis(len(table), int(table[time].isna().sum()))
+
+
+def after_steps(*tables: pd.DataFrame) -> Basis:
+    """Runs of which something is claimed after the steps that they were trained, whether they move or not."""
+    return Basis(sum(len(table) for table in tables), 0)
+
+
+def estimate(values: Iterable[float], basis: Basis, note: str = "") -> Estimate:
+    """Estimate from one value a seed, or another unit that `note` names."""
+    return Estimate(over_seeds(np.asarray(list(values), float)), basis, note)
+
+
+def apart(first: pd.Series, second: pd.Series, basis: Basis, note: str = "") -> Estimate:
     """Mean of `first` less mean of `second`, both indexed by seed.
 
     Seeds with a value on both sides are compared with themselves; where no two are, Welch's interval between seeds.
     """
     own = (first - second).dropna()
     interval = over_seeds(own) if len(own) > 1 else welch(first, second)
-    return Estimate(interval, runs, moving, note)
+    return Estimate(interval, basis, note)
 
 
 def ln_sizes(interval: Interval) -> str:
@@ -96,11 +128,15 @@ def ln_sizes(interval: Interval) -> str:
 
 
 def accuracy_at(results: Results, name: str, clock: float) -> pd.DataFrame:
-    """Rows of experiment `name` with the accuracy that each run had when weight decay × steps was `clock`, as `test`."""
+    """Rows of experiment `name` with the accuracy that each run had when weight decay × steps was `clock`, as `test`.
+
+    `motion` is what it had changed by since 0.6 of that clock.
+    """
     rows = []
     for run in results.runs(name):
         decay = run.config["weight_decay"]
         if run.status == "finished" and decay > 0 and run.step[-1] >= clock / decay - 1e-6:
             about = {k: run.config[k] for k in ("dataset_size", "weight_decay", "seed", "p")}
-            rows.append(about | {"test": float(np.interp(clock / decay, run.step, run.test)), "motion": 0.0})
+            now, before = (float(np.interp(share * clock / decay, run.step, run.test)) for share in (1.0, 0.6))
+            rows.append(about | {"test": now, "motion": now - before})
     return pd.DataFrame(rows, columns=["dataset_size", "weight_decay", "seed", "p", "test", "motion"])

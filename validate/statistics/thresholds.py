@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import optimize, special
 
-__all__ = ["PLATEAU", "crossing", "width"]
+__all__ = ["PLATEAU", "bounds", "crossing", "width"]
 
 PLATEAU = 0.01
 """Accuracies nearer than this to 0 (or chance) or 1 are taken to be this near: they do not say how far the threshold is"""
@@ -43,6 +43,25 @@ def crossing(dataset_size: npt.ArrayLike, accuracy: npt.ArrayLike, level: float 
         return math.nan
     ends = special.logit(np.clip(curve[[below, below + 1]], chance + PLATEAU, 1 - PLATEAU)) - special.logit(level)
     return float(x[below] + (x[below + 1] - x[below]) * ends[0] / (ends[0] - ends[1]))
+
+
+def bounds(
+    dataset_size: npt.ArrayLike, accuracy: npt.ArrayLike, level: float = 0.5, chance: float = 0.0
+) -> tuple[float, float]:
+    """Bounds on ln D at which the accuracies (k,) rise through `level`: equal if the sizes (k,) span it.
+
+    (ln of the largest size, inf) if all lie below the level, (-inf, ln of the smallest) if all lie above it. Errors: as
+    `crossing`.
+    """
+    found = crossing(dataset_size, accuracy, level, chance)
+    if math.isfinite(found):
+        return found, found
+    share = np.asarray(accuracy, np.float64)
+    sizes = np.log(np.asarray(dataset_size, np.float64)[np.isfinite(share)])
+    if not len(sizes):
+        return -math.inf, math.inf
+    above = optimize.isotonic_regression(share[np.isfinite(share)][np.argsort(sizes)]).x[0] >= level
+    return (-math.inf, float(sizes.min())) if above else (float(sizes.max()), math.inf)
 
 
 def width(dataset_size: npt.ArrayLike, accuracy: npt.ArrayLike, chance: float = 0.0) -> float:

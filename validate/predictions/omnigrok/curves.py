@@ -9,9 +9,10 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from validate.measured import MissingResult, Results, Run, crossing_time
+from validate.measured import REST, MissingResult, Results, Run, crossing_time
+from validate.prediction import Basis
 
-__all__ = ["BASE", "LEVELS", "at", "bottom", "delays", "landscape", "rows"]
+__all__ = ["BASE", "LEVELS", "at", "bottom", "delays", "landscape", "rows", "weaker"]
 
 Array = npt.NDArray[np.float64]
 
@@ -25,6 +26,9 @@ LEVELS: Mapping[str, tuple[str, float, float]] = {
     "edge": ("accuracy", 0.95, 0.95),
 }
 """Setting: what is followed, from where a run has fitted, and from where it has generalised. Å⁶ of molecules"""
+
+LOSS_REST = 0.05
+"""Where a loss is followed a run rests if ln of it moved by no more than this, in the time in which accuracy must rest"""
 
 BASE: Mapping[str, Mapping[str, float]] = {
     "teacher": {"size": 100, "large": 2.0, "small": 0.5, "decay": 0.1, "small_decay": 0.1},
@@ -66,6 +70,10 @@ def _row(run: Run, setting: str) -> dict[str, float | str]:
     row |= {"t_fit": t_fit, "t_gen": t_gen, "start_norm": norm[1][0], "norm": _end(*norm)}
     for moment, t in (("fit", t_fit), ("gen", t_gen)):
         row[f"norm_at_{moment}"] = float(np.interp(t, *norm)) if math.isfinite(t) else math.nan
+    followed, still = (run.unseen, REST) if rising else (np.log(run.unseen_loss), LOSS_REST)
+    motion = run.tenth(followed) - run.tenth(followed, 6)
+    row |= {"motion": motion, "rests": abs(motion) <= still, "norm_rests": run.norm_rests}
+    row |= {name: run.last(name) for name in ("train_margin", "unseen_margin")}
     return row | {"train_loss": _end(*train_loss), "test_loss": _end(*test_loss), "train": _end(*train),
                   "test": _end(*test)}  # fmt: skip
 
@@ -74,7 +82,8 @@ def rows(results: Results, *names: str) -> pd.DataFrame:
     """A row for each finished run of those experiments `names` that are there. Errors: MissingResult if there is none.
 
     Ends are means over the last tenth; t_fit and t_gen are steps from which the level of `LEVELS` is passed for good, nan
-    where it never is; start_norm, norm (end), norm_at_fit, norm_at_gen.
+    where it never is; start_norm, norm (end), norm_at_fit, norm_at_gen; motion of what is followed, whether that rests, and
+    whether the norm does; margins at the end, nan where they were not measured.
     """
     found = [
         _row(run, name.partition("/")[0])
@@ -89,6 +98,11 @@ def rows(results: Results, *names: str) -> pd.DataFrame:
             f"Train them: python -m validate run --profile {results.folder.name}"
         )
     return pd.DataFrame(found)
+
+
+def weaker(*bases: Basis) -> Basis:
+    """Of what a number made of several things was measured on, that of which the larger share moves."""
+    return max(bases, key=lambda basis: basis.moving / max(basis.runs, 1))
 
 
 def at(table: pd.DataFrame, name: str, value: float) -> pd.DataFrame:
@@ -112,13 +126,12 @@ def bottom(norm: npt.ArrayLike, loss: npt.ArrayLike) -> float:
     return float(x[i] - b / (2 * a)) if a > 0 else float(x[i])
 
 
-def delays(table: pd.DataFrame) -> tuple[pd.Series, int]:
-    """ln(t_gen/t_fit) of each run by seed, and how many are bounds: a run that never generalises counts to its end.
+def delays(table: pd.DataFrame) -> tuple[pd.Series, Basis]:
+    """ln(t_gen/t_fit) of each run by seed, and the runs, of which those move that lack one of the two times.
 
-    Runs that never fit have none. A time below one step counts as one.
+    A run that never generalises counts to its end, one that never fits has no delay. A time below one step counts as one.
     """
     late = table.t_gen.fillna(table.steps)
     value = np.log(late.clip(lower=1)) - np.log(table.t_fit.clip(lower=1))
-    return pd.Series(value.to_numpy(), index=table.seed.to_numpy()), int(
-        (table.t_gen.isna() & table.t_fit.notna()).sum()
-    )
+    open_ended = int(table[["t_fit", "t_gen"]].isna().any(axis=1).sum())
+    return pd.Series(value.to_numpy(), index=table.seed.to_numpy()), Basis(len(table), open_ended)

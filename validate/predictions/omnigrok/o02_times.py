@@ -10,8 +10,8 @@ from validate.measured import Results
 from validate.prediction import Criterion, Estimate, Measurement, Prediction
 from validate.predictions.omnigrok.curves import BASE, at, delays, landscape, rows
 from validate.predictions.p05_times import exponent
-from validate.predictions.shared import mean, records
-from validate.statistics.intervals import over_seeds, proportion
+from validate.predictions.shared import after_steps, estimate, of_times, records
+from validate.statistics.intervals import proportion
 
 __all__ = ["O2A", "O2B", "O3", "O4"]
 
@@ -36,45 +36,62 @@ def _exponents(results: Results, column: str) -> Measurement:
 
 
 O2A = Prediction(
-    "O2a",
-    "The time to generalise is inverse to weight decay, the time to fit independent of it.",
-    "Liu et al. 2022, section 3 and figures 2b, 3e, 10",
-    "per seed, slope of ln t on ln γ from a large start; t interval over seeds",
-    {
+    id="O2a",
+    claim="The time to generalise is inverse to weight decay, the time to fit independent of it.",
+    source="Liu et al. 2022, section 3 and figures 2b, 3e, 10",
+    statistic="per seed, slope of ln t on ln γ from a large start; t interval over seeds",
+    claimed={
         "teacher": "figure 2; γ from 0.03 to 1",
         "digits": "figure 10b; γ from 0.1 to 0.4, where the paper says that it holds",
         "addition": "figure 10a; γ from 0.5 to 2",
     },
-    {},
-    ("teacher/free", "teacher/strict", "digits/free", "addition/free"),
-    (
-        Criterion(GEN, "1", -1.1, -0.8, "−1 up to logarithms", -0.9, 0.05, 4),
-        Criterion(FIT, "1", -0.1, 0.1, "a factor of ten in γ moves it by a quarter", 0.0, 0.03, 4),
+    experiments=("teacher/free", "teacher/strict", "digits/free", "addition/free"),
+    criteria=(
+        Criterion(name=GEN, unit="1", low=-1.1, high=-0.8, why="−1 up to logarithms", truth=-0.9, spread=0.05, seeds=4),
+        Criterion(
+            name=FIT,
+            unit="1",
+            low=-0.1,
+            high=0.1,
+            why="a factor of ten in γ moves it by a quarter",
+            truth=0.0,
+            spread=0.03,
+            seeds=4,
+        ),
     ),
-    _exponents,
+    measure=_exponents,
+    registered="88a6a2c",
     columns=("teacher", "digits", "addition"),
+    says={
+        "circuit efficiency": ("predicts", "only decay rewards efficiency, and in proportion to its strength"),
+        "Omnigrok": ("predicts", "its own claims"),
+    },
 )
 
 
 def _never(results: Results, column: str) -> Measurement:
     table = at(at(rows(results, f"{column}/free"), "init_scale", BASE[column]["large"]), "weight_decay", 0.0)
-    share = Estimate(
-        proportion(int(table.t_gen.notna().sum()), len(table)), len(table), 0, f"{table.steps.max()} steps"
-    )
+    generalised = proportion(int(table.t_gen.notna().sum()), len(table))
+    share = Estimate(generalised, after_steps(table), f"{table.steps.max()} steps")
     return Measurement({NEVER: share}, {}, {"times": records(table[COLUMNS])})
 
 
 O2B = Prediction(
-    "O2b",
-    "Without weight decay a net from a large start never generalises.",
-    "Liu et al. 2022, figure 2b",
-    "share of runs without decay that reach the level within 30 000 steps, in which γ = 0.03 does; Clopper-Pearson",
-    {"teacher": "figure 2b"},
-    {},
-    ("teacher/free",),
-    (Criterion(NEVER, "1", high=0.5, why="fewer than one in two", truth=0.0, spread=0.01, seeds=6),),
-    _never,
+    id="O2b",
+    claim="Without weight decay a net from a large start never generalises.",
+    source="Liu et al. 2022, figure 2b",
+    statistic="share of runs without decay that reach the level within 30 000 steps, in which γ = 0.03 does; "
+    "Clopper-Pearson",
+    claimed={"teacher": "figure 2b"},
+    experiments=("teacher/free",),
+    criteria=(Criterion(name=NEVER, unit="1", high=0.5, why="fewer than one in two", truth=0.0, spread=0.01, seeds=6),),
+    measure=_never,
+    registered="88a6a2c",
     columns=("teacher",),
+    says={
+        "circuit efficiency": ("predicts", "only decay rewards efficiency, and in proportion to its strength"),
+        "Omnigrok": ("predicts", "its own claims"),
+    },
 )
 
 
@@ -83,33 +100,45 @@ def _delay(results: Results, column: str) -> Measurement:
     estimates = {}
     for name, alpha, decay in ((LARGE, "large", "decay"), (SMALL, "small", "small_decay")):
         runs = at(at(table, "init_scale", base[alpha]), "weight_decay", base[decay])
-        value, bounds = delays(runs)
-        estimates[name] = mean(value, len(runs), bounds, f"α = {base[alpha]:g}, γ = {base[decay]:g}")
+        estimates[name] = estimate(*delays(runs), f"α = {base[alpha]:g}, γ = {base[decay]:g}")
     return Measurement(estimates, {}, {"times": records(table[COLUMNS])})
 
 
 O3 = Prediction(
-    "O3",
-    "A large initialisation induces grokking, a small one removes it.",
-    "Liu et al. 2022, sections 3 and 4, figures 2 to 5",
-    "per seed, ln of time to generalise over time to fit, from a large and from a small start; t interval",
-    {
+    id="O3",
+    claim="A large initialisation induces grokking, a small one removes it.",
+    source="Liu et al. 2022, sections 3 and 4, figures 2 to 5",
+    statistic="per seed, ln of time to generalise over time to fit, from a large and from a small start; t interval",
+    claimed={
         "teacher": "figure 2: α = 2 and 0.5",
         "digits": "figure 3: α = 9 and 1",
         "addition": "section 5: the standard start is the large one; α = 1 and 0.4",
         "text": "figure 4: α = 6 and 1",
         "molecules": "figure 5: α = 3 and 1, no decay in either",
     },
-    {},
-    tuple(f"{name}/free" for name in BASE),
-    (
+    experiments=tuple(f"{name}/free" for name in BASE),
+    criteria=(
         Criterion(
-            LARGE, "1", low=DELAY, why="three times as long to generalise as to fit", truth=3.0, spread=0.3, seeds=3
+            name=LARGE,
+            unit="1",
+            low=DELAY,
+            why="three times as long to generalise as to fit",
+            truth=3.0,
+            spread=0.3,
+            seeds=3,
         ),
-        Criterion(SMALL, "1", high=DELAY, why="the same line", truth=0.5, spread=0.2, seeds=3),
+        Criterion(name=SMALL, unit="1", high=DELAY, why="the same line", truth=0.5, spread=0.2, seeds=3),
     ),
-    _delay,
+    measure=_delay,
+    registered="88a6a2c",
     columns=tuple(BASE),
+    says={
+        "circuit efficiency": (
+            "allows",
+            "with the norm given, or a large start, it does not say which circuit comes first",
+        ),
+        "Omnigrok": ("predicts", "its own claims"),
+    },
 )
 
 
@@ -119,16 +148,11 @@ def _held(results: Results, column: str) -> Measurement:
     estimates, beside = {}, {}
     best = float(np.log(held.test_loss).groupby(held.init_scale).mean().idxmin())
     for name, runs, note in ((HELD, at(held, "init_scale", best), f"α = {best:g}"), (FREE, free, "")):
-        value, bounds = delays(runs)
-        estimates[name] = mean(value, len(runs), bounds, note)
+        estimates[name] = estimate(*delays(runs), note)
     for alpha, runs in held.groupby("init_scale"):
-        value, bounds = delays(runs)
-        beside[f"ln(t_gen/t_fit), norm held at α = {alpha:g}"] = mean(value, len(runs), bounds)
-        beside[f"ln t_gen, norm held at α = {alpha:g}"] = Estimate(
-            over_seeds([math.log(t) if t > 0 else math.nan for t in runs.t_gen]),
-            len(runs),
-            int(runs.t_gen.isna().sum()),
-        )
+        beside[f"ln(t_gen/t_fit), norm held at α = {alpha:g}"] = estimate(*delays(runs))
+        ln_time = np.log(runs.t_gen.where(runs.t_gen > 0))
+        beside[f"ln t_gen, norm held at α = {alpha:g}"] = estimate(ln_time, of_times(runs, "t_gen"))
     tables = {"held": records(held[COLUMNS]), "free": records(free[COLUMNS])}
     if "addition-113/landscape" in results or "addition-113/free" in results:
         large = rows(results, "addition-113/landscape", "addition-113/free")
@@ -137,19 +161,31 @@ def _held(results: Results, column: str) -> Measurement:
 
 
 O4 = Prediction(
-    "O4",
-    "Holding the norm near the bottom of the U removes grokking from modular addition.",
-    "Liu et al. 2022, section 5 and figure 7",
-    "per seed, ln(t_gen/t_fit) with the norm held where mean ln test loss is least, and with the norm free; t interval",
-    {"addition": "figure 7"},
-    {},
-    ("addition/landscape", "addition/free", "addition-113/landscape", "addition-113/free"),
-    (
-        Criterion(HELD, "1", high=DELAY, why="no delay: below a factor of three", truth=0.1, spread=0.2, seeds=3),
-        Criterion(FREE, "1", low=DELAY, why="there is a delay to be removed", truth=3.0, spread=0.3, seeds=3),
+    id="O4",
+    claim="Holding the norm near the bottom of the U removes grokking from modular addition.",
+    source="Liu et al. 2022, section 5 and figure 7",
+    statistic="per seed, ln(t_gen/t_fit) with the norm held where mean ln test loss is least, and with the norm free; "
+    "t interval",
+    claimed={"addition": "figure 7"},
+    experiments=("addition/landscape", "addition/free", "addition-113/landscape", "addition-113/free"),
+    criteria=(
+        Criterion(
+            name=HELD, unit="1", high=DELAY, why="no delay: below a factor of three", truth=0.1, spread=0.2, seeds=3
+        ),
+        Criterion(name=FREE, unit="1", low=DELAY, why="there is a delay to be removed", truth=3.0, spread=0.3, seeds=3),
     ),
-    _held,
-    "Was asked at α = 0.8, as in their figure. At modulus 43 nets do not fit there (omnigrok-quick), and what they call "
-    "near the bottom is at another α; changed after those three norms were seen, before the other six were trained.",
+    measure=_held,
+    registered="dcf4111",
+    seen=True,
+    changed="Was asked at α = 0.8, as in their figure. At modulus 43 nets do not fit there (omnigrok-quick), and what they "
+    "call near the bottom is at another α; changed after those three norms and the free runs were seen, before the other "
+    "six norms were trained.",
     columns=("addition",),
+    says={
+        "circuit efficiency": (
+            "allows",
+            "a held norm makes circuits compete at once; how soon one wins it does not say",
+        ),
+        "Omnigrok": ("predicts", "its own claims"),
+    },
 )

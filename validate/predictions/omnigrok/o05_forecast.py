@@ -11,7 +11,7 @@ from validate.measured import MissingResult, Results
 from validate.prediction import Criterion, Estimate, Measurement, Prediction, nothing
 from validate.predictions.omnigrok.curves import BASE, LEVELS, at, landscape, rows
 from validate.predictions.omnigrok.o01_landscape import shape
-from validate.predictions.shared import mean, records
+from validate.predictions.shared import estimate, of_times, records
 
 __all__ = ["O5", "forecasts", "norm_at_level"]
 
@@ -79,7 +79,7 @@ def _rms(found: pd.DataFrame, name: str, note: str = "") -> Estimate:
     if known.empty:
         return nothing(f"no forecast{': ' if note else ''}{note}", len(found))
     by_seed = (known[name] ** 2).groupby(known.seed).mean() ** 0.5
-    return mean(by_seed, len(found), int(found.t_gen.isna().sum()), note)
+    return estimate(by_seed, of_times(found, name), note)
 
 
 def _measure(results: Results, column: str) -> Measurement:
@@ -92,23 +92,40 @@ def _measure(results: Results, column: str) -> Measurement:
     found = forecasts(free, held, LEVELS[column][2])
     w_c = float(np.exp(shape(held).ln_norm.mean()))
     beside = {LAWS[name]: _rms(found, name) for name in LAWS if name != "lu"}
-    beside["ln(LU forecast / time to generalise)"] = mean(found.lu.groupby(found.seed).mean(), len(found))
+    beside["ln(LU forecast / time to generalise)"] = estimate(
+        found.lu.groupby(found.seed).mean(), of_times(found, "lu")
+    )
     fallen = np.log(found.norm_at_gen / w_c)
-    beside["ln(norm when it generalises / w_c)"] = mean(fallen.groupby(found.seed).mean(), len(found))
+    of_gen = of_times(found, "t_gen")
+    beside["ln(norm when it generalises / w_c)"] = estimate(fallen.groupby(found.seed).mean(), of_gen)
     toy = nothing("the toy has no number here: it needs two circuits told apart and their speeds under this optimizer")
     beside["the two-circuit toy's time"] = toy
     return Measurement({ERROR: _rms(found, "lu", f"w_c = {w_c:.3g}")}, beside, {"forecasts": records(found)})
 
 
 O5 = Prediction(
-    "O5",
-    "The landscape forecasts when a net generalises: t = ln(w_0/w_c)/(γ × rate), no free number.",
-    "Liu et al. 2022, section 2; beside it Truong 2605.18845, which reports 17.7 % on 26 runs",
-    "per seed, rms over γ of ln(forecast / measured time) of free runs, w_c from runs with the norm held; t interval",
-    {"teacher": "the law's own example", "digits": "figure 3e", "addition": "figure 10a"},
-    {},
-    ("teacher/free", "teacher/landscape", "digits/free", "digits/landscape", "addition/free", "addition/landscape"),
-    (Criterion(ERROR, "1", high=MARGIN, why="within a factor of 1.5", truth=0.8, spread=0.15, seeds=4),),
-    _measure,
+    id="O5",
+    claim="The landscape forecasts when a net generalises: t = ln(w_0/w_c)/(γ × rate), no free number.",
+    source="Liu et al. 2022, section 2; beside it Truong 2605.18845, which reports 17.7 % on 26 runs",
+    statistic="per seed, rms over γ of ln(forecast / measured time) of free runs, w_c from runs with the norm held; "
+    "t interval",
+    claimed={"teacher": "the law's own example", "digits": "figure 3e", "addition": "figure 10a"},
+    experiments=(
+        "teacher/free",
+        "teacher/landscape",
+        "digits/free",
+        "digits/landscape",
+        "addition/free",
+        "addition/landscape",
+    ),
+    criteria=(
+        Criterion(name=ERROR, unit="1", high=MARGIN, why="within a factor of 1.5", truth=0.8, spread=0.15, seeds=4),
+    ),
+    measure=_measure,
+    registered="88a6a2c",
     columns=("teacher", "digits", "addition"),
+    says={
+        "circuit efficiency": ("silent", "it has no landscape, no optimizer and no rounding"),
+        "Omnigrok": ("predicts", "its own claims"),
+    },
 )

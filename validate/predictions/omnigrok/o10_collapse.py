@@ -7,7 +7,7 @@ import pandas as pd
 from validate.measured import Results
 from validate.prediction import Criterion, Measurement, Prediction
 from validate.predictions.omnigrok.curves import rows
-from validate.predictions.shared import mean, records
+from validate.predictions.shared import at_rest, estimate, records
 
 __all__ = ["O10"]
 
@@ -34,21 +34,25 @@ def _measure(results: Results, column: str) -> Measurement:
     estimates = {}
     for name, (more, less) in PAIRS.items():
         there = {more, less} <= set(by_seed.columns)
-        runs = int(table.remedy.isin((more, less)).sum())
-        estimates[name] = mean(by_seed[more] - by_seed[less] if there else [], runs)
+        rest = at_rest(table[table.remedy.isin((more, less))], "accuracy")
+        estimates[name] = estimate(by_seed[more] - by_seed[less] if there else [], rest)
     columns = ["remedy", "seed", "t_fit", "t_gen", "train", "test", "train_loss", "norm", "steps"]
     return Measurement(estimates, {}, {"runs": records(table[columns])})
 
 
 O10 = Prediction(
-    "O10",
-    "Without decay grokking stops at softmax collapse: more bits go further, StableMax and ⊥Grad bring it back.",
-    "Prieto et al. 2025 (arXiv 2501.04697), sections 3 to 5",
-    "per seed, differences of the accuracy at the end; t interval over seeds",
-    {"edge": "Adam, no decay, 68 % of the pairs"},
-    {},
-    ("edge/collapse",),
-    tuple(Criterion(name, "1", low=0.0, why=WHY, truth=0.3, spread=0.1, seeds=3) for name in PAIRS),
-    _measure,
+    id="O10",
+    claim="Without decay grokking stops at softmax collapse: more bits go further, StableMax and ⊥Grad bring it back.",
+    source="Prieto et al. 2025 (arXiv 2501.04697), sections 3 to 5",
+    statistic="per seed, differences of the accuracy at the end; t interval over seeds",
+    claimed={"edge": "Adam, no decay, 68 % of the pairs"},
+    experiments=("edge/collapse",),
+    criteria=tuple(Criterion(name=name, unit="1", low=0.0, why=WHY, truth=0.3, spread=0.1, seeds=3) for name in PAIRS),
+    measure=_measure,
+    registered="88a6a2c",
     columns=("edge",),
+    says={
+        "circuit efficiency": ("silent", "it has no landscape, no optimizer and no rounding"),
+        "Omnigrok": ("opposite", "without decay norms only grow, away from the bottom of the U"),
+    },
 )

@@ -1,0 +1,101 @@
+"""P16: what a network that has grokked still memorises has a pole at D_crit."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from scipy import optimize
+
+from validate.matching.laws import circuits, mixtures, settings
+from validate.measured import MissingResult, Results
+from validate.prediction import Criterion, Measurement, Prediction
+from validate.predictions.shared import ANSWER, at_rest, estimate, records
+
+__all__ = ["P16"]
+
+POLE = "rms error of u/t, pole at D_crit"
+POWER = "the same, power law m/u = (D_crit/D)^ν"
+FROM = 1.1
+"""The law is held to hold from this multiple of D_crit on; set after looking at the runs that suggested it"""
+
+Array = npt.NDArray[np.float64]
+
+
+def pole(size: Array, critical: float, scale: float) -> Array:
+    """(8.3) u/t at sizes (n,) above D_crit: (D − D_crit)/(D − D_crit + D_1)."""
+    return np.asarray((size - critical) / (size - critical + scale))
+
+
+def power_law(size: Array, critical: float, exponent: float) -> Array:
+    """u/t at sizes (n,) if m/u were a power of D, 1 at D_crit."""
+    return np.asarray(1 / (1 + (size / critical) ** -exponent))
+
+
+def _one(nets: pd.DataFrame, critical: float) -> dict[str, float]:
+    """One seed: a number each fitted to every other size, errors at those between."""
+    nets = nets[nets.dataset_size >= FROM * critical].sort_values("dataset_size")
+    size, share = nets.dataset_size.to_numpy(float), (nets.unseen_margin / nets.train_margin).to_numpy(float)
+    found: dict[str, float] = {}
+    for name, law, start in (("pole", pole, 0.15 * critical), ("power law", power_law, 4.0)):
+        fit = optimize.least_squares(
+            lambda x, law=law: law(size[::2], critical, math.exp(x[0])) - share[::2],
+            [math.log(start)],
+        )
+        number = math.exp(fit.x[0])
+        left = law(size[1::2], critical, number) - share[1::2]
+        found |= {name: math.sqrt(float((left**2).mean())), f"{name}, fitted": number}
+    return found
+
+
+def _measure(results: Results, protocol: str) -> Measurement:
+    if protocol == "AdamW":
+        raise MissingResult("lone circuits under AdamW do not rest at a penalty that is known.")
+    decay, rows, used = ANSWER["coupled"], [], []
+    for setting in settings(results, "memorising_coupled"):
+        try:
+            lone, nets = circuits(results, setting, decay)
+        except MissingResult:
+            continue
+        near = mixtures(results, setting)
+        near = near[(near.weight_decay == decay) & (near.dataset_size >= FROM * lone.critical_size)]
+        seeds = [runs for _, runs in near.groupby("seed") if runs.dataset_size.nunique() >= 4]
+        if not seeds:
+            continue
+        each = pd.DataFrame([_one(runs, lone.critical_size) for runs in seeds])
+        rows.append(
+            {"setting": setting, "critical_size": lone.critical_size, "seeds": len(seeds), **each.mean().to_dict()}
+        )
+        used += [nets, near]
+    if not rows:
+        raise MissingResult("lone circuits and four sizes of networks that have grokked; profile standard has them.")
+    table, runs = pd.DataFrame(rows), at_rest(pd.concat(used, ignore_index=True), "norm")
+    note = f"settings: {', '.join(table.setting)}; weight decay {decay:g}"
+    return Measurement(
+        {POLE: estimate(table["pole"], runs, note)},
+        {POWER: estimate(table["power law"], runs, note)},
+        {"settings": records(table)},
+    )
+
+
+P16 = Prediction(
+    id="P16",
+    claim="What a network that has grokked still memorises has a pole at D_crit: u/(t − u) = (D − D_crit)/D_1.",
+    source="(8.3), found in saved runs; beyond the paper",
+    statistic="per setting, mean over seeds of the rms of u/t at every other size from 1.1 D_crit on; D_crit of "
+    "lone circuits, D_1 fitted to the sizes between; t interval over settings",
+    claimed={"coupled": "a law of networks at rest under the penalty"},
+    unclaimed={"AdamW": "D_crit of lone circuits is not defined where they do not rest"},
+    experiments=tuple(f"{s}/{k}_coupled" for s in ("laws-113", "laws-67", "laws-97", "laws-width-128", "laws-div")
+          for k in ("ungrokking", "generalising", "memorising")),
+    criteria=(Criterion(name=POLE, unit="1", high=0.02, why="u/t to 0.02", truth=0.012, spread=0.004, seeds=5),),
+    measure=_measure,
+    registered="128eeb7",
+    says={
+        "circuit efficiency": ("silent", "it has no formula for what is left of Mem"),
+        "Omnigrok": ("silent", "it has no two circuits"),
+    },
+
+)  # fmt: skip
