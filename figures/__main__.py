@@ -1,4 +1,4 @@
-"""Draws, lists, makes the page, writes the numbers of the READMEs: python -m figures {build,list,page,readme}."""
+"""Draws, lists, makes the page, writes the numbers of the READMEs: python -m figures {build,list,page,own,readme}."""
 
 import argparse
 import signal
@@ -23,6 +23,8 @@ def _parser() -> argparse.ArgumentParser:
     commands.add_parser("list", help="name every figure")
     page = commands.add_parser("page", help="make the report page of a folder of judged runs")
     page.add_argument("folder", type=Path, metavar="DIR", help="folder with verdicts.json, such as runs/validate/quick")
+    own = commands.add_parser("own", help="draw what `validate run --net` found")
+    own.add_argument("folder", type=Path, metavar="DIR", help="folder with own.json, such as runs/validate/own-mine")
     readme = commands.add_parser("readme", help="write the numbers of the READMEs from what is saved")
     readme.add_argument("--check", action="store_true", help="only say whether they are current")
     return parser
@@ -51,6 +53,11 @@ def main(arguments: list[str] | None = None) -> int:
             return 0
         if options.command == "page":
             from .page import write
+
+            print(write(options.folder))
+            return 0
+        if options.command == "own":
+            from .own import write
 
             print(write(options.folder))
             return 0

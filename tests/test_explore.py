@@ -57,9 +57,6 @@ def test_every_position_of_a_slider_is_a_legal_value(slider: settings.Slider) ->
         settings.model({**START, slider.name: value})
 
 
-at_start = functools.cache(lambda: answer.answer(START))
-
-
 @pytest.mark.parametrize("slider", settings.SLIDERS.values(), ids=lambda s: s.name)
 def test_every_slider_stands_in_one_group_and_changes_the_answer(slider: settings.Slider) -> None:
     assert sum(slider.name in names for names in settings.GROUPS.values()) == 1
@@ -173,15 +170,64 @@ def test_a_phase_diagram_reaches_as_far_as_the_model_does(start: dict[str, float
         assert (found.y.low, found.y.high) == answer.AXES["kappa"]
 
 
+def test_values_may_be_typed_between_the_sliders_positions() -> None:
+    typed = settings.settled(
+        {"weight_decay": 0.0051234, "num_classes": 97.4, "exponent": 99.0, "dataset_size": float("nan")}
+    )
+    assert (typed["weight_decay"], typed["num_classes"], typed["exponent"]) == (0.0051234, 97.0, 2.0)
+    assert typed["dataset_size"] == 4000.0
+    assert answer.answer(typed).run.model.weight_decay == 0.0051234
+
+
+@pytest.mark.parametrize("place", settings.PLACES)
+def test_the_sliders_as_a_program_give_the_same_run(place: str) -> None:
+    values = settings.settled(settings.PLACES[place])
+    made: dict[str, Any] = {}
+    exec(settings.python(values).replace("run.plot()", ""), made)
+    shown = answer.answer(values).run
+    assert made["run"].behaviour == shown.behaviour
+    assert made["run"].t_end == shown.t_end
+    np.testing.assert_allclose(made["run"].logits[-1], shown.logits[-1], rtol=1e-4, atol=1e-9)
+    assert ("simulate()" in settings.python(values)) == (values == START)
+
+
+def test_the_beginning_of_a_long_run_is_drawn() -> None:
+    found = answer.answer({**START, "t_end": 1e9})
+    chart = answer.charts(found)[0]
+    assert ">fits<" in chart
+    assert ">generalises<" in chart
+
+
+def test_every_stable_state_is_drawn() -> None:
+    start = {**START, "kappa": 3.0, "gen_initial_logit": 5.0, "mem_initial_logit": 0.01}
+    for values, states in ((START, 1), (start, 3)):
+        found = answer.answer(values)
+        assert found.rest is not None
+        rests = [found.rest, *(state for state in found.rest.others if state.stable)]
+        assert len(rests) == states
+        drawn = [
+            line
+            for line in parsed(answer.charts(found)[0]).iter(f"{SVG}polyline")
+            if line.get("stroke-dasharray") == "1 4"
+        ]
+        assert len(drawn) == 2 * states
+        assert (f"at rest ({states} states)" in answer.charts(found)[0]) == (states > 1)
+
+
 def test_two_equal_axes_are_refused() -> None:
     with pytest.raises(ValueError, match="two different axes"):
         answer.phases(START, "kappa", "kappa")
 
 
 def test_what_the_model_refuses_is_shown_in_its_own_words() -> None:
-    with pytest.raises(ValueError, match="positive start") as refused:
+    with pytest.raises(ValueError, match="Above κ = 2") as refused:
         answer.answer({**START, "kappa": 3.0})
-    assert "positive start" in answer.refusal(refused.value)
+    said = str(refused.value)
+    assert "Move W_gen(0) and W_mem(0) above 0" in said
+    for name in ("logit_floor", "norm_power", "learning_speed", "README"):  # no slider is called so
+        assert name not in said
+    assert "Move W_gen(0)" in answer.refusal(refused.value)
+    answer.answer({**START, "kappa": 3.0, "gen_initial_logit": 0.01, "mem_initial_logit": 0.01})
     assert "&lt;" in answer.refusal(ValueError("<script>"))
 
 
@@ -265,7 +311,7 @@ def test_a_move_is_answered_by_widgets_alone() -> None:
 
 def test_a_refused_move_is_answered_too() -> None:
     explorer = asked(7.0, kappa=10)
-    assert "positive start" in explorer.curves.html
+    assert "Above κ = 2" in explorer.curves.html
     assert explorer.numbers.html == ""
     assert explorer.sliders.answered == 7.0
 
@@ -301,7 +347,7 @@ def test_the_page_runs_without_a_browser() -> None:
 
     _, made = app.run()
     explorer = made["explorer"]
-    shown = [name for _, members in explorer.sliders.groups for name, _, _ in members]
+    shown = [name for _, members in explorer.sliders.groups for name, *_ in members]
     assert sorted(shown) == sorted(settings.SLIDERS)
     assert ">grokking<" in explorer.curves.html
     explorer.resting.join(60)

@@ -16,10 +16,13 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlparse
 
+import matplotlib.image
+import numpy as np
 import pytest
 
 from toymodel.explore.answer import answer, span, when
-from toymodel.explore.settings import DEFAULTS, SLIDERS
+from toymodel.explore.drawing import HEIGHT, WIDTH
+from toymodel.explore.settings import DEFAULTS, SLIDERS, python
 
 pytest.importorskip("marimo", reason="no explorer: pip install -c constraints.txt -e '.[explore]'")
 api = pytest.importorskip("playwright.sync_api", reason="no playwright: pip install -c constraints.txt -e '.[browser]'")
@@ -121,6 +124,10 @@ class Visit:
         """A slider."""
         return self.page.get_by_role("slider", name=SLIDERS[name].title, exact=True)
 
+    def box(self, name: str) -> Any:
+        """The box beside a slider, in which its value is shown and can be typed."""
+        return self.page.get_by_label(f"{SLIDERS[name].title}, typed", exact=True)
+
     def value(self, name: str) -> float:
         """Where a slider stands."""
         return SLIDERS[name].steps[int(self.slider(name).input_value())]
@@ -197,11 +204,91 @@ def test_a_moved_slider_runs_no_cell(visit: Visit) -> None:
 
 def test_a_slider_shows_and_tells_where_it_stands(visit: Visit) -> None:
     slider = visit.slider("weight_decay")
-    shown = slider.locator("xpath=preceding-sibling::output")
     for key, value in (("Home", "1e-9"), ("End", "1")):
         slider.press(key)
-        api.expect(shown).to_have_text(value)
+        api.expect(visit.box("weight_decay")).to_have_value(value)
         api.expect(slider).to_have_attribute("aria-valuetext", value)
+
+
+def test_a_value_can_be_typed(visit: Visit) -> None:
+    visit.box("weight_decay").fill("0.00512")
+    visit.box("weight_decay").press("Enter")
+    run = answer({**DEFAULTS, "weight_decay": 0.00512}).run
+    api.expect(visit.page.locator(".numbers")).to_contain_text(when(run.t_gen), timeout=20_000)
+    visit.stands("weight_decay", 0.005, 0.0053)
+    # What is no number, or out of range, is put right.
+    for name, typed, shown in (
+        ("weight_decay", "x", "0.00512"),
+        ("kappa", "0,8", "0.8"),
+        ("num_classes", "1e9", "10000"),
+    ):
+        visit.box(name).fill(typed)
+        visit.box(name).press("Enter")
+        api.expect(visit.box(name)).to_have_value(shown)
+
+
+def test_reset_goes_back_to_the_papers_values(visit: Visit) -> None:
+    visit.slider("dataset_size").press("Home")
+    visit.box("weight_decay").fill("0.01")
+    visit.box("weight_decay").press("Enter")
+    visit.expect("memorisation")
+    visit.page.get_by_role("button", name="Reset").click()
+    visit.expect("grokking")
+    api.expect(visit.box("dataset_size")).to_have_value("4000")
+    api.expect(visit.box("weight_decay")).to_have_value("0.005")
+
+
+def test_the_address_holds_the_settings(browser: Any, server: tuple[str, Path]) -> None:
+    visit = Visit(browser, server[0], DESKTOP)
+    visit.slider("dataset_size").press("Home")
+    visit.box("weight_decay").fill("0.00777")
+    visit.box("weight_decay").press("Enter")
+    visit.page.wait_for_url(re.compile("#.*weight_decay=0.00777"))
+    address = visit.page.url
+    assert "kappa" not in address
+    visit.page.close()
+    again = Visit(browser, address, DESKTOP)
+    again.expect("memorisation")
+    api.expect(again.box("weight_decay")).to_have_value("0.00777")
+    api.expect(again.box("dataset_size")).to_have_value("10")
+    again.page.evaluate("location.hash = 'dataset_size=1e6&nonsense=3&kappa=x'")
+    again.expect("comprehension")
+    api.expect(again.box("weight_decay")).to_have_value("0.005")
+    again.page.get_by_role("button", name="Reset").click()
+    again.expect("grokking")
+    again.page.wait_for_url(re.compile("^[^#]*$"))
+    again.page.close()
+
+
+def test_the_model_is_copied_as_python(visit: Visit) -> None:
+    visit.page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    visit.slider("dataset_size").press("Home")
+    visit.expect("memorisation")
+    visit.page.get_by_role("button", name="Copy as Python").click()
+    api.expect(visit.page.get_by_role("button", name="Copied")).to_be_visible()
+    code = visit.page.evaluate("navigator.clipboard.readText()")
+    assert code == python({**DEFAULTS, "dataset_size": 10.0})
+    made: dict[str, Any] = {}
+    exec(code.replace("run.plot()", ""), made)
+    assert made["run"].behaviour == "memorisation"
+    visit.page.get_by_role("button", name="Copy link").click()
+    assert visit.page.evaluate("navigator.clipboard.readText()").endswith("/#dataset_size=10")
+
+
+def test_the_pictures_are_downloaded(visit: Visit, tmp_path: Path) -> None:
+    for place, button in enumerate(visit.page.get_by_role("button", name="PNG").all()):
+        with visit.page.expect_download() as download:
+            button.click()
+        path = tmp_path / f"{place}.png"
+        download.value.save_as(path)
+        assert download.value.suggested_filename == "two-circuits.png"
+        pixels = matplotlib.image.imread(path)
+        assert pixels.shape[1] == 3 * WIDTH
+        assert pixels.shape[0] > 3 * HEIGHT
+        assert 0.01 < np.mean(pixels[..., :3].min(-1) < 0.9) < 0.95  # drawn, on white
+        if folder := os.environ.get("SCREENSHOTS"):
+            shutil.copy(path, Path(folder) / f"picture-{place}.png")
+    assert place == 1
 
 
 def test_a_page_that_was_left_comes_back_with_its_sliders(visit: Visit) -> None:
@@ -237,7 +324,7 @@ def test_a_place_to_begin_at_sets_all_sliders(visit: Visit) -> None:
 
 def test_what_the_model_refuses_is_said_and_left_again(visit: Visit) -> None:
     visit.slider("kappa").press("End")
-    api.expect(visit.page.locator(".refused").first).to_contain_text("positive start", timeout=20_000)
+    api.expect(visit.page.locator(".refused").first).to_contain_text("Above κ = 2", timeout=20_000)
     visit.slider("kappa").press("Home")
     api.expect(visit.page.locator(".behaviour").first).to_be_visible(timeout=20_000)
     api.expect(visit.page.locator(".refused")).to_have_count(0)
@@ -248,11 +335,35 @@ def test_a_real_run_is_laid_over_the_toys(visit: Visit) -> None:
     pills = visit.page.locator(".behaviour")
     api.expect(pills).to_have_text(["grokking", "grokking"], timeout=20_000)
     visit.page.get_by_role("button", name="as this run was measured").click()
-    visit.stands("kappa", 5.0, 5.3)
     visit.stands("dataset_size", 3740, 3920)
+    api.expect(visit.page.locator(".notes")).to_contain_text("t_fit and t_gen are the run's")
+    api.expect(pills).to_have_text(["grokking", "grokking"])
+    rows = visit.page.locator(".numbers tr", has_text="generalises at step").all_inner_texts()
+    times = [float(row.split("\t")[1].replace(",", "")) for row in rows]
+    assert times[1] == pytest.approx(times[0], rel=0.01)
+    visit.keep("matched")
     visit.page.get_by_label("File", exact=True).select_option("standard/base/ungrokking.nc")
     api.expect(pills.first).to_have_text(re.compile("ungrokking|unfinished"), timeout=20_000)
     visit.keep("beside")
+
+
+def test_curves_from_a_csv_file_are_laid_over_the_toys(visit: Visit, tmp_path: Path) -> None:
+    rows = ["epoch,accuracy,val_accuracy", *(f"{e},{min(e / 5, 1)},{0.5 + 0.5 * (e > 60)}" for e in range(101))]
+    (tmp_path / "keras.csv").write_text("\n".join(rows))
+    visit.page.get_by_text("Beside a real run").click()
+    visit.page.get_by_label("Results:").fill(str(tmp_path / "keras.csv"))
+    visit.page.get_by_label("Results:").press("Enter")
+    numbers = visit.page.locator(".numbers")
+    api.expect(numbers).to_contain_text("chance\t0.5", use_inner_text=True, timeout=20_000)
+    visit.page.get_by_label("Number of classes").fill("10")
+    visit.page.get_by_label("Number of classes").press("Enter")
+    api.expect(numbers).to_contain_text("chance\t0.1", use_inner_text=True, timeout=20_000)
+    visit.page.get_by_role("button", name="as this run was measured").click()
+    api.expect(visit.page.locator(".behaviour")).to_have_text(["grokking", "grokking"])
+    visit.keep("csv")
+    visit.page.get_by_label("Results:").fill("")
+    visit.page.get_by_label("Results:").press("Enter")
+    api.expect(visit.page.locator(".refused").first).to_contain_text("netCDF or CSV file, or a folder", timeout=20_000)
 
 
 @pytest.mark.parametrize("visit", [DESKTOP, PHONE], indirect=True, ids=["desktop", "phone"])

@@ -190,8 +190,24 @@ def test_thresholds_out_of_range_are_refused(name: str) -> None:
 def test_for_an_unknown_name_the_nearest_is_offered(call: Any, near: str) -> None:
     message = refused(ValueError, "must be one of", "got", call)
     assert f"Did you mean {near}?" in message
-    offered = message.partition("must be one of ")[2].partition("; got")[0].split(", ")
+    assert message.index("Did you mean") < message.index("must be one of")
+    offered = message.partition("must be one of ")[2].rstrip(".").split(", ")
     assert len(offered) == len(set(offered))
+
+
+@pytest.mark.parametrize(
+    ("value", "advice"),
+    [("1.5", "Pass 1.5 without quotes"), ("x", "Pass a single real"), ([1.0, 2.0], "toymodel.sweep(kappa=")],
+)
+def test_advice_fits_what_was_passed(value: Any, advice: str) -> None:
+    assert advice in refused(TypeError, "kappa", repr(value), lambda: tm.simulate(kappa=value))
+
+
+def test_a_run_as_a_start_is_told_of_its_end() -> None:
+    run = tm.simulate(t_end=1.0)
+    message = refused(TypeError, "start must be a State", "Trajectory", lambda: tm.simulate(start=run))
+    assert "run.final_state" in message
+    assert tm.simulate(start=run.final_state, t_end=1.0).final_state != run.final_state
 
 
 def test_a_sweep_needs_an_axis() -> None:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 import toymodel as tm
 from tests.strategies import MILD, models, numbers
-from toymodel.behaviours import since
+from toymodel.behaviours import read_curves, since
 from toymodel.integration.problem import pack
 from toymodel.losses import chance_accuracy
 
@@ -24,6 +24,7 @@ RUNS: dict[str, Any] = {
         dataset_size=1000, logit_spread=0.5, kappa=1.5, t_end=1e5, gen_learning_speed=1.0
     ),
     "ungrokking": lambda: tm.simulate(t_end=1e4).continue_with(dataset_size=200, t_end=1e5),
+    "collapse": lambda: tm.simulate(t_end=1e4).continue_with(weight_decay=10.0, t_end=1e5),
     "confusion": lambda: tm.simulate(weight_decay=10.0, t_end=1e5),
     "unfinished": lambda: tm.simulate(t_end=30.0),
 }
@@ -133,7 +134,13 @@ def step(at: float, high: float = 1.0, low: float = 0.01) -> Any:
         ("semi-grokking", step(10), step(1000, 0.6)),
         ("semi-comprehension", step(10), step(15, 0.6)),
         ("ungrokking", lambda t: np.ones_like(t), lambda t: np.where(t < 100, 1.0, 0.01)),
+        (
+            "collapse",
+            lambda t: np.where((t > 10) & (t < 1000), 1.0, 0.02),
+            lambda t: np.where((t > 50) & (t < 900), 1.0, 0.01),
+        ),
         ("confusion", step(1e9), step(1e9)),
+        ("comprehension", lambda t: np.full_like(t, 0.96), step(100, 0.95)),
         ("unfinished", step(10), lambda t: 0.01 + 0.5 * t / 1e4),
         ("unfinished", lambda t: 0.9 * t / 1e4, step(1e9)),
         ("grokking", step(10), lambda t: np.where(t < 500, 0.01, np.where(t < 4900, 0.95, 0.999))),
@@ -162,11 +169,99 @@ def test_one_memorising_and_several_generalising_circuits_give_a_staircase() -> 
 
 
 @pytest.mark.parametrize(
-    ("holds", "first"), [("0011", 2.0), ("0101", 3.0), ("1111", 0.0), ("1110", math.nan), ("0001", 3.0), ("1101", 3.0)]
+    ("curve", "first"),
+    [
+        ([0, 0, 1, 1, 1, 1], 2.0),
+        ([1, 1, 1, 1, 1, 1], 0.0),
+        ([0, 1, 0, 1, 1, 1], 1.0),  # one measurement alone is a dip
+        ([0, 1, 1, 1, 1, 0], 1.0),  # the last one too
+        ([0, 1, 0, 0, 1, 1], 4.0),  # two that take half of the time gone by are none
+        ([0, 1, 1, 1, 0, 0], math.nan),
+        ([0, 0, 1, 0, 0, 0], math.nan),  # nor does one alone above the line say anything
+        ([0, 0, 0, 0, 0, 1], math.nan),
+        ([0, 1, 0.985, 0.985, 0.985, 0.985], 1.0),  # a little below the line is noise for as long as it likes
+        ([0, 0.985, 0.985, 0.985, 0.985, 0.985], math.nan),  # but never is past it
+    ],
 )
-def test_a_time_is_the_first_from_which_the_condition_holds_to_the_end(holds: str, first: float) -> None:
-    found = since(np.arange(4.0), np.array([x == "1" for x in holds]))
-    assert found == pytest.approx(first, nan_ok=True)
+def test_since_is_for_good_but_for_dips(curve: list[float], first: float) -> None:
+    assert since(np.arange(6.0), np.array(curve), 0.99, tm.Criteria()) == pytest.approx(first, nan_ok=True)
+
+
+def test_a_dip_lasts_a_tenth_of_the_time_gone_by() -> None:
+    t = np.arange(1.0, 2001.0)
+    for first, last, found in ((500, 549, 100.0), (500, 560, 561.0), (1000, 1099, 100.0)):
+        curve = np.where((t < 100) | ((t >= first) & (t <= last)), 0.0, 1.0)
+        assert since(t, curve, 0.99, tm.Criteria()) == found
+    assert since(t, np.where((t < 100) | ((t >= 500) & (t <= 700)), 0.0, 1.0), 0.99, tm.Criteria(dip=0.5)) == 100.0
+
+
+def grokking() -> tuple[Any, Any, Any]:
+    t = np.linspace(0.0, 5000.0, 101)
+    return t, np.clip(t / 200, 0.01, 1.0), np.clip((t - 1000) / 1500, 0.01, 1.0)
+
+
+SHAPES: dict[str, Any] = {
+    "grokking": grokking,
+    "memorisation": lambda: (*grokking()[:2], np.full(101, 0.01)),
+    "semi-grokking": lambda: (*grokking()[:2], np.minimum(grokking()[2], 0.6)),
+    "ungrokking": lambda: (grokking()[0], np.ones(101), np.clip(1.0 - grokking()[0] / 500, 0.01, 1.0)),
+    "confusion": lambda: (grokking()[0], np.full(101, 0.3), np.full(101, 0.01)),
+}
+
+
+@pytest.mark.parametrize("name", SHAPES)
+@given(place=st.integers(60, 100), depth=st.floats(0.0, 0.99))
+def test_no_dip_of_one_measurement_renames_a_run(name: str, place: int, depth: float) -> None:
+    t, train, test = SHAPES[name]()
+    assert tm.classify_curves(t, train, test, 113) == name
+    train[place] *= depth
+    assert tm.classify_curves(t, train, test, 113) == name
+    test[place] *= depth
+    assert tm.classify_curves(t, train, test, 113) == name
+
+
+@pytest.mark.parametrize("name", SHAPES)
+@given(seed=st.integers(0, 2**32 - 1))
+def test_noise_of_half_a_percent_renames_no_run(name: str, seed: int) -> None:
+    t, *accuracies = SHAPES[name]()
+    rng = np.random.default_rng(seed)
+    noisy = [np.clip(curve + 0.005 * rng.standard_normal(t.size), 0.0, 1.0) for curve in accuracies]
+    assert tm.classify_curves(t, *noisy, 113) == name
+
+
+def test_what_is_under_way_at_the_end_is_unfinished() -> None:
+    t, train, test = grokking()
+    for late, fall in ((98, 0.5), (93, 0.5), (97, 0.0)):
+        assert tm.classify_curves(t, train, np.where(np.arange(101) >= late, fall, test), 113) == "unfinished"
+    never = np.full(101, 0.01)
+    for late in (99, 92, 70):
+        assert tm.classify_curves(t, train, np.where(np.arange(101) >= late, 0.5, never), 113) == "unfinished"
+    # A slow slide along the line is no rest either.
+    assert tm.classify_curves(t, train, np.linspace(1.0, 0.88, 101), 113) == "unfinished"
+
+
+def test_chance_is_of_unequal_classes_where_it_is_given() -> None:
+    t, train, _ = grokking()
+    guess = np.full(101, 0.76)
+    assert tm.classify_curves(t, train, guess, chance=0.75) == "memorisation"
+    assert tm.classify_curves(t, train, guess, 2) == "semi-comprehension"
+    for wrong in ({}, {"num_classes": 2, "chance": 0.75}):
+        with pytest.raises(TypeError, match="one of num_classes and chance"):
+            tm.classify_curves(t, train, guess, **wrong)
+    with pytest.raises(ValueError, match=r"chance must lie more than.*0\.9"):
+        tm.classify_curves(t, train, guess, chance=0.86)
+    assert tm.classify_curves(t, train, 0.99 + 0 * t, criteria=tm.Criteria(performance=0.98), chance=0.86) != "failed"
+
+
+def test_curves_need_not_be_measured_at_the_same_times() -> None:
+    t, train, test = grokking()
+    whole = read_curves((t, train), (t, test), 0.01, tm.Criteria())
+    apart = read_curves((t[::2], train[::2]), (t[1::5], test[1::5]), 0.01, tm.Criteria())
+    assert whole.behaviour == apart.behaviour == "grokking"
+    assert apart.t_fit == pytest.approx(whole.t_fit, abs=50)
+    assert apart.t_gen == pytest.approx(whole.t_gen, abs=250)
+    with pytest.raises(ValueError, match="measured twice"):
+        read_curves((t[:1], train[:1]), (t, test), 0.01, tm.Criteria())
 
 
 def test_chance_is_nothing_where_inputs_are_all_alike_and_a_memorisers_accuracy_where_they_spread() -> None:

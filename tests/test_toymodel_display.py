@@ -1,6 +1,9 @@
 """How objects show themselves, and how they are stored."""
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +17,8 @@ import pytest
 import xarray as xr
 
 import toymodel as tm
+
+ROOT = Path(__file__).parent.parent
 
 
 def round_trip(ds: xr.Dataset, path: Path) -> xr.Dataset:
@@ -106,3 +111,28 @@ def test_a_model_shows_its_text_in_ipython() -> None:
     printer, model = Printer(), tm.TwoCircuitModel()
     model._repr_pretty_(printer, False)
     assert printer.shown == str(model)
+
+
+def shell(*arguments: str, encoding: str = "utf-8") -> subprocess.CompletedProcess[bytes]:
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONIOENCODING": encoding}
+    return subprocess.run([sys.executable, *arguments], capture_output=True, env=environment, timeout=120)
+
+
+@pytest.mark.parametrize("encoding", ["latin-1", "cp1252", "ascii"])
+@pytest.mark.parametrize(
+    "arguments", [("-m", "toymodel", "--help"), ("-c", "import toymodel as t; print(t.TwoCircuitModel())")]
+)
+def test_a_terminal_without_greek_letters_shows_what_it_can(encoding: str, arguments: tuple[str, ...]) -> None:
+    done = shell(*arguments, encoding=encoding)
+    assert (done.returncode, done.stderr) == (0, b"")
+    text = done.stdout.decode(encoding)
+    assert "usage" in text or "gen           ? = 1, s = 0.005" in text
+
+
+def test_the_command_line_names_its_commands() -> None:
+    assert shell("-m", "toymodel", "--version").stdout.decode().split() == ["toymodel", tm.__version__]
+    done = shell("-m", "toymodel", "clasify")
+    assert (done.returncode, done.stdout) == (2, b"")
+    assert b"Did you mean 'classify'?" in done.stderr
+    done = shell("-m", "toymodel", "classify", "nowhere.csv")
+    assert (done.returncode, done.stderr.count(b"\n")) == (2, 1)

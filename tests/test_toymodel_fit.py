@@ -23,12 +23,16 @@ def networks(sizes: Any, logits: Any, norm: Any, seeds: int = 1) -> Table:
 
 def circuits(kappa: float, eta: float, beta: float, critical: float, seeds: int = 1) -> tuple[Table, Table]:
     gen = networks([500.0, 2000.0], [8.0, 12.0, 19.0], lambda d, s: s ** (1 / kappa) / eta, seeds)
-    mem = networks([100.0, 250.0, 600.0], [7.0, 13.0], lambda d, s: s ** (1 / kappa) / eta * (d / critical) ** beta, seeds)
+    mem = networks(
+        [100.0, 250.0, 600.0], [7.0, 13.0], lambda d, s: s ** (1 / kappa) / eta * (d / critical) ** beta, seeds
+    )
     return gen, mem
 
 
 @given(numbers("kappa", (0.3, 8.0)), numbers("efficiency", (1e-4, 1e3)), st.floats(0.02, 3.0), st.floats(20.0, 5000.0))
-def test_lone_circuits_without_noise_give_their_four_numbers(kappa: float, eta: float, beta: float, critical: float) -> None:
+def test_lone_circuits_without_noise_give_their_four_numbers(
+    kappa: float, eta: float, beta: float, critical: float
+) -> None:
     """D_crit lies below, between and above the sizes of Mem."""
     gen, mem = circuits(kappa, eta, beta, critical, seeds=3)
     for given_kappa in (None, kappa):
@@ -63,7 +67,8 @@ def test_intervals_of_lone_circuits_cover() -> None:
         for table in (gen, mem):
             # Seeds differ, and so do networks of one seed.
             table["norm"] = table["norm"] * np.exp(
-                0.01 * rng.standard_normal(5)[table["seed"].astype(int)] + 0.004 * rng.standard_normal(len(table["norm"]))
+                0.01 * rng.standard_normal(5)[table["seed"].astype(int)]
+                + 0.004 * rng.standard_normal(len(table["norm"]))
             )
         found = tm.fit_circuits(gen, mem)
         for name, number in truth.items():
@@ -75,7 +80,9 @@ def test_seeds_are_the_units_and_without_them_there_is_no_interval() -> None:
     gen, mem = circuits(4.5, 0.1, 0.3, 260.0, seeds=3)
     for drop in ("both", "one seed"):
         tables = [
-            {k: v for k, v in t.items() if k != "seed"} if drop == "both" else {k: v[t["seed"] == 1] for k, v in t.items()}
+            {k: v for k, v in t.items() if k != "seed"}
+            if drop == "both"
+            else {k: v[t["seed"] == 1] for k, v in t.items()}
             for t in (gen, mem)
         ]
         found = tm.fit_circuits(*tables)
@@ -154,7 +161,9 @@ def test_intervals_from_margins_cover(by_seed: bool) -> None:
         # Errors are relative errors of u/(t − u), as the line weighs them; seeds have thresholds of their own.
         own = 250.0 * np.exp(0.03 * rng.standard_normal(4))[seed.astype(int)] if by_seed else 250.0
         odds = (size - own) / 45.0 * np.exp(0.03 * rng.standard_normal(len(size)))
-        found = tm.critical_size_from_margins(size, train, train * odds / (1 + odds), seed if by_seed else None, least_share=0.3)
+        found = tm.critical_size_from_margins(
+            size, train, train * odds / (1 + odds), seed if by_seed else None, least_share=0.3
+        )
         covered += found.interval[0] <= 250.0 <= found.interval[1]
     assert 270 <= covered <= 298, covered
 

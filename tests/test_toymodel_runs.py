@@ -1,5 +1,6 @@
 """Runs that once went wrong: continued histories, large steps, extreme times; noise; sweeps without numba; maps."""
 
+import inspect
 import pickle
 import subprocess
 import sys
@@ -12,12 +13,16 @@ import pytest
 import xarray as xr
 
 import toymodel as tm
+from tests.refusals import refused
 from toymodel import plot
 from toymodel.integration import compilation
 from toymodel.kernel.descent import uniform
+from toymodel.keywords import Axes, Parameters
 from toymodel.parameters import CIRCUIT_PARAMETERS, LAW_PARAMETERS, MODEL_PARAMETERS
 
 STARTED = tm.TwoCircuitModel(tm.Circuit(1.0, 0.1, 1.0), tm.Circuit(0.9, 0.1, 1.0), kappa=2.5)
+
+ROOT = Path(__file__).parent.parent
 
 
 def test_times_know_the_start() -> None:
@@ -287,9 +292,103 @@ def test_a_map_of_behaviours_has_their_colours_and_names() -> None:
     own = plt.subplots()[1]
     assert tm.plot_map(ds.behaviour, ax=own, legend=False) is own
     assert own.get_legend() is None
-    with pytest.raises(ValueError, match="a sweep over two axes"):
-        tm.plot_map(ds.isel(kappa=0))
     plt.close("all")
+
+
+SWEPT = tm.sweep(penalty=["half", "full"], weight_decay=[1e-3, 1e-2], kappa=[1.0, 1.4, 1.8], progress=False)
+
+
+def cells(axes: Any) -> np.ndarray:
+    """Names of behaviours of a map, from its colours."""
+    mesh = axes.collections[0]
+    return np.array(tm.BEHAVIOURS)[mesh.get_array().reshape(mesh._coordinates.shape[0] - 1, -1)]
+
+
+def test_behaviours_over_words_are_drawn_side_by_side() -> None:
+    behaviour = SWEPT.behaviour.isel(weight_decay=1)
+    axes = behaviour.plot()
+    assert [text.get_text() for text in axes.get_yticklabels()] == ["half", "full"]
+    np.testing.assert_array_equal(cells(axes), behaviour.values)
+    turned = behaviour.plot(x="penalty")
+    assert [text.get_text() for text in turned.get_xticklabels()] == ["half", "full"]
+    np.testing.assert_array_equal(cells(turned), behaviour.values.T)
+    np.testing.assert_array_equal(cells(behaviour.plot(y="kappa")), behaviour.values.T)
+    np.testing.assert_array_equal(cells(behaviour.plot.pcolormesh()), behaviour.values)
+    one = behaviour.isel(kappa=2)
+    np.testing.assert_array_equal(cells(one.plot()), one.values[None])
+    plt.close("all")
+
+
+def test_facets_are_a_panel_for_each_value() -> None:
+    for panels in (SWEPT.behaviour.plot(col="penalty"), tm.plot_map(SWEPT, row="penalty").T):
+        assert panels.shape == (1, 2)
+        for k, axes in enumerate(panels.flat):
+            np.testing.assert_array_equal(cells(axes), SWEPT.behaviour.values[k])
+            assert axes.get_title() == f"penalty = {('half', 'full')[k]}"
+    both = tm.plot_map(SWEPT, row="penalty", col="weight_decay")
+    np.testing.assert_array_equal(cells(both[1, 0]), SWEPT.behaviour.values[1, 0][None])
+    assert both[1, 0].get_title() == "penalty = full, weight_decay = 0.001"
+    plt.close("all")
+
+
+@pytest.mark.parametrize(
+    ("call", "said"),
+    [
+        (lambda: tm.plot_map(SWEPT), "a sweep over two axes or one.*col="),
+        (lambda: SWEPT.behaviour.plot(), "a sweep over two axes or one"),
+        (lambda: SWEPT.behaviour.isel(penalty=0, kappa=0, weight_decay=0).plot(), "a sweep over two axes or one"),
+        (lambda: SWEPT.behaviour.plot(col="penalti"), "Did you mean 'penalty'"),
+        (lambda: SWEPT.behaviour.plot(col="penalty", x="penalty"), "a sweep over two axes"),
+        (lambda: SWEPT.behaviour.plot(col="penalty", ax=plt.subplots()[1]), "figure of their own"),
+        (lambda: SWEPT.behaviour.isel(penalty=0).plot.contourf(), "behaviours are words"),
+    ],
+)
+def test_what_cannot_be_drawn_is_said(call: Any, said: str) -> None:
+    with pytest.raises((ValueError, AttributeError), match=said):
+        call()
+    plt.close("all")
+
+
+NOTEBOOK = """
+from IPython.core.interactiveshell import InteractiveShell
+InteractiveShell.enable_gui = lambda self, gui: None
+shell = InteractiveShell.instance()
+shell.run_line_magic("matplotlib", "inline")
+from IPython.utils.capture import capture_output
+for cell in ("import toymodel as tm; run = tm.simulate(t_end=10.0)\\nf = run.plot(); f", "f", "g = run.plot(); 1", "2"):
+    with capture_output() as said:
+        shell.run_cell(cell)
+    print(sum("image/png" in output.data for output in said.outputs))
+shell.Completer.use_jedi = False
+print(*shell.Completer.complete(line_buffer="tm.simulate(kap", cursor_pos=15)[1])
+"""
+
+
+def test_a_notebook_shows_a_figure_once_and_completes_parameters() -> None:
+    pytest.importorskip("IPython")
+    done = subprocess.run([sys.executable, "-c", NOTEBOOK], capture_output=True, text=True, cwd=ROOT, timeout=120)
+    assert done.stdout.split() == ["1", "1", "1", "0", "kappa="], done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("function", [tm.simulate, tm.sweep, tm.steady_state, tm.Trajectory.continue_with])
+def test_every_parameter_is_in_the_signature(function: Any) -> None:
+    """What notebooks complete, and `help` shows."""
+    known = {*tm.TwoCircuitModel().parameters(), "law"}
+    signature = inspect.signature(function)
+    assert known <= set(signature.parameters)
+    assert "kappa=<the model's>" in str(signature)
+    assert len(str(signature)) < 900
+    for named in (Parameters, Axes):
+        assert known == set(named.__annotations__)
+
+
+def test_a_seed_without_noise_is_refused() -> None:
+    for call in (lambda: tm.simulate(seed=3), lambda: tm.sweep(seed=[0, 1]), lambda: tm.sweep(kappa=[1.0], seed=2)):
+        refused(ValueError, "seed is that of the noise", "seed=", call)
+    run = tm.simulate(method="descent", steps=50, noise=0.01, seed=3)
+    quiet = run.continue_with(method="flow")
+    assert quiet.seed == 3
+    assert quiet.continue_with(method="descent", noise=0.01).seed == 4
 
 
 def test_behaviours_over_two_axes_draw_themselves_and_the_rest_is_as_in_xarray(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from .efficiency import EfficiencyLaw, PowerLaw, TabulatedLaw
 from .equilibrium import SteadyState, critical_dataset_size, sharpness, steady_ratio, steady_state
 from .fit import CircuitFit, MarginFit, critical_size_from_margins, fit_circuits
 from .hysteresis import StabilityLimits, size_thresholds, stability_limits
+from .keywords import Axes, Parameters, complete
 from .model import Circuit, TwoCircuitModel
 from .plot import plot_map
 from .rest import rest_logit
@@ -27,6 +28,13 @@ __all__ = [
     "plot_map", "rest_logit", "sharpness", "simulate", "size_thresholds", "stability_limits", "steady_ratio",
     "steady_state", "sweep", "ungrokking_time",
 ]  # fmt: skip
+
+for _function in (
+    simulate, Trajectory.continue_with, TwoCircuitModel.with_parameters, steady_state, critical_dataset_size, sharpness,
+    steady_ratio, grokking_time, ungrokking_time, size_thresholds, stability_limits,
+):  # fmt: skip
+    complete(_function, Parameters)
+complete(sweep, Axes)
 
 
 def __dir__() -> list[str]:

@@ -1,9 +1,12 @@
 """The demonstration: `python -m toymodel` trains the paper's two circuits, cuts the data set, and maps the behaviours.
 
-`python -m toymodel explore` opens the explorer in a browser.
+`python -m toymodel explore` opens the explorer in a browser; `python -m toymodel classify runs.csv` names the behaviours of
+measured runs.
 """
 
 import collections
+import difflib
+import io
 import signal
 import sys
 import time
@@ -32,13 +35,38 @@ def main() -> None:
         print(f"  {count:5d}  {behaviour}: {tm.MEANINGS[behaviour]}")
 
 
-if __name__ == "__main__":
-    if sys.argv[1:2] == ["explore"]:
+USAGE = f"""usage: python -m toymodel [--help | --version | explore ... | classify runs.csv ...]
+
+{__doc__}
+In Python: help(toymodel.simulate)."""
+
+
+def command(arguments: list[str]) -> int:
+    """What the command line asks for; its exit status."""
+    # A terminal that has no Greek letters shows question marks instead.
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
+    first = arguments[0] if arguments else ""
+    if first == "explore":
         from toymodel.explore.serve import main as explore
 
-        sys.exit(explore(sys.argv[2:]))
+        return explore(arguments[1:])
     if hasattr(signal, "SIGPIPE"):  # a reader such as `head` may leave early
         signal.signal(signal.SIGPIPE, signal.SIG_DFL)
-    if sys.argv[1:]:
-        sys.exit(print(f"usage: python -m toymodel [explore ...]\n\n{__doc__}\nIn Python: help(toymodel.simulate)."))
-    main()
+    if first == "classify":
+        from toymodel.curves import main as classify
+
+        return classify(arguments[1:])
+    if first in ("", "--help", "-h", "--version"):
+        main() if not first else print(f"toymodel {tm.__version__}" if first == "--version" else USAGE)
+        return 0
+    near = difflib.get_close_matches(first, ("explore", "classify", "--help", "--version"), n=1)
+    print(
+        USAGE, f"error: no command {first!r}." + f" Did you mean {near[0]!r}?" * bool(near), sep="\n\n", file=sys.stderr
+    )
+    return 2
+
+
+if __name__ == "__main__":
+    sys.exit(command(sys.argv[1:]))

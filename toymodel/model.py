@@ -246,7 +246,8 @@ class TwoCircuitModel(Shown):
 
 
 HELP = f"""{explain(CIRCUIT_PARAMETERS, "gen_")}
-    mem_...              the same of the memorising circuit; gen1_..., gen2_... where there are several
+    mem_...              the same of the memorising circuit; gen1_..., gen2_... where there are several.  The data set size
+                         stays as it is, so that gen_efficiency moves Mem's too, by the law; mem_efficiency moves Mem's alone
 {explain(MODEL_PARAMETERS)}
     penalty              "half": (α/2) Σ P^m, "full": α Σ P^m
 {explain(LAW_PARAMETERS)}

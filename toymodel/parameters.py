@@ -97,14 +97,24 @@ def real(value: Any) -> float | None:
         return math.inf
 
 
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
 def check(row: str, value: Any, name: str | None = None) -> float:
     """`value` as a float in its legal range.  TypeError or ValueError says what was wanted, got, and what to do."""
     parameter = describe(row, name)
     number = real(value)
     if number is None:
-        remedy = f"To try several values at once, use toymodel.sweep({parameter.name}=[...])."
-        if row not in AXES or name is not None:
-            remedy = "Pass a single real number."
+        remedy = "Pass a single real number."
+        if isinstance(value, str) and _is_number(value):
+            remedy = f"Pass {value.strip()} without quotes."
+        elif np.ndim(value) > 0 and row in AXES and name is None:
+            remedy = f"To try several values at once, use toymodel.sweep({parameter.name}=[...])."
         raise TypeError(f"{parameter.name} must be {parameter.range_text()}, got {reprlib.repr(value)}. {remedy}")
     if not bool(parameter.legal(np.asarray(number))):
         raise ValueError(
@@ -157,8 +167,9 @@ def unknown(kind: str, name: str, known: Iterable[str]) -> ValueError:
     known = sorted(set(known))
     meant = ALIASES.get(name.lower())
     near = [meant] if meant in known else difflib.get_close_matches(name, known, n=1)
-    hint = f"Did you mean {near[0]!r}? " if near else ""
-    return ValueError(f"{kind} must be one of {', '.join(known)}; got {name!r}. {hint}".strip())
+    offer = f"{kind} must be one of {', '.join(known)}"
+    # The suggestion comes first: the names can be many.
+    return ValueError(f"got {name!r}. Did you mean {near[0]!r}? {offer}." if near else f"{offer}; got {name!r}.")
 
 
 def explain(rows: Iterable[Parameter], prefix: str = "") -> str:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Unpack
 
 import numpy as np
 import numpy.typing as npt
@@ -13,6 +13,7 @@ from .integration.compilation import available
 from .integration.engine import REASONS, RTOL, follow_to_limit, solve_descent, solve_flow, stable_rate
 from .integration.problem import Problem, event_times, pack
 from .kernel.rows import COUNT, DONE, GENERALISED, N_EVENTS, STATUS
+from .keywords import Parameters
 from .model import HELP, TwoCircuitModel, as_model
 from .parameters import FloatArray, check, unknown
 from .results.display import Rows, Shown, number
@@ -127,8 +128,10 @@ class Trajectory(Readings, Shown):
         else:
             length = t_end  # simulate refuses both
         method = method or self.method
-        kept = {"rtol": self.rtol, "criteria": self.criteria, "seed": self.seed + 1}  # other noise than before
-        settings: dict[str, Any] = kept | {"noise": self.noise if method == "descent" else 0.0} | changes
+        settings: dict[str, Any] = {"rtol": self.rtol, "criteria": self.criteria}
+        settings |= {"noise": self.noise if method == "descent" else 0.0} | changes
+        if settings["noise"] != 0.0:  # other noise than before
+            settings = {"seed": self.seed + 1} | settings
         more = simulate(
             self.model, length, method, steps=steps, start=self.final_state,
             learning_rate=self.learning_rate, times=None if times is None else np.asarray(times, float) - self.t_end,
@@ -158,6 +161,7 @@ class Trajectory(Readings, Shown):
         return replace(
             more,
             t_end=self.t_end + more.t_end,
+            seed=more.seed if more.noise > 0.0 else self.seed,
             time=np.concatenate([self.time, stamped[new]]),
             logits=np.concatenate([self.logits, more.logits[new]]),
             invariants=np.concatenate([self.invariants, more.invariants[new]]),
@@ -222,7 +226,7 @@ def simulate(
     seed: int = 0,
     criteria: Criteria | None = None,
     compiled: bool | None = None,
-    **parameters: Any,
+    **parameters: Unpack[Parameters],
 ) -> Trajectory:
     """Trains the circuits and returns their Trajectory.  With no arguments: the paper's simulation (appendix C).
 
@@ -258,8 +262,7 @@ def simulate(
         raise unknown("method", str(method), METHODS)
     learning_rate, rtol = check("learning_rate", learning_rate), check("rtol", rtol)
     noise, seed = check("noise", noise), int(check("seed", seed))
-    if noise > 0.0 and method == "flow":
-        raise ValueError(f"noise needs method='descent', because the flow has no steps; got noise={noise:g}. Pass it.")
+    refuse_noise(noise, seed, method)
     if steps is not None:
         if t_end is not None:
             raise ValueError(f"steps stands for t_end; got steps={steps!r}, t_end={t_end!r}. Pass one of them.")
@@ -295,6 +298,18 @@ def simulate(
 
 
 simulate.__doc__ = f"{simulate.__doc__}\n    Parameters of the model\n{HELP}\n"
+
+
+def refuse_noise(noise: npt.ArrayLike, seed: npt.ArrayLike, method: str) -> None:
+    """ValueError for noise of a flow, which has no steps, and for a seed of no noise, which would change nothing."""
+    noisy = bool(np.any(np.asarray(noise) > 0.0))
+    if noisy and method == "flow":
+        raise ValueError(f"noise needs method='descent', because the flow has no steps; got noise={noise!r}. Pass it.")
+    if not noisy and np.any(np.asarray(seed) != 0):
+        raise ValueError(
+            f"seed is that of the noise, without which all seeds give one run; got seed={seed!r} and no noise. Pass "
+            f"noise=0.02, say, with method='descent', or leave seed out."
+        )
 
 
 def number_of_steps(t_end: float, learning_rate: float) -> int:

@@ -36,6 +36,11 @@ def as_state(model: TwoCircuitModel, start: "State | Sequence[float] | FloatArra
     """`start` of `simulate` as a State; ValueError or TypeError for logits out of range or of the wrong number."""
     if start is None:
         return None
+    if hasattr(start, "final_state"):
+        raise TypeError(
+            "start must be a State or a sequence of logits, got a Trajectory. Pass its end, run.final_state, or go on with "
+            "run.continue_with(...)."
+        )
     logits = start.logit if isinstance(start, State) else start
     if np.ndim(logits) != 1:
         raise TypeError(

@@ -3,7 +3,7 @@
 import os
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Unpack
 
 import numpy as np
 import numpy.typing as npt
@@ -13,11 +13,12 @@ from .integration.compilation import available
 from .integration.engine import LANES, RTOL, Solution, solve_descent, solve_flow
 from .integration.problem import Problem, event_times, pack
 from .kernel.rows import COUNT, DONE, STATUS
+from .keywords import Axes
 from .model import HELP, TwoCircuitModel, as_model
 from .parameters import PENALTIES, RUN_AXES, TABLE, FloatArray, check, check_axis, unknown
 from .results.export import describe, provenance
 from .results.readings import Readings
-from .simulate import METHODS, number_of_steps, save_times
+from .simulate import METHODS, number_of_steps, refuse_noise, save_times
 from .state import State, as_state
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ def sweep(
     criteria: Criteria | None = None,
     threads: int | None = None,
     progress: bool | None = None,
-    **axes: Any,
+    **axes: Unpack[Axes],
 ) -> "xarray.Dataset":
     """Trains the model at every point of a grid and returns an xarray.Dataset over its axes.
 
@@ -84,16 +85,16 @@ def sweep(
     settings: dict[str, Any] = {"t_end": t_end, "learning_rate": learning_rate, "noise": noise, "seed": seed}
     run_axes = {name: value for name, value in settings.items() if np.ndim(value) > 0}
     model.check_names(axes, SETTINGS)
-    whole = {name: value for name, value in axes.items() if np.ndim(value) == 0}
+    named: dict[str, Any] = {**axes}
+    whole = {name: value for name, value in named.items() if np.ndim(value) == 0}
     # Axes are checked first: a number that none of them replaces belongs to all points.
-    grid = _axes({name: value for name, value in axes.items() if name not in whole} | run_axes)
+    grid = _axes({name: value for name, value in named.items() if name not in whole} | run_axes)
     model = model.with_parameters(**whole) if whole else model
     fixed = {name: check(name, value) for name, value in settings.items() if name not in run_axes}
     if times is not None and run_axes.keys() & {"t_end", "learning_rate"}:
         name = next(iter(run_axes))
         raise ValueError(f"times needs one {name} for all points, got {name} as an axis. Drop one of the two.")
-    if method == "flow" and np.any(np.asarray(noise) > 0.0):
-        raise ValueError(f"noise needs method='descent', because the flow has no steps; got noise={noise!r}. Pass it.")
+    refuse_noise(grid.get("noise", noise), grid.get("seed", seed), method)
     kept = np.zeros(0) if times is None else save_times(fixed["t_end"], times)
     state = as_state(model, start)
 

@@ -65,7 +65,8 @@ def table(content: Mapping[str, Any]) -> str:
             f"**{c['verdict']}**" if name in p["claimed"] else f"({c['verdict']})" if c["verdict"] else ""
             for name, c in zip(names, columns, strict=True)
         ]
-        lines.append(_row(f"**{p['id']}** {p['claim']}", f"decided by {p['decides']}", "", *heads))
+        head = f"decided by {p['decides']}; {p['standing']}"
+        lines.append(_row(f"**{p['id']}** {p['claim']}", head, "", *heads))
         for i, criterion in enumerate(p["criteria"]):
             cells = [interval_words(c["findings"][i]) if len(c["findings"]) > i else "" for c in columns]
             lines.append(_row("", criterion["criterion"], criterion["rule"], *cells))

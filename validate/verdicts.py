@@ -21,6 +21,7 @@ from realnet.records import write_atomically
 from validate.experiments import PROFILES, experiments
 from validate.measured import Results
 from validate.prediction import CONFIRMED, INCONCLUSIVE, REFUTED, Column, Criterion, Estimate, Finding, Verdict
+from validate.predictions.omnigrok.published import published
 from validate.rivals import scorecard
 from validate.studies import studies
 
@@ -122,11 +123,30 @@ def _about(results: Results) -> dict[str, Any]:
     }
 
 
+def _cost(results: Results) -> dict[str, Any]:
+    """Seconds of a core that the runs took, and how many runs, those that others start from included."""
+    runs, seconds = 0, 0.0
+    parents: dict[str, float] = {}
+    for name in results.names:
+        ds = results.dataset(name)
+        took = ds.wall_time.values.astype(float).ravel()
+        runs, seconds = runs + int(np.isfinite(took).sum()), seconds + float(np.nansum(took))
+        parents |= json.loads(ds.attrs.get("parents", "{}"))
+    return {"trained": runs + len(parents), "core_seconds": seconds + sum(parents.values())}
+
+
+def _is_rival(judged: Sequence[Mapping[str, Any]]) -> bool:
+    return {"O1", "O2a"} <= {p["id"] for p in judged}
+
+
 def data(verdicts: Sequence[Verdict], results: Results) -> dict[str, Any]:
     """Everything that was judged, in plain form. Errors: TypeError for a value without a place in JSON."""
     judged = [_verdict(v) for v in verdicts]
-    tables = studies(results) | {"Theory against theory": scorecard(judged)}
-    return dict(plain({"format": FORMAT} | _about(results) | {"predictions": judged, "tables": tables}))
+    beside = {"Published by Omnigrok's authors": published({"predictions": judged})} if _is_rival(judged) else {}
+    tables = studies(results) | beside | {"Theory against theory": scorecard(judged)}
+    return dict(
+        plain({"format": FORMAT} | _about(results) | _cost(results) | {"predictions": judged, "tables": tables})
+    )
 
 
 def save(path: Path, content: Mapping[str, Any]) -> Path:

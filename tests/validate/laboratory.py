@@ -102,7 +102,11 @@ def at_rest(
 
 
 def singles(
-    lab: Lab, numbers: tm.CircuitFit = NUMBERS, noise: float = 0.0, setting: str = "base", seeds: Sequence[int] = range(4)
+    lab: Lab,
+    numbers: tm.CircuitFit = NUMBERS,
+    noise: float = 0.0,
+    setting: str = "base",
+    seeds: Sequence[int] = range(4),
 ) -> None:
     """Mem-only and Gen-only nets at rest."""
     rng = np.random.default_rng(1)
@@ -230,7 +234,13 @@ def lawful(
             for size, u, norm in zip(sizes, share, norms, strict=True):
                 test = float(ndtr((u + curve[0]) / curve[1])) if size < 3 * critical else 1.0
                 kind = "ungrokking" if size <= 2.2 * critical else "generalising"
-                about = {"logit": gen["logit"], "norm": norm, "train_margin": 10.0, "unseen_margin": 10 * u, "test": test}
+                about = {
+                    "logit": gen["logit"],
+                    "norm": norm,
+                    "train_margin": 10.0,
+                    "unseen_margin": 10 * u,
+                    "test": test,
+                }
                 tables[kind].append(row(size, decay, seed, **about))
             for size in (round(critical * share) for share in (0.7, 1.0, 1.4, 1.9)):
                 mem = at_rest(numbers, size, decay, (0, 1))
@@ -256,7 +266,9 @@ def digits(lab: Lab, gamma: float = 0.5) -> None:
         lab.tables[f"laws-digits/{kind}_coupled"] = pd.DataFrame(rows)
 
 
-def wrong_labels(lab: Lab, setting: str, power: float = 2.0, size: int = 800, seeds: Sequence[int] = range(110, 116)) -> None:
+def wrong_labels(
+    lab: Lab, setting: str, power: float = 2.0, size: int = 800, seeds: Sequence[int] = range(110, 116)
+) -> None:
     """(8.2) Gen for the right labels and Mem for the wrong ones, whose norms add as this power; and Mem alone."""
     rng, rows, alone = np.random.default_rng(3), [], []
     for seed in seeds:

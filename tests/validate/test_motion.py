@@ -109,7 +109,11 @@ def rival_world(id: str) -> Saved:
         return Saved({"addition/scale": [free("addition", s, a, 0.0, 50.0, 1500 * math.exp(x + 0.05 * s), temperature=t)
                                          for s in range(4) for a, t, x in cells]})  # fmt: skip
     if id == "O8":
-        plain = [free("teacher", s, a, 0.1, f, g + 10 * s) for s in range(4) for a, f, g in ((2, 500, 10_000), (1, 100, 1000))]
+        plain = [
+            free("teacher", s, a, 0.1, f, g + 10 * s)
+            for s in range(4)
+            for a, f, g in ((2, 500, 10_000), (1, 100, 1000))
+        ]
         fast = [free("teacher", s, 2.0, 0.05, 500, 500 * 20**0.2 + s, learning_rate=1e-2) for s in range(4)]
         return Saved({"teacher/free": plain, "teacher/step": fast})
     if id == "O10":

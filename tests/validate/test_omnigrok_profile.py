@@ -137,7 +137,8 @@ def test_a_profile_of_the_rival_is_trained_judged_and_reported(tmp_path: Path, m
     assert [row["setting"] for row in content["tables"]["Stand-ins"]] == ["teacher"]
     page = (tmp_path / "omnigrok-quick" / "verdicts.md").read_text(encoding="utf-8")
     assert "| prediction | number | rule | teacher | addition | digits | text | molecules | edge |" in page
-    text = "\n".join(readme.rival(content, {"predictions": [{"id": "P7", "claim": "Gap.", "verdict": "confirmed"}]}))
+    gap = judged("P7", "confirmed", "allows", "opposite")
+    text = "\n".join(readme.rival(content, {"predictions": [gap]}))
     assert "10 of 10 runs finished" in text
     assert "| teacher, norm held at α = 1: test loss | 7.8e−05 | not measured |" in text
     assert "Omnigrok: P7 (confirmed); " in text

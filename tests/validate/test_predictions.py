@@ -50,7 +50,9 @@ def test_a_threshold_outside_the_sizes_is_a_bound_that_moves_if_it_was_inside_be
     assert (found["low"], found["high"], found["motion"]) == (low, high, 0.0)
     assert math.isnan(found["ln_size"])
     sign = -1 if test < 0.5 else 1
-    came_in = thresholds(table.assign(motion=np.where(table.dataset_size == (400 if test < 0.5 else 100), sign * 0.6, 0)))
+    came_in = thresholds(
+        table.assign(motion=np.where(table.dataset_size == (400 if test < 0.5 else 100), sign * 0.6, 0))
+    )
     assert of_thresholds(came_in) == Basis(1, 1)
 
 
@@ -80,7 +82,9 @@ def test_seeds_with_both_are_compared_with_themselves() -> None:
 
 
 def test_what_moves_is_counted_where_it_moves() -> None:
-    table = pd.DataFrame([row(100, 1e-4, s, rests=s > 0, norm_rests=s > 1, t_gen=9.0 if s else math.nan) for s in range(4)])
+    table = pd.DataFrame(
+        [row(100, 1e-4, s, rests=s > 0, norm_rests=s > 1, t_gen=9.0 if s else math.nan) for s in range(4)]
+    )
     assert at_rest(table, "accuracy") == Basis(4, 1)
     assert at_rest(table, "norm") == Basis(4, 2)
     assert of_times(table, "t_gen") == Basis(4, 1)
@@ -185,7 +189,9 @@ def test_new_seeds_on_the_sizes_that_hold_every_threshold_decide(lab: Lab, id: s
     found = judged(id, lab).columns["coupled"]
     assert found.findings[0].verdict == "refuted"
     if id == "P3":
-        assert found.measurement.beside["the same, seeds of setting base"].interval.value == pytest.approx(0.0, abs=1e-6)
+        assert found.measurement.beside["the same, seeds of setting base"].interval.value == pytest.approx(
+            0.0, abs=1e-6
+        )
 
 
 def test_p3_counts_a_seed_whose_threshold_lies_outside_as_a_bound(lab: Lab) -> None:

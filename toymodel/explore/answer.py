@@ -1,6 +1,7 @@
 """What the explorer shows of one model: its run, its state at rest, its times; and the phase diagram around it."""
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from html import escape
@@ -48,11 +49,20 @@ class Answer:
 def answer(values: Values) -> Answer:
     """The run and rest of the model under the sliders.  ValueError for what the model refuses."""
     model, t_end = settings.model(values), values["t_end"]
-    times = np.concatenate([[0.0], np.geomspace(FIRST * t_end, t_end, SHOWN)])
-    times[-1] = t_end
-    run = tm.simulate(model, t_end, times=times, compiled=True)
+    try:
+        run = _run(model, t_end, FIRST * t_end)
+    except ValueError as error:
+        raise ValueError(settings.refusal(error, values)) from None
+    if run.t_fit and run.t_fit < 100.0 * FIRST * t_end:  # a long run's beginning is drawn too
+        run = _run(model, t_end, 0.01 * run.t_fit)
     rest = tm.steady_state(model) if model.weight_decay > 0.0 else None
     return Answer(run, rest, settings.critical_size(values))
+
+
+def _run(model: tm.TwoCircuitModel, t_end: float, first: float) -> tm.Trajectory:
+    times = np.concatenate([[0.0], np.geomspace(first, t_end, SHOWN)])
+    times[-1] = t_end
+    return tm.simulate(model, t_end, times=times, compiled=True)
 
 
 def rows(found: Answer) -> list[tuple[str, list[tuple[str, str]]]]:
@@ -104,14 +114,16 @@ def rows(found: Answer) -> list[tuple[str, list[tuple[str, str]]]]:
 
 
 def when(time: float | None) -> str:
-    """A time; "never" for None."""
-    return "never" if time is None else f"{time:,.0f}" if time >= 1000.0 else f"{time:.4g}"
+    """A time; "never" for None or nan."""
+    return "never" if time is None or time != time else f"{time:,.0f}" if time >= 1000.0 else f"{time:.4g}"
 
 
 def charts(found: Answer) -> list[str]:
     """Logits, losses and norms over flow time, as SVG."""
     run, rest = found.run, found.rest
-    x = Axis("flow time", 10 * FIRST * run.t_end, run.t_end, log=True)
+    # Where this run ends, and thinner the other states in which training could end.
+    rests = [(rest, 1.5), *((state, 0.7) for state in rest.others if state.stable)] if rest else []
+    x = Axis("flow time", 10 * float(run.time[1]), run.t_end, log=True)
     marks = [
         Mark(time, word)
         for time, word in ((run.t_fit, "fits"), (run.t_cross, "Gen leads"), (run.t_gen, "generalises"))
@@ -124,15 +136,16 @@ def charts(found: Answer) -> list[str]:
             curve = np.asarray(getattr(run, f"{kind}_{quantity}"))
             lines.append(Line(run.time, curve, COLOURS[kind], kind.capitalize()))
             values.append(curve)
-            if rest is not None:
-                end = np.full(2, getattr(rest, f"{kind}_{quantity}"))
-                lines.append(Line(np.array([x.low, x.high]), end, COLOURS[kind], dash="1 4", width=1.5))
+            for state, width in rests:
+                end = np.full(2, getattr(state, f"{kind}_{quantity}"))
+                lines.append(Line(np.array([x.low, x.high]), end, COLOURS[kind], dash="1 4", width=width))
                 values.append(end)
         if quantity == "norm":
             lines.insert(0, Line(run.time, run.norm, "#999", "both", width=4.0))
             values.append(run.norm)
-        if rest is not None:
-            lines.append(Line(np.full(1, -1.0), np.zeros(1), "#666", "at rest", dash="1 4"))
+        if rests:
+            word = "at rest" if len(rests) == 1 else f"at rest ({len(rests)} states)"
+            lines.append(Line(np.full(1, -1.0), np.zeros(1), "#666", word, dash="1 4"))
         out.append(chart(title, x, around(unit, *values, low=0.0), lines, marks))
     losses = [
         Line(run.time, run.train_loss, COLOURS["train"], "train"),
@@ -187,9 +200,9 @@ def phase_chart(found: Phases, values: Values, across: str, up: str) -> str:
     """The diagram as HTML, with the model under the sliders marked."""
     border = settings.critical_size(values) if across == "dataset_size" else None
     here = (values[across], values[up])
-    title = "Behaviour at the end of the run; a click moves the sliders"
+    title = "Behaviour at the end of the run"
     picture = phase(title, found.x, found.y, found.names, BEHAVIOUR_COLOURS, here, border)
-    return f'<div class="map">{picture}{key(found)}</div>'
+    return f'<div class="map">{picture}{key(found)}<p class="hint">A click moves the sliders there.</p></div>'
 
 
 def clicked(found: Phases, across: str, up: str, place: tuple[float, float]) -> dict[str, float]:
@@ -227,6 +240,11 @@ def table(groups: list[tuple[str, list[tuple[str, str]]]]) -> str:
         cells = "".join(f"<tr><td>{escape(n)}</td><td>{escape(v)}</td></tr>" for n, v in members)
         parts.append(f"<table><caption>{escape(title)}</caption>{cells}</table>")
     return f'<div class="numbers">{"".join(parts)}</div>'
+
+
+def notes(said: Sequence[str]) -> str:
+    """Sentences, as HTML."""
+    return f'<ul class="notes">{"".join(f"<li>{escape(text)}</li>" for text in said)}</ul>' if said else ""
 
 
 def layout(top: str, charts: list[str]) -> str:

@@ -36,7 +36,7 @@ def _(answer, explorer, mo, nets, settings):
     titles = {name: title for title, name in names.items()}
     across = mo.ui.dropdown(names, value=titles["dataset_size"], label="Across")
     up = mo.ui.dropdown(names, value=titles["kappa"], label="Up")
-    folder = mo.ui.text(nets.default_place(), label="Results: file or folder", full_width=True)
+    folder = mo.ui.text(nets.default_place(), label="Results: netCDF or CSV file, or folder", full_width=True)
     page = mo.ui.radio(["The toy model", "Beside a real run"], value="The toy model", inline=True)
     return across, begin, folder, page, up
 
@@ -68,17 +68,28 @@ def _(file, mo, nets):
 
 
 @app.cell
-def _(chosen):
-    net = chosen.value and chosen.value()
-    return (net,)
+def _(chosen, mo):
+    read = chosen.value and chosen.value()
+    # Only where the file does not say it, as CSV files do not.
+    ask = read and not read.num_classes
+    classes = mo.ui.text("", label="Number of classes", placeholder="for chance; guessed") if ask else None
+    return classes, read
 
 
 @app.cell
-def _(explorer, mo, net, nets):
-    take = mo.ui.button(
-        label="Set the sliders as this run was measured",
-        on_click=lambda _: net and explorer.move(**nets.read_off(net, explorer.values)),
-    )
+def _(classes, nets, read):
+    net, class_trouble = read, ""
+    if read and classes is not None and classes.value:
+        try:
+            net = nets.with_classes(read, classes.value)
+        except (ValueError, TypeError) as error:
+            net, class_trouble = None, str(error)
+    return class_trouble, net
+
+
+@app.cell
+def _(explorer, mo):
+    take = mo.ui.button(label="Set the sliders as this run was measured", on_click=lambda _: explorer.take())
     meet = mo.ui.switch(True, label="Stretch time so that both fit, or end, at the same step")
     pace = mo.ui.slider(
         steps=[float(f"{10 ** (k / 20):.3g}") for k in range(-40, 101)],
@@ -91,21 +102,22 @@ def _(explorer, mo, net, nets):
 
 
 @app.cell
-def _(across, explorer, file_trouble, meet, net, pace, page, run_trouble, up):
+def _(across, class_trouble, explorer, file_trouble, meet, net, pace, page, run_trouble, up):
     explorer.axes = (across.value, up.value) if page.value == "The toy model" else None
-    explorer.net, explorer.trouble = net, file_trouble or run_trouble
+    explorer.net, explorer.trouble = net, file_trouble or run_trouble or class_trouble
     explorer.pace = None if meet.value else pace.value
     explorer.show()
     return
 
 
 @app.cell
-def _(across, begin, chosen, controls, curves, diagram, file, folder, meet, mo, numbers, pace, page, take, up):
+def _(across, begin, chosen, classes, controls, curves, diagram, file, folder, meet, mo, numbers, pace, page, take, up):
     if page.value == "The toy model":
         _side = f"<div class='choices'>{across}{up}</div>{diagram}"
     else:
         _time = f"{meet}{'' if meet.value else pace}"
-        _side = f"<div class='choices'><div class='wide'>{folder}</div>{file}{chosen}{take}{_time}</div>"
+        _asked = classes if classes is not None else ""
+        _side = f"<div class='choices'><div class='wide'>{folder}</div>{file}{chosen}{_asked}{take}{_time}</div>"
     mo.Html(
         f"<header><h1>Two circuits</h1>{page}</header>"
         f"<main><div class='curves'>{curves}</div><div class='controls'>{begin}{controls}</div>"

@@ -1,14 +1,18 @@
-"""A saved run of a real network (solid) laid over the toy's run (dashed): losses, accuracies, logits, norms.
+"""A measured run of a network (solid) laid over the toy's run (dashed): losses, accuracies, logits, norms.
 
-The toy's flow time becomes steps by one factor, `pace`, steps per unit of flow time.
+The toy's flow time becomes steps by one factor, `pace`, steps per unit of flow time, and both end at the same step: what is
+drawn is what each is named by.  All of the toy's inputs are alike, so that it is right on all of them or on none; what is
+drawn for its accuracy is its performance 1 - loss / ln q, by which it is named.
 """
 
 import numpy as np
 
+import toymodel as tm
+
 from ..plot import COLOURS
-from .answer import Answer, pill, when
+from .answer import pill, when
 from .drawing import Axis, Line, around, chart
-from .nets import Net, first_fit
+from .nets import Net
 
 DASH = "7 4"
 INK = "#000"
@@ -17,7 +21,7 @@ CHARTS = (
     ("Losses", "cross-entropy (nats)", True, (
         ("train_loss", "train_loss", COLOURS["train"], "train"), ("unseen_loss", "test_loss", COLOURS["test"], "test"),
     )),
-    ("Accuracies", "accuracy", False, (
+    ("Accuracies", "accuracy; 1 − loss/ln q", None, (
         ("train_accuracy", "train_accuracy", COLOURS["train"], "train"),
         ("unseen_accuracy", "test_accuracy", COLOURS["test"], "test"),
     )),
@@ -28,31 +32,34 @@ CHARTS = (
 )  # fmt: skip
 
 
-def meeting_pace(net: Net, found: Answer) -> float:
+def meeting_pace(net: Net, run: tm.Trajectory) -> float:
     """Steps per unit of flow time at which net and toy fit their training sets together.
 
     Where either never fits, or the net fits from its first measurement on, they end together instead.
     """
-    steps, _ = net.curves["train_accuracy"]
-    fit, t_fit = first_fit(net), found.run.t_fit
-    if fit and t_fit and fit > steps[0]:
-        return float(fit / t_fit)
-    return float(steps[-1]) / found.run.t_end
+    t_fit = net.reading.t_fit
+    return t_fit / run.t_fit if t_fit > 0.0 and run.t_fit else last_step(net) / run.t_end
 
 
-def overlay(net: Net, found: Answer, pace: float) -> list[str]:
+def last_step(net: Net) -> float:
+    """The step at which the run ends."""
+    return max(float(step[-1]) for step, _ in net.curves.values())
+
+
+def overlay(net: Net, run: tm.Trajectory, pace: float) -> list[str]:
     """The charts, as SVG.  What the net was not measured for is missing."""
-    run = found.run
+    log_q = np.log(run.model.num_classes)
     toy = {name: np.asarray(getattr(run, name)) for *_, curves in CHARTS for _, name, _, _ in curves}
-    last = max(float(step[-1]) for step, _ in net.curves.values())
-    x = Axis("optimizer steps", 1.0, last, log=True)
+    toy |= {f"{w}_accuracy": np.maximum(1.0 - toy[f"{w}_loss"] / log_q, 0.0) for w in ("train", "test")}
+    last = last_step(net)
+    x = Axis("steps", min(1.0, 1e-3 * last), last, log=True)
     steps = run.time * pace
     seen = (steps >= x.low) & (steps <= x.high)
     out = []
     for title, unit, log, curves in CHARTS:
         lines, values = [], []
         for measured, name, colour, word in curves:
-            lines.append(Line(steps, toy[name], colour, dash=DASH))
+            lines.append(Line(steps, toy[name], colour, "" if measured in net.curves else word, DASH))
             values.append(toy[name][seen])
             if measured in net.curves:
                 lines.append(Line(*net.curves[measured], colour, word, width=2.5))
@@ -61,29 +68,32 @@ def overlay(net: Net, found: Answer, pace: float) -> list[str]:
             Line(np.zeros(1), np.zeros(1), "#666", "net", width=2.5),
             Line(np.zeros(1), np.zeros(1), "#666", "toy", DASH),
         ]
-        y = Axis(unit, 0.0, 1.05) if title == "Accuracies" else around(unit, *values, log=log, low=None if log else 0.0)
+        y = Axis(unit, 0.0, 1.05) if log is None else around(unit, *values, log=log, low=None if log else 0.0)
         out.append(chart(title, x, y, lines))
     return out
 
 
-def headline(net: Net, found: Answer) -> str:
+def headline(net: Net, run: tm.Trajectory) -> str:
     """The two behaviours, as HTML."""
-    return f'<div class="headline">net {pill(net.behaviour)} toy {pill(found.run.behaviour)}</div>'
+    return f'<div class="headline">net {pill(net.reading.behaviour)} toy {pill(run.behaviour)}</div>'
 
 
-def rows(net: Net, found: Answer, pace: float) -> list[tuple[str, list[tuple[str, str]]]]:
-    """Net and toy in numbers, by group."""
-    run, step = found.run, first_fit(net)
-    total = float(run.gen_logit[-1] + run.mem_logit[-1])
+def rows(net: Net, run: tm.Trajectory, pace: float) -> list[tuple[str, list[tuple[str, str]]]]:
+    """Net and toy in numbers, by group, for steps up to the net's last."""
+    read = net.reading
+    logit = float(run.gen_logit[-1] + run.mem_logit[-1])
+    test, norm = net.end("train_logit"), net.end("norm")
     return [
         (
             "Net",
             [
-                ("behaviour", net.behaviour),
-                ("fits at step", when(step)),
-                ("equivalent logit at the end", f"{net.end('train_logit'):.3g} nats"),
-                ("norm at the end", f"{net.end('norm'):.3g}"),
-                ("test accuracy at the end", f"{net.end('unseen_accuracy'):.0%}"),
+                ("behaviour", read.behaviour),
+                ("fits at step", when(read.t_fit)),
+                ("generalises at step", when(read.t_gen)),
+                *[("equivalent logit at the end", f"{test:.3g} nats")] * (test == test),
+                *[("norm at the end", f"{norm:.3g}")] * (norm == norm),
+                ("test accuracy at the end", f"{net.test[1][-1]:.0%}"),
+                ("chance", f"{net.chance:.3g}"),
             ],
         ),
         (
@@ -91,7 +101,8 @@ def rows(net: Net, found: Answer, pace: float) -> list[tuple[str, list[tuple[str
             [
                 ("behaviour", run.behaviour),
                 ("fits at step", when(run.t_fit and run.t_fit * pace)),
-                ("logit of both circuits at the end", f"{total:.3g} nats"),
+                ("generalises at step", when(run.t_gen and run.t_gen * pace)),
+                ("logit of both circuits at the end", f"{logit:.3g} nats"),
                 ("norm at the end", f"{run.norm[-1]:.3g}"),
                 ("steps per unit of flow time", when(pace)),
             ],

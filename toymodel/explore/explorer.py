@@ -7,6 +7,7 @@ from threading import Lock, Timer
 from typing import Any
 
 from . import answer, beside, settings
+from .match import matched
 from .nets import Net
 from .settings import Values
 from .widget import Picture, Sliders
@@ -21,19 +22,21 @@ class Explorer:
     axes      what the phase diagram has across and up; None on the page beside a real run
     net       the run that the toy is laid beside there; None where there is none, which `trouble` tells of
     pace      its steps per unit of flow time; None: so that both fit, or end, together
+    said      what the sliders match of it and what they cannot, since they were set as it was measured
     """
 
     def __init__(self) -> None:
         groups = [
-            [title, [[name, settings.SLIDERS[name].title, settings.SLIDERS[name].steps] for name in names]]
+            [title, [[s.name, s.title, s.steps, s.whole] for s in map(settings.SLIDERS.__getitem__, names)]]
             for title, names in settings.GROUPS.items()
         ]
-        self.sliders = Sliders(groups=groups, values=settings.settled({}))
+        self.sliders = Sliders(groups=groups, values=settings.settled({}), defaults=settings.DEFAULTS)
         self.curves, self.numbers, self.diagram = Picture(), Picture(), Picture()
         self.axes: tuple[str, str] | None = None
         self.net: Net | None = None
         self.pace: float | None = None
         self.trouble = ""
+        self.said: list[str] = []
         self.drawn: tuple[Values, tuple[str, str]] | None = None
         self.phases: tuple[answer.Phases, str, str] | None = None
         self.sweeping = Lock()
@@ -49,21 +52,39 @@ class Explorer:
     def move(self, **changed: float) -> None:
         """Moves some sliders."""
         self.sliders.values = settings.settled({**self.values, **changed})
+        self.said = []
         self.show()
+
+    def take(self) -> None:
+        """Sets the sliders as the run beside was measured."""
+        if self.net is not None:
+            values, said = matched(self.net)
+            self.sliders.values, self.said = values, said
+            self.show()
 
     def show(self) -> None:
         """Answers at once.  The phase diagram follows on a thread of its own, so that no answer waits for it."""
         try:
-            found = answer.answer(self.values)
+            values = self.values
+            found = answer.answer(values)
             if self.axes:
                 top, charts, rows = answer.headline(found), answer.charts(found), answer.rows(found)
             elif self.net is None:
                 raise ValueError(self.trouble)
             else:
-                pace = self.pace or beside.meeting_pace(self.net, found)
-                top, charts = beside.headline(self.net, found), beside.overlay(self.net, found, pace)
-                rows = beside.rows(self.net, found, pace)
-            self.curves.html, self.numbers.html = answer.layout(top, charts), answer.table(rows)
+                net, pace = self.net, self.pace or beside.meeting_pace(self.net, found.run)
+                # What is drawn is what is named: the toy's run ends where the net's does.
+                run = answer.answer({**values, "t_end": beside.last_step(net) / pace}).run
+                top, charts, rows = (
+                    beside.headline(net, run),
+                    beside.overlay(net, run, pace),
+                    beside.rows(net, run, pace),
+                )
+            self.curves.html, self.numbers.html = (
+                answer.layout(top, charts),
+                answer.notes(self.said) + answer.table(rows),
+            )
+            self.sliders.code = settings.python(values)
         except (ValueError, ArithmeticError) as error:
             self.curves.html, self.numbers.html = answer.refusal(error), ""
         self.resting.cancel()
@@ -86,6 +107,7 @@ class Explorer:
                 self.diagram.html, self.phases = answer.refusal(error), None
 
     def _asked(self, change: Any) -> None:
+        self.said = []
         try:
             self.show()
         finally:

@@ -1,28 +1,28 @@
-"""Saved runs of real networks: finding them, and what can be read off the end of one to set the sliders.
+"""Measured runs to lay the toy over: what files of them hold.
 
 A results file is netCDF as `realnet` saves it: runs along some dimensions, curves over `step` and, evenly spaced,
-`light_step`; each run's config as JSON in the attribute `configs`.
+`light_step`; each run's config as JSON in the attribute `configs`.  Any other run comes as a CSV file (`toymodel.curves`).
 """
 
 import json
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
-from functools import lru_cache
+from dataclasses import dataclass, field, replace
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-import toymodel as tm
-
-from ..parameters import FloatArray
-from .settings import Values, critical_size
+from ..behaviours import Criteria, Reading, read_curves
+from ..curves import Curve, chance_level, read_csv
+from ..parameters import check
 
 # Where to look when nothing is said: the results that come with the project, beside this package.
 DATA = "TOYMODEL_DATA"
-SEED = 0.01
 KEPT = Path(__file__).parents[2] / "figures" / "data"
+# Classes of built-in tasks that have no symbols; where numbers are to be hit, a guess hits none.
+CLASSES = {"mnist": 10, "reviews": 2, "teacher": 0, "molecules": 0}
 
 
 def default_place() -> str:
@@ -32,48 +32,55 @@ def default_place() -> str:
 
 def files(place: str) -> list[Path]:
     """Results files at `place`, a file or a folder with any below it.  ValueError where there are none."""
-    path = Path(place).expanduser()
-    found = sorted(path.rglob("*.nc")) if path.is_dir() else [path] if path.is_file() else []
+    path = Path(place.strip()).expanduser()
+    found = [path] if path.is_file() else []
+    if place.strip() and path.is_dir():
+        found = sorted(p for ending in ("nc", "csv") for p in path.rglob(f"*.{ending}"))
     if not found:
         raise ValueError(
-            f"results must be a netCDF file or a folder that holds some, got {place!r}. Train some: "
-            f"python -m realnet --help"
+            f"results must be a netCDF or CSV file, or a folder that holds some, got {place!r}. Train some: "
+            f"python -m realnet --help; or export curves of your own as CSV."
         )
     return found
 
 
 @dataclass(frozen=True, eq=False)
 class Net:
-    """One saved run.
+    """One measured run.
 
-    config    as trained
-    curves    by name ("train_loss", "norm", ...): steps (k,) and values (k,); step 0 and what was not measured left out
+    curves       by name ("train_loss", "norm", ...): steps (k,) and values (k,), without what was not measured
+    train, test  the accuracies that it is judged by, each steps (k,) and values (k,)
+    chance       accuracy of a guess
+    num_classes  q; None where nobody says it
+    config       as trained by `realnet`; else empty
     """
 
-    config: dict[str, Any]
-    curves: dict[str, tuple[FloatArray, FloatArray]]
+    curves: dict[str, Curve]
+    train: Curve
+    test: Curve
+    chance: float
+    num_classes: int | None = None
+    config: dict[str, Any] = field(default_factory=dict)
 
-    @property
-    def num_classes(self) -> int:
-        """q of the task."""
-        return int(self.config["p"])
-
-    @property
-    def behaviour(self) -> str:
-        """By the vocabulary that the toy's runs are told apart with."""
-        step, train = self.curves["train_accuracy"]
-        test = np.interp(step, *self.curves["unseen_accuracy"])
-        return tm.classify_curves(step, train, test, self.num_classes)
+    @cached_property
+    def reading(self) -> Reading:
+        """Behaviour and times, by the vocabulary that the toy's runs are told apart with."""
+        return read_curves(self.train, self.test, self.chance, Criteria())
 
     def start(self, name: str) -> float:
         """The first value of a curve; nan where it was not measured."""
-        _, values = self.curves.get(name, (np.zeros(0), np.zeros(0)))
-        return float(values[0]) if values.size else float("nan")
+        return float(self.curves[name][1][0]) if name in self.curves else float("nan")
 
     def end(self, name: str) -> float:
         """The last value of a curve; nan where it was not measured."""
-        _, values = self.curves.get(name, (np.zeros(0), np.zeros(0)))
-        return float(values[-1]) if values.size else float("nan")
+        return float(self.curves[name][1][-1]) if name in self.curves else float("nan")
+
+
+def with_classes(net: Net, text: str) -> Net:
+    """The run of a task with that many classes, as they were typed.  ValueError or TypeError for what is no such number."""
+    number = float(text) if text.strip().replace(".", "", 1).isdigit() else text
+    classes = int(check("num_classes", number, "number of classes"))
+    return replace(net, num_classes=classes, chance=1.0 / classes)
 
 
 @lru_cache(maxsize=8)
@@ -82,6 +89,19 @@ def runs(path: Path) -> dict[str, Callable[[], Net]]:
 
     ValueError for a file that is no results file, or holds no measured run.
     """
+    return _from_csv(path) if path.suffix == ".csv" else _from_netcdf(path)
+
+
+def _from_csv(path: Path) -> dict[str, Callable[[], Net]]:
+    def reader(curves: dict[str, Curve]) -> Callable[[], Net]:
+        named = {name.replace("test_", "unseen_"): curve for name, curve in curves.items()}
+        test = curves["test_accuracy"]
+        return lambda: Net(named, curves["train_accuracy"], test, chance_level(test)[0])
+
+    return {name: reader(curves) for name, curves in read_csv(path).runs.items()}
+
+
+def _from_netcdf(path: Path) -> dict[str, Callable[[], Net]]:
     import xarray as xr
 
     try:
@@ -97,7 +117,7 @@ def runs(path: Path) -> dict[str, Callable[[], Net]]:
 
     def reader(place: dict[Any, int]) -> Callable[[], Net]:
         one = data.isel(place)
-        return lambda: Net(configs[str(one["key"].values)], _curves(one))
+        return lambda: _net(one, configs[str(one["key"].values)])
 
     found = {}
     for index in np.argwhere(measured.transpose(*dims).values):
@@ -117,51 +137,45 @@ def _told(dimension: Any, value: Any) -> str:
     return f"{ {'dataset_size': 'D', 'weight_decay': 'decay'}.get(str(dimension), dimension) } = {text}"
 
 
-def _curves(one: Any) -> dict[str, tuple[FloatArray, FloatArray]]:
-    """Curves over both grids together."""
-    found = {}
+def _net(one: Any, config: dict[str, Any]) -> Net:
+    """A saved run: curves to be drawn over both grids together, and those that it is judged by, on the even grid."""
+    drawn = {}
     for name in one.data_vars:
         bare = str(name).removeprefix("light_")
-        if bare in found or not {"step", "light_step"} & set(one[name].dims) or one[name].ndim != 1:
-            continue
-        parts = [(one[n].dims[0], one[n].values) for n in (bare, f"light_{bare}") if n in one]
-        step = np.concatenate([one[grid].values for grid, _ in parts]).astype(float)
-        values = np.concatenate([v for _, v in parts]).astype(float)
-        there = np.isfinite(values) & (step > 0)
-        if there.any():
-            step, first = np.unique(step[there], return_index=True)
-            found[bare] = (step, values[there][first])
-    return found
+        if bare not in drawn and {"step", "light_step"} & set(one[name].dims) and one[name].ndim == 1:
+            step, values = (np.concatenate(x) for x in zip(_grid(one, bare), _grid(one, f"light_{bare}"), strict=True))
+            step, first = np.unique(np.where(np.isfinite(values), step, 0.0), return_index=True)
+            if step[-1] > 0.0:
+                drawn[bare] = step[step > 0.0], values[first][step > 0.0]
+    table = config.get("p") and ":" not in config["task"]
+    classes = config["p"] if table else CLASSES.get(config["task"])
+    train, unseen = _grid(one, "light_train_accuracy"), _grid(one, "light_unseen_accuracy")
+    removed = _grid(one, "light_removed_accuracy")[1]
+    # Tasks that are no table of pairs have examples of their own to be judged by, which are the unseen ones.
+    test = (unseen[0], _pooled(config, *unseen, removed)) if table and removed.size else unseen
+    train, test = ((step[there], values[there]) for step, values in (train, test) if np.size(there := values == values))
+    chance = 1.0 / classes if classes else 0.0 if classes == 0 else chance_level(test)[0]
+    return Net(drawn, train, test, chance, classes or None, config)
 
 
-def read_off(net: Net, values: Values) -> dict[str, float]:
-    """Sliders as measured: q, D, the logit at the start; at the end κ, α and the leading circuit's η = s^(1/κ)/‖w‖.
-
-    s is the equivalent logit, the toy's logit with the same train loss; κ is the local degree with which s grows with
-    the norm; α is what weight decay balances, -⟨w, ∇L⟩/‖w‖².  The leading circuit is Gen's where most unseen examples are
-    right.  D_crit stays as in `values`, and so does what was not measured or has no toy value.
-    """
-    size = float(net.config["dataset_size"])
-    found = {"num_classes": float(net.num_classes), "dataset_size": size}
-    kappa, logit, norm, decay = (net.end(n) for n in ("homogeneity", "train_logit", "norm", "effective_weight_decay"))
-    if decay > 0.0:
-        found["weight_decay"] = decay
-    if kappa > 0.0 and logit > 0.0 and norm > 0.0:
-        leading = values["gen_efficiency"]
-        if net.end("unseen_accuracy") < 0.5:
-            leading *= (size / critical_size(values)) ** -values["exponent"]
-        scale = logit ** (1.0 / kappa) / norm / leading
-        found |= {"kappa": kappa} | {n: scale * values[n] for n in ("gen_efficiency", "mem_efficiency")}
-        # Nets start near W = 0, or grown; a circuit at 0 would stay there for κ > 2 (4.3).
-        grown = max(net.start("train_logit"), SEED)
-        generalises = net.start("unseen_accuracy") >= 0.5
-        found["gen_initial_logit"] = grown if generalises else SEED
-        found["mem_initial_logit"] = SEED if generalises else grown
-    return found
+def _grid(one: Any, name: str) -> Curve:
+    """All of a variable, what was not measured as nan; empty where there is none."""
+    if name not in one:
+        return np.zeros(0), np.zeros(0)
+    return one[one[name].dims[0]].values.astype(float), one[name].values.astype(float)
 
 
-def first_fit(net: Net) -> float | None:
-    """The first step at which train accuracy reaches the vocabulary's threshold; None if it never does."""
-    step, train = net.curves["train_accuracy"]
-    fits = train >= tm.Criteria().fit_accuracy
-    return float(step[np.argmax(fits)]) if fits.any() else None
+def _pooled(config: dict[str, Any], step: Any, unseen: Any, removed: Any) -> Any:
+    """Accuracy outside the training set: pairs never seen and pairs removed together, each as often as there are such."""
+    p, parent = config["p"], config.get("start_from")
+    size, begun = np.full(step.size, float(config["dataset_size"])), 0
+    for phase in config.get("phases", ()):
+        if phase["dataset_size"] is not None:
+            size[step > begun] = phase["dataset_size"]
+        begun += phase["steps"]
+    shown = np.full(step.size, float(parent["dataset_size"])) if parent else size
+    pairs = p * (p - 1) if config["task"].startswith("div") else p * p
+    counts, shares = np.array([pairs - shown, shown - size]), np.array([unseen, removed])
+    there = np.isfinite(shares) & (counts > 0)
+    with np.errstate(invalid="ignore"):
+        return np.where(there, counts * shares, 0.0).sum(0) / np.where(there, counts, 0.0).sum(0)

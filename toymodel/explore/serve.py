@@ -23,7 +23,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         description="The two-circuit model under sliders, in a browser on this machine. Nothing leaves the machine.",
     )
     parser.add_argument(
-        "--data", help="results to lay beside the toy: a netCDF file or a folder (default: the kept ones)"
+        "--data", help="results to lay beside the toy: a netCDF or CSV file, or a folder (default: the kept ones)"
     )
     parser.add_argument("--port", type=int, default=0, help="port on 127.0.0.1 (default: any free one)")
     parser.add_argument("--no-browser", action="store_true", help="print the address only")

@@ -1,4 +1,4 @@
-"""What the explorer's sliders are called, where they can stand, and the model that they amount to.
+"""What the explorer's sliders are called, where they can stand, and the model that they amount to, also as Python.
 
 Symbols, units and meanings are those of the table of parameters.  One slider differs from the model's parameters: Mem's
 efficiency is set at D = REFERENCE_SIZE, so that both efficiencies and D can be moved alone; D_crit, where the two meet,
@@ -46,6 +46,18 @@ class Slider:
     def title(self) -> str:
         """Symbol, what it is, unit."""
         return f"{self.symbol}, {self.short}" + (f" ({self.unit})" if self.unit else "")
+
+    @property
+    def whole(self) -> bool:
+        """Whether only whole numbers are legal."""
+        return describe(self.row).whole
+
+    def within(self, value: float) -> float:
+        """`value`, which may have been typed, brought into the slider's range; its default for what is no number."""
+        if not np.isfinite(value):
+            return self.default
+        inside = min(max(float(value), self.steps[0]), self.steps[-1])
+        return float(round(inside)) if self.whole else inside
 
     def nearest(self, value: float) -> float:
         """The position nearest to `value`."""
@@ -117,8 +129,8 @@ PLACES: dict[str, dict[str, float]] = {
 
 
 def settled(values: Values) -> dict[str, float]:
-    """`values` on the sliders' positions; what is left out stands at its default."""
-    return {name: s.nearest(float(values.get(name, s.default))) for name, s in SLIDERS.items()}
+    """`values` in the sliders' ranges; what is left out stands at its default."""
+    return {name: s.within(float(values.get(name, s.default))) for name, s in SLIDERS.items()}
 
 
 def critical_size(values: Values) -> float:
@@ -128,7 +140,7 @@ def critical_size(values: Values) -> float:
 
 
 def model(values: Values) -> tm.TwoCircuitModel:
-    """The model that the sliders amount to.  ValueError for what the model refuses."""
+    """The model that the sliders amount to."""
     direct = (
         "kappa",
         "weight_decay",
@@ -140,3 +152,28 @@ def model(values: Values) -> tm.TwoCircuitModel:
     return tm.TwoCircuitModel().with_parameters(
         critical_size=critical_size(values), **{name: values[name] for name in (*direct, *circuits)}
     )
+
+
+def refusal(error: ValueError, values: Values) -> str:
+    """What the model refuses, in the words of the page, where its own speak of what the page has no slider for (4.3)."""
+    absent = [name for name in ("gen_initial_logit", "mem_initial_logit") if values[name] == 0.0]
+    if "positive start" not in str(error) or not absent:
+        return str(error)
+    return (
+        f"Above κ = 2 a circuit that starts at 0 stays there, because the penalty's slope is infinite at W = 0. Move "
+        f"{' and '.join(SLIDERS[name].symbol for name in absent)} above 0 (type 0.01, say), or κ to 2 or below."
+    )
+
+
+def python(values: Values) -> str:
+    """The sliders as a program."""
+    base = tm.TwoCircuitModel().parameters() | {"t_end": DEFAULTS["t_end"]}
+    now = {**model(values).parameters(), **values}
+    # Mem's efficiency follows from the law, and the slider's is that at another size.
+    changed = {n: float(f"{now[n]:.12g}") for n in base if n not in ("mem_efficiency", "penalty")}
+    words = (
+        f"{name}={int(x) if x == int(x) and x < 1e15 else x!r}"
+        for name, x in changed.items()
+        if not np.isclose(x, base[name], 1e-9, 0.0)
+    )
+    return f"import toymodel as tm\n\nrun = tm.simulate({', '.join(words)})\nprint(run)\nrun.plot()\n"

@@ -1,6 +1,5 @@
-"""What `sweep` returns: xarray's own classes, but for behaviours, which draw themselves over two axes as a map."""
+"""What `sweep` returns: xarray's own classes, but for behaviours, which draw themselves as a map."""
 
-from functools import partial
 from typing import Any
 
 import xarray as xr
@@ -8,15 +7,34 @@ import xarray as xr
 from ..plot import plot_map
 
 
+class _Map:
+    """`plot` of behaviours.  xarray draws numbers but not words, so that this is `plot_map`."""
+
+    def __init__(self, behaviour: xr.DataArray) -> None:
+        self._behaviour = behaviour
+
+    def __call__(self, ax: Any = None, legend: bool = True, **names: str) -> Any:
+        return plot_map(self._behaviour, ax, legend, **names)
+
+    pcolormesh = imshow = __call__
+
+    def __getattr__(self, name: str) -> Any:
+        raise AttributeError(
+            f"behaviours are words, which .plot() draws as a map; got .plot.{name}. Use it with numbers, such as those of "
+            f"ds.t_gen or ds.behaviour == 'grokking'."
+        )
+
+
 class DataArray(xr.DataArray):  # type: ignore[no-untyped-call]
-    """Behaviours.  xarray draws numbers over two axes but not words, so that `plot` is `plot_map` there."""
+    """Behaviours."""
 
     __slots__ = ()
 
     @property
     def plot(self) -> Any:  # type: ignore[override]
-        """`plot_map` of words over two axes, else xarray's."""
-        return partial(plot_map, self) if self.dtype.kind == "U" and self.ndim == 2 else super().plot
+        """`plot_map` of words; xarray's of numbers, and of words along one axis of numbers."""
+        line = self.ndim == 1 and self[self.dims[0]].dtype.kind in "iuf"
+        return super().plot if self.dtype.kind != "U" or line else _Map(self)
 
 
 class Dataset(xr.Dataset):  # type: ignore[no-untyped-call]

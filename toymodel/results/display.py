@@ -1,5 +1,6 @@
 """How results show themselves, in a terminal and in a notebook."""
 
+import sys
 from html import escape
 from typing import Any
 
@@ -22,7 +23,10 @@ class Shown:
     def __str__(self) -> str:
         rows = self._rows()
         width = max(len(name) for name, _ in rows)
-        return "\n".join([type(self).__name__, *(f"  {name:<{width}}  {value}" for name, value in rows)])
+        text = "\n".join([type(self).__name__, *(f"  {name:<{width}}  {value}" for name, value in rows)])
+        # A terminal, or a file that it is redirected to, without Greek letters shows question marks instead.
+        encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
+        return text.encode(encoding, "replace").decode(encoding)
 
     __repr__ = __str__
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 
-import numpy as np
 import pandas as pd
 
 import toymodel as tm
@@ -46,8 +45,8 @@ def crossing_of_efficiencies(
     mem, gen = mem_nets(results, setting, protocol=protocol), gen_nets(results, setting, protocol=protocol)
     if gen.empty or mem.dataset_size.nunique() < 2:
         raise MissingResult(
-            f"setting {setting!r} has {len(gen)} Gen-only nets and Mem-only nets of {mem.dataset_size.nunique()} sizes under "
-            f"{protocol}."
+            f"setting {setting!r} has {len(gen)} Gen-only nets and Mem-only nets of {mem.dataset_size.nunique()} sizes "
+            f"under {protocol}."
         )
     kappa, found = float((gen.homogeneity.mean() + mem.homogeneity.mean()) / 2), {}
     for seed, own in gen.groupby("seed"):
@@ -121,10 +120,21 @@ def _prediction(
             "coupled": "both are of nets at rest under the theory's penalty",
             "AdamW": "the paper's protocol, after the steps trained",
         },
-            experiments=("base/memorising", "base/memorising_coupled", "base/generalising_coupled", "base/ungrokking",
-                     "base/scratch", "base/ungrokking_coupled", "base/scratch_coupled",
-                     *(f"{s}/{k}_coupled" for s in MODULAR_LAWS for k in ("memorising", "generalising", "ungrokking"))),
-        criteria=(Criterion(name=name, unit="ln pairs", low=-margin, high=margin, why=why, truth=truth, spread=0.07, seeds=seeds),),
+        experiments=(
+            "base/memorising",
+            "base/memorising_coupled",
+            "base/generalising_coupled",
+            "base/ungrokking",
+            "base/scratch",
+            "base/ungrokking_coupled",
+            "base/scratch_coupled",
+            *(f"{s}/{k}_coupled" for s in MODULAR_LAWS for k in ("memorising", "generalising", "ungrokking")),
+        ),
+        criteria=(
+            Criterion(
+                name=name, unit="ln pairs", low=-margin, high=margin, why=why, truth=truth, spread=0.07, seeds=seeds
+            ),
+        ),
         measure=_against_ungrokking if name == UNGROKKING else _against_scratch,
         registered="7e0760b",
         seen=seen,
@@ -133,7 +143,7 @@ def _prediction(
             "circuit efficiency": ("predicts", "D_crit is where efficiencies meet"),
             "Omnigrok": ("silent", "it has no two circuits"),
         },
-    )  # fmt: skip
+    )
 
 
 P8A = _prediction(
@@ -144,9 +154,9 @@ P8A = _prediction(
     "within a factor of 1.25, outside which accuracies of 0.1 and 0.9 lie",
     0.11,
     20,
-    "The margin was a factor of 1.5, which any accuracy from 0.1 to 0.9 would have passed. The base's four seeds were then held "
-    "against ten others, in one setting of six, the one with the least ratio; and Mem-only nets still moved. Now seeds of "
-    "every setting that was trained to rest are held against themselves.",
+    "The margin was a factor of 1.5, which any accuracy from 0.1 to 0.9 would have passed. The base's four seeds "
+    "were then held against ten others, in one setting of six, the one with the least ratio; and Mem-only nets "
+    "still moved. Now seeds of every setting that was trained to rest are held against themselves.",
 )
 P8B = _prediction(
     "P8b",

@@ -142,8 +142,14 @@ P11 = Prediction(
     statistic="per seed, rms of ln(forecast / measured) over held-out runs; t interval over seeds",
     claimed={"coupled": "the equations are of nets at rest under an L2 penalty"},
     unclaimed={"AdamW": "its decay is not a penalty in the loss"},
-    experiments=("base/memorising_coupled", "base/generalising_coupled", "base/ungrokking_coupled",
-                 "fresh/ungrokking_coupled", "laws-43/memorising_coupled", "laws-43/generalising_coupled"),
+    experiments=(
+        "base/memorising_coupled",
+        "base/generalising_coupled",
+        "base/ungrokking_coupled",
+        "fresh/ungrokking_coupled",
+        "laws-43/memorising_coupled",
+        "laws-43/generalising_coupled",
+    ),
     criteria=(
         Criterion(name=LOGIT, unit="1", high=0.03, why="3 %", truth=0.012, spread=0.004, seeds=10),
         Criterion(name=NORM, unit="1", high=0.03, why="3 %", truth=0.035, spread=0.008, seeds=10),
@@ -158,4 +164,4 @@ P11 = Prediction(
         "circuit efficiency": ("predicts", "the power law and efficiencies are its premises"),
         "Omnigrok": ("silent", "it has no two circuits"),
     },
-)  # fmt: skip
+)

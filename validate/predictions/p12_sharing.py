@@ -131,7 +131,9 @@ def _measure(results: Results, protocol: str) -> Measurement:
         "sharpness ν": estimate(nus.values(), basis),
     }
     tables = {}
-    name = next((f"{s}/corrupted_coupled" for s in ("laws-43", "fresh") if f"{s}/corrupted_coupled" in results), None)
+    name = next(
+        (f"{s}/corrupted_coupled" for s in ("laws-43-labels", "fresh") if f"{s}/corrupted_coupled" in results), None
+    )
     if name:
         corrupted = results.table(name)
         corrupted = corrupted[(corrupted.corrupted > 0) & (corrupted.train >= 0.99)]
@@ -151,12 +153,34 @@ P12 = Prediction(
     statistic="ln of the ratio of μ measured in two ways: a seed's own, or independent seeds; t interval over seeds",
     claimed={"coupled": "the law is of norms at rest under an L2 penalty"},
     unclaimed={"AdamW": "its decay is not a penalty in the loss"},
-    experiments=("base/memorising_coupled", "base/generalising_coupled", "fresh/ungrokking_coupled",
-                 "fresh/corrupted_coupled", "laws-43/corrupted_coupled"),
+    experiments=(
+        "base/memorising_coupled",
+        "base/generalising_coupled",
+        "fresh/ungrokking_coupled",
+        "fresh/corrupted_coupled",
+        "laws-43-labels/corrupted_coupled",
+    ),
     criteria=(
-        Criterion(name=SHARP, unit="1", low=-MARGIN, high=MARGIN, why="the same μ within a factor of 1.5; 2, norms that add as squares, is a factor of 3 away", truth=0.24, spread=0.13, seeds=10),
-        Criterion(name=LABELS, unit="1", low=-MARGIN, high=MARGIN, why="the same μ within a factor of 1.5", truth=0.0,
-                  spread=0.1, seeds=3),
+        Criterion(
+            name=SHARP,
+            unit="1",
+            low=-MARGIN,
+            high=MARGIN,
+            why="the same μ within a factor of 1.5; 2, norms that add as squares, is a factor of 3 away",
+            truth=0.24,
+            spread=0.13,
+            seeds=10,
+        ),
+        Criterion(
+            name=LABELS,
+            unit="1",
+            low=-MARGIN,
+            high=MARGIN,
+            why="the same μ within a factor of 1.5",
+            truth=0.0,
+            spread=0.1,
+            seeds=3,
+        ),
     ),
     measure=_measure,
     registered="3799694",
@@ -169,4 +193,4 @@ P12 = Prediction(
         "circuit efficiency": ("allows", "its authors add norms as squares; the sharing was ours"),
         "Omnigrok": ("silent", "it has no two circuits"),
     },
-)  # fmt: skip
+)

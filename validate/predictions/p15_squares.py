@@ -15,8 +15,8 @@ from validate.predictions.shared import ANSWER, at_rest, estimate, records
 __all__ = ["P15"]
 
 NORM, POWER = "rms error of ln norm, nothing fitted", "power with which the two norms add"
-PLACES = {"laws-43": "laws-43", "laws-113-labels": "laws-113-labels"}
-"""Where some labels are wrong, and where as many random labels were learned alone"""
+PLACES = ("laws-43-labels", "laws-113-labels")
+"""Where some labels are wrong, and as many random labels were learned alone"""
 
 
 def _power(gen: float, mem: float, norm: float) -> float:
@@ -29,10 +29,10 @@ def _power(gen: float, mem: float, norm: float) -> float:
 def _cells(results: Results) -> pd.DataFrame:
     """A row for each network with wrong labels whose two lone circuits were trained on its seed."""
     rows = []
-    for setting, lone in PLACES.items():
-        if f"{setting}/corrupted_coupled" not in results or f"{lone}/memorising_coupled" not in results:
+    for setting in PLACES:
+        if not {f"{setting}/corrupted_coupled", f"{setting}/memorising_coupled"} <= set(results.names):
             continue
-        nets, memorised = results.table(f"{setting}/corrupted_coupled"), alone(results, lone)
+        nets, memorised = results.table(f"{setting}/corrupted_coupled"), alone(results, setting)
         nets = nets[nets.train >= 0.99]
         memorised = memorised[memorised.weight_decay == ANSWER["coupled"]]
         clean = nets[nets.corrupted == 0].set_index("seed")
@@ -78,8 +78,12 @@ P15 = Prediction(
     "power that fits; forecast from lone circuits of the same seed at the same logit; t interval",
     claimed={"coupled": "the law is of norms at rest under an L2 penalty"},
     unclaimed={"AdamW": "its decay is not a penalty in the loss"},
-    experiments=("laws-43/corrupted_coupled", "laws-43/memorising_coupled", "laws-113-labels/corrupted_coupled",
-     "laws-113-labels/memorising_coupled"),
+    experiments=(
+        "laws-43-labels/corrupted_coupled",
+        "laws-43-labels/memorising_coupled",
+        "laws-113-labels/corrupted_coupled",
+        "laws-113-labels/memorising_coupled",
+    ),
     criteria=(
         Criterion(name=NORM, unit="1", high=0.03, why="3 %", truth=0.01, spread=0.006, seeds=9),
         Criterion(name=POWER, unit="1", low=1.8, high=2.2, why="2 to a tenth", truth=1.95, spread=0.12, seeds=9),
@@ -90,5 +94,4 @@ P15 = Prediction(
         "circuit efficiency": ("predicts", "its premise: circuits add the squares of their norms"),
         "Omnigrok": ("silent", "it has no two circuits"),
     },
-
-)  # fmt: skip
+)

@@ -89,8 +89,11 @@ P16 = Prediction(
     "lone circuits, D_1 fitted to the sizes between; t interval over settings",
     claimed={"coupled": "a law of networks at rest under the penalty"},
     unclaimed={"AdamW": "D_crit of lone circuits is not defined where they do not rest"},
-    experiments=tuple(f"{s}/{k}_coupled" for s in ("laws-113", "laws-67", "laws-97", "laws-width-128", "laws-div")
-          for k in ("ungrokking", "generalising", "memorising")),
+    experiments=tuple(
+        f"{s}/{k}_coupled"
+        for s in ("laws-113", "laws-67", "laws-97", "laws-width-128", "laws-div")
+        for k in ("ungrokking", "generalising", "memorising")
+    ),
     criteria=(Criterion(name=POLE, unit="1", high=0.02, why="u/t to 0.02", truth=0.012, spread=0.004, seeds=5),),
     measure=_measure,
     registered="128eeb7",
@@ -98,5 +101,4 @@ P16 = Prediction(
         "circuit efficiency": ("silent", "it has no formula for what is left of Mem"),
         "Omnigrok": ("silent", "it has no two circuits"),
     },
-
-)  # fmt: skip
+)

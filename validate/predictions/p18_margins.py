@@ -64,14 +64,18 @@ P18 = Prediction(
     "0.6, over D_crit of lone circuits; t interval over settings",
     claimed={"coupled": "a law of networks at rest under the penalty"},
     unclaimed={"AdamW": "D_crit of lone circuits is not defined where they do not rest"},
-    experiments=tuple(f"{s}/{k}_coupled" for s in ("laws-113", "laws-67", "laws-97", "laws-width-128", "laws-div", "laws-43")
-          for k in ("ungrokking", "generalising", "memorising")),
-    criteria=(Criterion(name=OFF, unit="ln pairs", high=math.log(1.1), why="within 10 %", truth=0.045, spread=0.03, seeds=6),),
+    experiments=tuple(
+        f"{s}/{k}_coupled"
+        for s in ("laws-113", "laws-67", "laws-97", "laws-width-128", "laws-div", "laws-43")
+        for k in ("ungrokking", "generalising", "memorising")
+    ),
+    criteria=(
+        Criterion(name=OFF, unit="ln pairs", high=math.log(1.1), why="within 10 %", truth=0.045, spread=0.03, seeds=6),
+    ),
     measure=_measure,
     registered="128eeb7",
     says={
         "circuit efficiency": ("silent", "it has no formula for what is left of Mem"),
         "Omnigrok": ("silent", "it has no two circuits"),
     },
-
-)  # fmt: skip
+)

@@ -14,8 +14,8 @@ from validate.statistics.intervals import Interval, over_bounds, over_seeds, wel
 from validate.statistics.thresholds import bounds, crossing
 
 __all__ = [
-    "ANSWER", "LARGE", "MARGIN", "STILL", "accuracy_at", "after_steps", "apart", "at_answer", "at_rest", "bounded", "estimate",
-    "kind_of", "less", "ln_sizes", "of_seed", "of_thresholds", "of_times", "records", "thresholds", "weaker",
+    "ANSWER", "LARGE", "MARGIN", "STILL", "accuracy_at", "after_steps", "apart", "at_answer", "at_rest", "bounded",
+    "estimate", "kind_of", "less", "ln_sizes", "of_seed", "of_thresholds", "of_times", "records", "thresholds", "weaker",
 ]  # fmt: skip
 
 MARGIN = math.log(1.15)
@@ -69,7 +69,8 @@ def less(first: pd.DataFrame, second: pd.DataFrame) -> pd.DataFrame:
 
 
 def bounded(values: pd.DataFrame, basis: Basis, note: str = "") -> Estimate:
-    """Estimate from bounds `low` and `high`, one pair a seed: a seed outside the sizes counts as what it is, a bound."""
+    "Estimate from bounds `low` and `high`, one pair a seed: a seed outside the sizes counts as what it is, a"
+    "bound."
     open_ended = int((values.low != values.high).sum())
     said = f"{open_ended} of {len(values)} seeds are bounds" if open_ended else ""
     return Estimate(over_bounds(values.low, values.high), basis, "; ".join(x for x in (note, said) if x))

@@ -10,16 +10,7 @@ import pandas as pd
 from validate.measured import Results
 from validate.prediction import Criterion, Measurement, Prediction, nothing
 from validate.predictions.omnigrok.curves import BASE, at, bottom, landscape, rows
-from validate.predictions.shared import (
-    at_rest,
-    bounded,
-    estimate,
-    less,
-    of_seed,
-    of_thresholds,
-    records,
-    thresholds,
-)
+from validate.predictions.shared import at_rest, bounded, estimate, less, of_seed, of_thresholds, records, thresholds
 
 __all__ = ["O1", "O6"]
 
