@@ -60,7 +60,8 @@ def test_every_prediction_says_where_it_is_claimed_and_what_its_rule_can_do() ->
 
 def test_rules_have_power() -> None:
     weak = {p.id: round(c.power(), 2) for p in PREDICTIONS.values() for c in p.criteria if c.power() < 0.8}
-    assert set(weak) <= {"P5", "P7", "P8b", "P14", "P19"}, weak
+    # P11's norms were expected within its region; the theory without shared norm is expected at the region's edge.
+    assert set(weak) <= {"P5", "P7", "P8b", "P11", "P14", "P19"}, weak
 
 
 BARE = Prediction(
@@ -90,9 +91,10 @@ def test_equations_that_are_cited_exist() -> None:
     assert {"3.1", "4.2", "5.2", "8.4"} <= there
     for p in PREDICTIONS.values():
         assert set(re.findall(r"\((\d\.\d)\)", p.source + p.statistic)) <= there, p.id
+    # What a docstring or a comment cites, not the argument of a call.
     code = [*Path(toymodel.__file__).parent.glob("*.py"), *(Path(__file__).parents[2] / "validate").rglob("*.py")]
     for file in code:
-        cited = set(re.findall(r"\((\d\.\d)\)", file.read_text(encoding="utf-8")))
+        cited = set(re.findall(r"(?<!\w)\((\d\.\d)\)", file.read_text(encoding="utf-8")))
         assert cited <= there, (file.name, cited - there)
 
 

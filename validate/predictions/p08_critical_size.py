@@ -62,6 +62,8 @@ def _against_ungrokking(results: Results, protocol: str) -> Measurement:
     kind, rows, parts, lone, lost = kind_of("ungrokking", protocol), [], [], [], []
     mem = kind_of("memorising", protocol)
     there = [s for s in results.settings if f"{s}/{kind}" in results and f"{s}/{mem}" in results]
+    if not there:
+        raise MissingResult("Mem-only nets and ungrokking in one setting are needed; profile standard trains them.")
     rested = [s for s in there if s in MODULAR_LAWS]
     for setting in there:
         try:
