@@ -143,6 +143,7 @@ def test_tasks_without_a_cyclic_group_have_no_trigonometry() -> None:
     stack = Stack([replace(TINY, task="random")], CPU)
     found = measured(snapshot(stack))
     assert math.isnan(found["gen_share"])
+    assert math.isnan(found["frequency_count"])
     assert "frequency_share" not in found
 
 
@@ -180,6 +181,48 @@ def test_losses_accuracies_and_margins_are_those_of_their_split() -> None:
         assert found[f"{split}_margin"] == pytest.approx((right - rest.max(1)).mean())
     assert len(data.train) + len(data.unseen) + len(data.removed) == len(table("add", 11).x)
     assert len(data.removed) == 40
+
+
+@pytest.mark.parametrize("beyond", [False, True])
+def test_the_shortfall_is_the_mean_of_what_unseen_margins_lack_of_the_training_margin(beyond: bool) -> None:
+    """Examples beyond it count as none; labels are judged as they were given in training, by the truth outside."""
+    stack = Stack([replace(TINY, corrupted=0.3)], CPU)
+    stack.advance(60)
+    shot = snapshot(stack)
+    data, truth = shot.data, modular("add", 11, 0).targets
+    assert (data.labels[data.train] != truth[data.train]).any()
+    logits = shot.logits.double()
+    # All training pairs have more than any unseen one, or some unseen pairs more than the training margin.
+    rows, label = (data.unseen[:10], truth) if beyond else (data.train, data.labels)
+    logits[rows, label[rows]] += 1000.0
+
+    def margins(rows: np.ndarray, label: np.ndarray) -> np.ndarray:
+        scores = logits[rows].numpy().copy()
+        right = scores[np.arange(len(rows)), label]
+        scores[np.arange(len(rows)), label] = -np.inf
+        return right - scores.max(1)
+
+    t, u = margins(data.train, data.labels[data.train]).mean(), margins(data.unseen, truth[data.unseen])
+    found = measured(replace(shot, logits=logits))
+    assert found["unseen_shortfall"] == pytest.approx(np.maximum(t - u, 0).mean())
+    assert found["train_margin"] == pytest.approx(t)
+    difference = found["train_margin"] - found["unseen_margin"]
+    if beyond:
+        assert found["unseen_shortfall"] > difference + 100
+    else:
+        assert (u > t).sum() == 0
+        assert found["unseen_shortfall"] == pytest.approx(difference)
+
+
+@pytest.mark.parametrize("frequencies", [(3,), (1, 4), (1, 2, 3, 4, 5)])
+def test_equal_frequencies_count_one_each(frequencies: tuple[int, ...]) -> None:
+    shot = snapshot(Stack([TINY], CPU))
+    offset = modular("add", 11, 0).targets[:, None] - np.arange(11)
+    one = replace(shot, logits=cosines("add", 11, dict.fromkeys(frequencies, 2.0), 11, offset))
+    assert measured(one)["frequency_count"] == pytest.approx(len(frequencies))
+    # One that is all but alone counts little more than one.
+    most = replace(shot, logits=cosines("add", 11, {3: 1.0, 5: 0.1}, 11, offset))
+    assert measured(most)["frequency_count"] == pytest.approx(1.01**2 / (1 + 0.01**2))
 
 
 def test_callback_is_called_at_every_measured_step_and_its_numbers_join_the_data_set() -> None:

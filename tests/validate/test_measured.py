@@ -1,5 +1,6 @@
 """Saved runs as rows: end values, rest, times, circuits, and what is said where something is not there."""
 
+import dataclasses
 import json
 import math
 from pathlib import Path
@@ -10,6 +11,7 @@ import xarray as xr
 
 import realnet as rn
 from realnet.results import write_netcdf
+from tests.validate import laboratory
 from validate.measured import MissingResult, Results, Run, crossing_time, equivalent_logit
 
 NET = rn.RunConfig(p=43, d_model=32, d_mlp=64, dataset_size=200, steps=1000, weight_decay=1e-3, optimizer="adam")
@@ -76,6 +78,56 @@ def test_rest_is_what_moved_from_the_sixth_tenth_to_the_last(early: float, rests
     assert row["motion"] == pytest.approx(0.5 - early)
     assert row["rests"] is rests
     assert run(unseen=np.where(inside, 0.5, np.where(STEP > 900, 0.5, 0.9))).row()["rests"]  # the rest does not count
+
+
+def test_a_norm_rests_if_it_stands_still_and_the_penalty_balances_the_loss() -> None:
+    balanced = measurements(norm=20.0, effective_weight_decay=1.02e-3)
+    assert run(full=balanced).row()["norm_rests"]
+    for off in (1.05e-3, 0.95e-3):
+        assert not run(full=measurements(norm=20.0, effective_weight_decay=off)).norm_rests
+    assert not run().norm_rests  # never measured: not known to
+    grows = np.exp(0.02 * STEP / 1000 * 2.5)
+    row = run(full=balanced, norm=20 * grows).row()
+    assert row["norm_drift"] == pytest.approx(0.02, rel=1e-2)
+    assert not row["norm_rests"]
+    assert run({"optimizer": "adamw"}).norm_rests  # no penalty that could be out of balance
+
+
+FINE = np.arange(0.0, 4001.0, 20.0)
+
+
+@pytest.mark.parametrize(
+    ("curve", "begins", "ends"),
+    [
+        (np.where(FINE < 500, 0.02, np.where(FINE < 2000, 0.5, 1.0)), 540, 1940),  # a step on the way
+        (np.where(FINE < 500, 0.02, np.where(FINE < 900, 0.5, 1.0)), math.nan, math.nan),  # too short
+        (np.where(FINE < 500, 0.02, 0.5 + 0.39 * (FINE - 500) / 3500), math.nan, math.nan),  # a slope that does not stay
+        (np.where(FINE < 500, 0.02, 1.0), math.nan, math.nan),  # at once
+        (np.full(201, 0.02), math.nan, math.nan),  # at chance
+        (np.full(201, 0.11), math.nan, math.nan),  # hardly above it
+        (np.full(201, 0.5), 40, 3960),
+    ],
+)
+def test_a_plateau_is_between_chance_and_generalisation_while_the_steps_double(
+    curve: np.ndarray, begins: float, ends: float
+) -> None:
+    made = {"train": 1.0, "unseen": curve, "removed": math.nan, "loss": 1e-3, "unseen_loss": 1.0, "norm": 20.0}
+    arrays = {n: np.broadcast_to(np.asarray(v, float), FINE.shape).copy() for n, v in made.items()}
+    one = Run(json.loads(NET.to_json()) | {"steps": 4000}, "finished", FINE, **arrays, full=xr.Dataset())
+    found = one.plateau()
+    if math.isnan(begins):
+        assert math.isnan(found[0])
+        assert math.isnan(found[1])
+    else:
+        assert found == pytest.approx((begins, ends), abs=40)
+        # Adam's noise of single measurements does not break it.
+        noisy = np.clip(curve + 0.03 * (np.arange(201) % 2 - 0.5), 0, 1)
+        assert dataclasses.replace(one, unseen=noisy).plateau() == pytest.approx((begins, ends), abs=60)
+    assert one.row()["left_chance"] is bool(curve.max() > 1 / 43 + 0.1)
+
+
+def test_a_laboratory_has_every_column_of_a_run() -> None:
+    assert set(laboratory.row(200, 1e-3, 0)) == set(run().row())
 
 
 def test_times_are_for_good_and_interpolated() -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from validate import report
 from validate.measured import MissingResult
-from validate.prediction import Criterion, Estimate, Measurement, Prediction, judge
+from validate.prediction import Basis, Criterion, Estimate, Measurement, Prediction, judge, nothing
 from validate.predictions import PREDICTIONS
 from validate.statistics.intervals import Interval
 from validate.verdicts import FORMAT, _verdict, decided, load, number, plain, save, score, words
@@ -23,16 +23,20 @@ def prediction(
         if ends is None:
             raise MissingResult("train it")
         return Measurement(
-            {"number": Estimate(Interval(sum(ends) / 2, *ends, 7), 21, 2, "a note")},
-            {"another": Estimate(Interval(math.nan, -math.inf, math.inf, 0), 0)},
+            {"number": Estimate(Interval(sum(ends) / 2, *ends, 7), Basis(21, 2), "a note")},
+            {"another": nothing("too few")},
             {"rows": [{"size": 5, "value": math.inf}]},
             ("a remark",),
         )
 
-    rule = (Criterion("number", "1", 0.0, 1.0, "why not", 0.5, 0.1, 5),)
+    rule = (Criterion(name="number", unit="1", low=0.0, high=1.0, why="why not", truth=0.5, spread=0.1, seeds=5),)
     both = {"coupled": "at rest", "AdamW": "the paper's"}
     claims = (both, {}) if claimed else ({"coupled": "at rest"}, {"AdamW": "it moves"})
-    return Prediction(id, f"Claim {id} | with a bar.", "(1)", "a statistic", *claims, (), rule, measure, "an old form")
+    return Prediction(
+        id=id, claim=f"Claim {id} | with a bar.", source="(1)", statistic="a statistic", claimed=claims[0],
+        unclaimed=claims[1], experiments=(), criteria=rule, measure=measure, registered="abc1234", seen=True,
+        changed="an old form", says={"circuit efficiency": ("predicts", "its premise")},
+    )  # fmt: skip
 
 
 @pytest.fixture

@@ -1,17 +1,19 @@
 """What every prediction says, and the rule by which a verdict follows from an interval."""
 
+import re
+from dataclasses import replace
+from pathlib import Path
+
 import pytest
 
-from tests.validate.laboratory import (
-    Lab,
-    judged,
-)
+import toymodel
+from tests.validate.laboratory import Lab, judged
 from validate.measured import PROTOCOLS
-from validate.prediction import Criterion, Estimate, Prediction, find
-from validate.predictions import PREDICTIONS
+from validate.prediction import Basis, Criterion, Estimate, Measurement, Prediction, find, nothing
+from validate.predictions import ALL, PREDICTIONS
 from validate.statistics.intervals import Interval
 
-RULE = Criterion("number", "1", -0.1, 0.2)
+RULE = Criterion(name="number", unit="1", low=-0.1, high=0.2)
 
 
 @pytest.mark.parametrize(
@@ -26,12 +28,19 @@ RULE = Criterion("number", "1", -0.1, 0.2)
     ],
 )
 def test_where_the_interval_lies_decides(low: float, high: float, n: int, verdict: str) -> None:
-    assert find(RULE, Estimate(Interval((low + high) / 2, low, high, n), 9)).verdict == verdict
+    assert find(RULE, Estimate(Interval((low + high) / 2, low, high, n), Basis(9, 0))).verdict == verdict
 
 
 @pytest.mark.parametrize(("moving", "verdict"), [(3, "confirmed"), (4, "inconclusive")])
 def test_too_many_moving_runs_decide_nothing(moving: int, verdict: str) -> None:
-    assert find(RULE, Estimate(Interval(0.0, -0.05, 0.05, 9), 9, moving)).verdict == verdict
+    for low, high, without in ((-0.05, 0.05, "confirmed"), (1.0, 2.0, "refuted")):
+        expected = without if verdict == "confirmed" else verdict
+        assert find(RULE, Estimate(Interval((low + high) / 2, low, high, 9), Basis(9, moving))).verdict == expected
+
+
+def test_what_could_not_be_estimated_decides_nothing_and_says_why() -> None:
+    found = find(RULE, nothing("too few", 4))
+    assert (found.verdict, found.estimate.basis, found.estimate.note) == ("inconclusive", Basis(4, 0), "too few")
 
 
 def test_every_prediction_says_where_it_is_claimed_and_what_its_rule_can_do() -> None:
@@ -54,9 +63,37 @@ def test_rules_have_power() -> None:
     assert set(weak) <= {"P5", "P7", "P8b", "P14", "P19"}, weak
 
 
-def test_a_prediction_must_speak_of_both_protocols() -> None:
-    with pytest.raises(ValueError, match="coupled, AdamW"):
-        Prediction("P0", "", "", "", {"coupled": "x"}, {}, (), (), lambda r, p: None)  # type: ignore[arg-type,return-value]
+BARE = Prediction(
+    id="P0", claim="", source="", statistic="", claimed={"coupled": "x", "AdamW": "y"}, experiments=(), criteria=(RULE,),
+    measure=lambda r, p: Measurement({}),
+)  # fmt: skip
+
+
+def test_a_prediction_must_speak_of_both_protocols_and_in_known_words() -> None:
+    with pytest.raises(ValueError, match="coupled, AdamW.*P0 has \\['coupled'\\]"):
+        replace(BARE, claimed={"coupled": "x"})
+    with pytest.raises(ValueError, match="predicts, opposite, allows, silent of P0; received \\['hopes'\\]"):
+        replace(BARE, says={"a theory": ("hopes", "why")})
+
+
+def test_a_rule_says_when_it_was_fixed() -> None:
+    assert BARE.standing == "not registered"
+    assert replace(BARE, registered="abc").standing == "fixed before the runs that decide (abc)"
+    assert replace(BARE, registered="abc", seen=True).standing == "restated after the runs that decide were seen (abc)"
+    for p in ALL.values():
+        assert re.fullmatch("[0-9a-f]{7}", p.registered), p.id
+        assert p.changed or not p.seen or p.id == "P14", p.id
+
+
+def test_equations_that_are_cited_exist() -> None:
+    there = set(re.findall(r"^(?:\| |- )\((\d+\.\d+)\)", (Path(toymodel.__file__).parent / "README.md").read_text(), re.M))
+    assert {"3.1", "4.2", "5.2", "8.4"} <= there
+    for p in PREDICTIONS.values():
+        assert set(re.findall(r"\((\d\.\d)\)", p.source + p.statistic)) <= there, p.id
+    code = [*Path(toymodel.__file__).parent.glob("*.py"), *(Path(__file__).parents[2] / "validate").rglob("*.py")]
+    for file in code:
+        cited = set(re.findall(r"\((\d\.\d)\)", file.read_text(encoding="utf-8")))
+        assert cited <= there, (file.name, cited - there)
 
 
 def test_what_is_not_trained_is_not_measured() -> None:

@@ -10,7 +10,7 @@ from scipy.special import expit
 from validate.statistics.escape import fit_escape, median_time
 from validate.statistics.intervals import area_under_curve, welch
 from validate.statistics.power import power
-from validate.statistics.thresholds import crossing, width
+from validate.statistics.thresholds import bounds, crossing, width
 
 
 def test_a_logistic_transition_is_found_exactly() -> None:
@@ -39,6 +39,17 @@ def test_missing_sizes_and_those_that_do_not_span_it() -> None:
     assert crossing([100, 200, 300, 400], [0.1, 0.7, 0.4, 0.9]) == pytest.approx(
         crossing([100, 200, 300, 400], [0.1, 0.55, 0.55, 0.9])
     )
+
+
+def test_a_threshold_outside_the_sizes_has_the_nearest_as_its_bound() -> None:
+    assert bounds([100, 200, 400], [0.1, math.nan, 0.9]) == (pytest.approx(math.log(200)),) * 2
+    assert bounds([200, 100], [0.4, 0.1]) == (math.log(200), math.inf)
+    assert bounds([200, 100], [0.9, 0.6]) == (-math.inf, math.log(100))
+    # A size without an accuracy bounds nothing.
+    assert bounds([100, 200, 400], [0.1, 0.4, math.nan]) == (math.log(200), math.inf)
+    assert bounds([100], [math.nan]) == bounds([], []) == (-math.inf, math.inf)
+    # What falls for once is pooled, as in the crossing.
+    assert bounds([100, 200], [0.7, 0.4]) == (-math.inf, math.log(100))
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """Tables beside the verdicts: starts from mixtures, and escape with and without the tail."""
 
 import math
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -9,12 +10,10 @@ import pandas as pd
 import pytest
 
 from tests.validate.laboratory import NUMBERS, Lab, mixtures, row, singles
-from validate import readme
-from validate.matching.rest import Numbers
 from validate.predictions.p13_barrier import LAWS, _laws_in_all
 from validate.studies import constant_rate, deciding_start, mixed_starts, scratch_curve, small_and_large
 
-LARGE = Numbers(4.9, 0.07, 0.36, 700.0)
+LARGE = replace(NUMBERS, kappa=4.9, efficiency=0.07, beta=0.36, critical_size=700.0)
 
 
 def mixed(before: int, seed: int, end: float, gen: float) -> Any:
@@ -53,13 +52,6 @@ def test_how_much_of_gen_is_enough_is_held_against_starts_from_scratch(lab: Lab)
     assert (found["kept"], found["lost"]) == (3, 2)
     assert (found["least_gen_kept"], found["greatest_gen_lost"]) == (1.5, 1.0)
     assert (found["least_accuracy_lost"], found["greatest_accuracy_lost"]) == (0.1, 0.3)
-    words = readme._mixtures({"tables": {"How much of Gen is enough": [found]}})
-    assert (
-        "Of 5 nets that start with a part of Gen on 480 pairs, beside a grown Mem, 3 get all or most of it back"
-        in words
-    )
-    assert "(2 that start with 1 or less end at 0.1 to 0.3); of 3 nets from scratch" in words
-    assert "or less" not in readme._mixtures({"tables": {"How much of Gen is enough": [found | {"lost": 0}]}})
     # Of other sizes those down to a sixth fewer pairs, and of the same decay only.
     assert (found["scratch_runs"], found["scratch_escaped"], found["scratch_gen_at_fit"]) == (3, 1, -1.0)
     assert deciding_start(Lab()) == mixed_starts(Lab()) == []  # type: ignore[arg-type]
@@ -107,22 +99,11 @@ def test_the_small_network_and_the_paper_size_are_measured_alike() -> None:
         assert found["slope of ln η_mem on ln D", setting] == pytest.approx(-numbers.beta, rel=1e-2)
         assert found["κ of Gen-only nets", setting] == pytest.approx(numbers.kappa, rel=1e-2)
         assert found["ln of the size at which efficiencies meet", setting] == pytest.approx(
-            math.log(numbers.critical), abs=0.02
+            math.log(numbers.critical_size), abs=0.02
         )
         assert found["ln D_crit of ungrokking, α = 0.001", setting] == pytest.approx(math.log(260), abs=0.05)
         assert found["ln(D_crit at α = 0.0001 / that at 0.001)", setting] == pytest.approx(0.0, abs=1e-3)
     assert [r["setting"] for r in rows[:4]] == ["base", "p113"] * 2
-
-
-def test_growth_with_the_modulus_is_a_slope_of_logarithms() -> None:
-    rows = [{"p": p, "ungrokking": 6.0 * p, "scratch": 2.0 * p**1.5} for p in (31, 43, 59)]
-    column = {"coupled": {"tables": {"by setting": rows}}}
-    words = readme.moduli({"predictions": [{"id": "P7", "columns": column}]})
-    assert words == (
-        "Over 3 moduli that of ungrokking grows as p to the power 1, that from scratch as p to the power 1.5."
-    )
-    column["coupled"]["tables"]["by setting"] = rows[:2]
-    assert readme.moduli({"predictions": [{"id": "P7", "columns": column}]}) == ""
 
 
 def test_laws_are_weighed_by_their_held_out_runs_where_all_were_fitted() -> None:
