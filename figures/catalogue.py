@@ -10,40 +10,18 @@ from pathlib import Path
 from .paths import HERE, Paths
 
 # Changes in these change no picture.
-SILENT = {HERE / f"{name}.py" for name in ("__main__", "__init__", "catalogue", "tasks", "paths")}
+SILENT = {
+    HERE / f"{name}.py" for name in ("__main__", "__init__", "catalogue", "tasks", "paths", "readme", "page/__init__")
+}
 # The gallery's order: the paper's figures 1 to 8 and its appendix, then what goes beyond it.
 ORDER = [
-    "hero",
-    "behaviours",
-    "three_ingredients",
-    "phase_efficiency_speed",
-    "efficiency",
-    "ungrokking_toy",
-    "ungrokking",
-    "semi_grokking",
-    "long_run",
-    "staircase",
-    "thresholds_gap",
-    "other_tasks",
-    "circuits_over_time",
-    "quantitative",
-    "large_start",
-    "scorecard",
-    "kappa_and_settings",
-    "escape",
-    "times",
-    "grokking_time_weight_decay",
-    "hysteresis_gap_time",
-    "phase_weight_decay_dataset_size",
-    "phase_kappa_dataset_size",
-    "sharpness_kappa",
-    "landscapes",
-    "free_runs",
-    "lu_forecast",
-    "norm_or_scale",
-    "digits",
-    "theories",
-]
+    "hero", "laws", "behaviours", "three_ingredients", "phase_efficiency_speed", "efficiency", "ungrokking_toy",
+    "ungrokking", "semi_grokking", "long_run", "staircase", "thresholds_gap", "other_tasks", "circuits_over_time",
+    "quantitative", "large_start", "scorecard", "kappa_and_settings", "escape", "times",
+    "grokking_time_weight_decay", "hysteresis_gap_time", "phase_weight_decay_dataset_size",
+    "phase_kappa_dataset_size", "sharpness_kappa", "landscapes", "free_runs", "lu_forecast", "norm_or_scale",
+    "digits", "theories",
+]  # fmt: skip
 
 
 def _parse(file: Path) -> ast.Module:
@@ -94,8 +72,10 @@ def needs(paths: Paths, name: str) -> list[Path]:
 
 
 def reads(paths: Paths, name: str) -> list[Path]:
-    """All saved results that the figure reads: DATA, and ALSO, which it shows where they are there."""
-    return needs(paths, name) + [paths.saved(file) for file in _constant(source(paths, name), "ALSO")]
+    """All saved results that the figure reads: DATA, and ALSO, which it shows where they are there; * stands for any."""
+    also = _constant(source(paths, name), "ALSO")
+    found = [sorted(paths.data.glob(file)) if "*" in file else [paths.saved(file)] for file in also]
+    return list(dict.fromkeys(needs(paths, name) + [file for files in found for file in files]))
 
 
 def chosen(paths: Paths, wanted: Iterable[str]) -> list[str]:
@@ -109,36 +89,13 @@ def chosen(paths: Paths, wanted: Iterable[str]) -> list[str]:
     return asked or known
 
 
-def _imported(paths: Paths, file: Path) -> set[Path]:
-    """Files of this package and of validate that `file` imports: `from .x import y`, `from .. import x`, or in full."""
-    found: set[Path] = set()
-    for node in ast.walk(_parse(file)):
-        if not isinstance(node, ast.ImportFrom):
-            continue
-        parts = (node.module or "").split(".")
-        if node.level:
-            # A figure of another source shares what the package has.
-            up = file.parents[node.level - 1]
-            homes = [up, HERE / up.relative_to(paths.source if up.is_relative_to(paths.source) else HERE)]
-        elif parts[0] in ("figures", "validate"):
-            homes, parts = [HERE.parent / parts[0]], parts[1:]
-        else:
-            continue
-        modules = ["/".join(parts)] if parts != [""] and parts else [alias.name for alias in node.names]
-        for module in modules:
-            found |= set([home / f"{module}.py" for home in homes if (home / f"{module}.py").exists()][:1])
-    return found
-
-
 def inputs(paths: Paths, name: str) -> list[Path]:
-    """All files that figure `name` is made from: itself, what it shares with others, style, toymodel, data."""
-    files, waiting = set(), {source(paths, name), HERE / "render.py"}
-    while waiting:
-        file = waiting.pop()
-        if file not in SILENT and file not in files:
-            files.add(file)
-            waiting |= _imported(paths, file)
-    return sorted({*files, paths.style, *paths.model.rglob("*.py"), *reads(paths, name)})
+    """All files that figure `name` is made from: itself, what figures share, style, toymodel, data and what reads it."""
+    others = {*_figures(paths).values()} | {*_figures(Paths()).values()} | SILENT
+    shared = {file for folder in (HERE, paths.source) for file in folder.rglob("*.py")} - others
+    data = reads(paths, name)
+    readers = (HERE.parent / "validate").rglob("*.py") if data else ()
+    return sorted({source(paths, name), *shared, paths.style, *paths.model.rglob("*.py"), *readers, *data})
 
 
 def fingerprint(paths: Paths, name: str) -> str:

@@ -1,15 +1,15 @@
-"""What figures of networks share: axes of data set sizes, medians with bands, names of weight decays, thresholds."""
+"""What figures of networks share: axes of data set sizes, medians with bands, names of weight decays."""
 
 from collections.abc import Iterable
 
-import numpy as np
-import numpy.typing as npt
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
-__all__ = ["beside", "critical", "decay_name", "medians", "number_axis", "power", "thresholds"]
+from .verdicts import Number
+
+__all__ = ["beside", "critical", "decay_name", "medians", "number_axis", "power"]
 
 
 def power(value: float) -> str:
@@ -48,24 +48,8 @@ def medians(axes: Axes, table: pd.DataFrame, column: str, colour: str, label: st
     axes.plot(by_size.median(), style, color=colour, label=label, marker="o", ms=2.5)
 
 
-def thresholds(table: pd.DataFrame, column: str = "test", level: float = 0.5) -> dict[int, float]:
-    """Data set size at which each seed's `column` first passes `level`, interpolated in ln D; nan where it does not."""
-    found = {}
-    for seed, own in table.sort_values("dataset_size").groupby("seed"):
-        x, y = np.log(own.dataset_size.to_numpy(float)), own[column].to_numpy(float)
-        up = np.flatnonzero((y[:-1] < level) & (y[1:] >= level))
-        near = slice(up[0], up[0] + 2) if up.size else slice(0)
-        found[int(seed)] = float(np.exp(np.interp(level, y[near], x[near]))) if up.size else np.nan
-    return found
-
-
-def critical(axes: Axes, low: float, value: float, high: float) -> None:
-    """D_crit as a line and its interval as a grey band."""
-    axes.axvspan(low, high, color="0.9", lw=0, zorder=0)
-    axes.axvline(value, color="k", lw=0.8, ls="--", zorder=1)
-
-
-def middle(values: Iterable[float]) -> npt.NDArray[np.float64]:
-    """Median, least and greatest of what is finite; nan if nothing is."""
-    there = np.array([v for v in values if np.isfinite(v)])
-    return np.array([np.median(there), there.min(), there.max()]) if there.size else np.full(3, np.nan)
+def critical(axes: Axes, size: Number) -> None:
+    """A critical size as a line and its interval as a grey band; nothing where it was not measured."""
+    if size.exists:
+        axes.axvspan(max(size.low, 1e-9), size.high, color="0.9", lw=0, zorder=0)
+        axes.axvline(size.value, color="k", lw=0.8, ls="--", zorder=1)

@@ -83,6 +83,4 @@ def _margins(axes: Axes, answer: dict[str, Any]) -> None:
         axes.plot(critical, 0.0, "o", color="k", ms=5, clip_on=False, label=f"{CRITICAL} = {critical:.0f}")
         axes.legend(frameon=False, loc="lower right")
     number_axis(axes.xaxis, size)
-    axes.set(
-        xlabel="training examples D′", ylabel="u / t, margins outside and on D′", ylim=(min(0.0, *(u / t)), 1.05)
-    )
+    axes.set(xlabel="training examples D′", ylabel="u / t, margins outside and on D′", ylim=(min(0.0, *(u / t)), 1.05))

@@ -19,22 +19,9 @@ import toymodel as tm
 from toymodel.plot import BEHAVIOUR_COLOURS, COLOURS
 
 __all__ = [
-    "BEHAVIOUR_COLOURS",
-    "BOTH",
-    "COLOURS",
-    "CRITICAL",
-    "GREY",
-    "PROTOCOLS",
-    "VERDICTS",
-    "at_most",
-    "behaviour_map",
-    "border",
-    "decay_colours",
-    "kappa_colour",
-    "shade",
-    "size_colour",
-    "size_colours",
-]
+    "BEHAVIOUR_COLOURS", "BOTH", "COLOURS", "CRITICAL", "GREY", "PROTOCOLS", "VERDICTS", "at_most", "behaviour_map",
+    "border", "decay_colours", "kappa_colour", "shade", "size_colour", "size_colours",
+]  # fmt: skip
 
 GREY = "0.45"
 BOTH = "#7B3294"

@@ -1,15 +1,15 @@
 """The READMEs' numbers and pictures, from saved results: `python -m figures readme [--check]`.
 
 A README has blocks between `<!-- begin: name -->` and `<!-- end: name -->`; each is written by the template
-`templates/name.md`, in which
+`templates/<name>.md`, in which
 
-    study, rival     the saved verdicts of both theories: `study.P3` is a prediction with its fields as attributes,
+    study, rival     the saved verdicts of both theories: `study.P3` is a prediction, its fields are attributes,
                      `study.P3.number()` its first number, `.number(1, "AdamW")`, `.beside(name)`, `.rows(table)`
     bench(name)      a benchmark's saved result
     captions         those of the gallery's figures, in the paper's order
 
-and the filters `words` (value, interval, n, what still moves: as everywhere), `factor` (the same of e^x), `percent`, `table`,
-`between` (median and range), `fill` (lines of prose). What a template names and is not there is an error.
+and the filters `words` (value, interval, n, what still moves: as everywhere), `factor` (the same of e^x), `percent`,
+`table`, `between` (median and range), `fill` (lines of prose). What a template names and is not there is an error.
 """
 
 import json
@@ -46,7 +46,7 @@ class Judged(SimpleNamespace):
     def number(self, which: int = 0, column: str = "") -> Mapping[str, Any]:
         """The number of its `which`-th criterion; not measured where there is none."""
         found = self.columns[column or self.decides]
-        absent = {"value": None, "interval": [None, None], "note": found["missing"]}
+        absent = {"criterion": "", "rule": "", "value": None, "interval": [None, None], "note": found["missing"]}
         return found["findings"][which] if found["findings"] else absent
 
     def beside(self, name: str, column: str = "") -> Mapping[str, Any]:

@@ -7,33 +7,16 @@ import functools
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 import xarray as xr
 
-import toymodel as tm
-from validate.measured import CURVES, Results, Run
+from validate.measured import MissingResult, Results, Run
+from validate.quantities import at_threshold
 
 from .paths import Paths
-from .verdicts import Verdicts
+from .verdicts import Number, Verdicts
 
-__all__ = ["Run", "Study", "behaviour", "dense"]
-
-Array = npt.NDArray[np.float64]
-
-
-def dense(run: Run, name: str) -> tuple[Array, Array]:
-    """Steps and values of one of its CURVES, log-spaced and evenly spaced measurements together, without step 0."""
-    log = run.full[CURVES[name].removeprefix("light_")].dropna("step")
-    step = np.concatenate([log.step.values, run.step])
-    values = np.concatenate([log.values, getattr(run, name)])
-    step, first = np.unique(np.where(np.isfinite(values), step, 0), return_index=True)
-    return step[step > 0].astype(float), values[first][step > 0].astype(float)
-
-
-def behaviour(run: Run) -> str:
-    """Its name in the shared vocabulary."""
-    return str(tm.classify_curves(run.step, run.train, run.test, run.classes))
+__all__ = ["Run", "Study"]
 
 
 class Study(Results):
@@ -76,6 +59,13 @@ class Study(Results):
         there = [name for name in names if self.runs(name)]
         found = self.together(*there) if there else pd.DataFrame()
         return found.assign(coupled=found.protocol == "coupled") if there else found
+
+    def meet(self, setting: str = "base", protocol: str = "coupled") -> Number:
+        """D_crit: where the efficiencies of a setting's own lone circuits meet; not measured where it has none."""
+        try:
+            return Number.measured(at_threshold(self, setting, protocol=protocol).meet)
+        except MissingResult:
+            return Number()
 
     def about(self) -> dict[str, object]:
         """For the caption file: how many runs were read, where they were made, and what is quoted of the verdicts.

@@ -12,6 +12,8 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
+from validate.statistics.intervals import Interval
+
 __all__ = ["FORMAT", "NOT_MEASURED", "Number", "Verdicts", "number", "region", "short", "typeset"]
 
 FORMAT = 2
@@ -36,7 +38,9 @@ def number(value: Any) -> float:
 
 
 def short(value: float) -> str:
-    """Three significant digits, with a true minus; ∞ where it is infinite."""
+    """Three significant digits, with a true minus; ∞ where it is infinite, in words where it is missing."""
+    if math.isnan(value):
+        return NOT_MEASURED
     if math.isinf(value):
         return "∞" if value > 0 else "−∞"
     text = f"{value:.0f}" if abs(value) >= 100 else f"{value:.3g}"
@@ -58,20 +62,32 @@ class Number(NamedTuple):
     high: float = math.inf
     n: int = 0
     note: str = ""
+    runs: int = 0
+    moving: int = 0
 
     @classmethod
     def of(cls, entry: dict[str, Any]) -> "Number":
         """From a finding, or a number beside it."""
         low, high = entry["interval"]
-        return cls(number(entry["value"]), number(low), number(high), int(entry["n"]), str(entry.get("note", "")))
+        basis = (int(entry.get(name, 0)) for name in ("runs", "moving"))
+        return cls(
+            number(entry["value"]), number(low), number(high), int(entry["n"]), str(entry.get("note", "")), *basis
+        )
+
+    @classmethod
+    def measured(cls, interval: Interval) -> "Number":
+        """From what validate measured."""
+        return cls(interval.value, interval.low, interval.high, interval.n)
 
     def __str__(self) -> str:
-        """value (low to high, n = 3); only the value where nothing else is known"""
+        """value (low to high, n = 3, 5 of 20 moving); only the value where nothing else is known"""
         if not self.exists:
             return NOT_MEASURED
         if not (math.isfinite(self.low) or math.isfinite(self.high)):
             return short(self.value)
-        return f"{short(self.value)} ({short(self.low)} to {short(self.high)}{f', n = {self.n}' if self.n else ''})"
+        words = [f"{short(self.low)} to {short(self.high)}"] + [f"n = {self.n}"] * bool(self.n)
+        words += [f"{self.moving} of {self.runs} moving"] * bool(self.moving)
+        return f"{short(self.value)} ({', '.join(words)})"
 
     @property
     def exists(self) -> bool:
@@ -80,7 +96,7 @@ class Number(NamedTuple):
 
     def exp(self) -> "Number":
         """Of ln x, the number x."""
-        return Number(*(math.exp(min(x, 700.0)) for x in self[:3]), self.n, self.note)
+        return Number(*(math.exp(min(x, 700.0)) for x in self[:3]), *self[3:])
 
 
 class Verdicts:

@@ -146,7 +146,7 @@ class RunConfig:
         for name in ("learning_rate", "init_scale", "epsilon", "temperature"):
             number(name, getattr(self, name), minimum=0.0, above=True)
         ok = all(0.0 <= beta < 1.0 for beta in self.betas)
-        require(ok, "betas must be two numbers in [0, 1)", self.betas, "The paper's choice is (0.9, 0.98).")
+        require(ok, "betas must be two numbers in [0, 1)", self.betas, "Power et al. (2022) used (0.9, 0.98).")
         if self.network == "transformer":
             divides = self.d_model % self.n_heads == 0
             received = f"d_model={self.d_model}, n_heads={self.n_heads}"

@@ -105,9 +105,10 @@ def test_every_public_name_says_what_it_is(name: str) -> None:
 
 
 PUBLIC = """
-BEHAVIOURS Circuit Criteria EfficiencyLaw MEANINGS PowerLaw StabilityLimits State SteadyState TabulatedLaw TimeEstimate
-Trajectory TwoCircuitModel __version__ classify_curves critical_dataset_size grokking_time plot_map rest_logit
-sharpness simulate size_thresholds stability_limits steady_ratio steady_state sweep ungrokking_time
+BEHAVIOURS Circuit CircuitFit Criteria EfficiencyLaw MEANINGS MarginFit PowerLaw StabilityLimits State SteadyState
+TabulatedLaw TimeEstimate Trajectory TwoCircuitModel __version__ classify_curves critical_dataset_size
+critical_size_from_margins fit_circuits grokking_time plot_map rest_logit sharpness simulate size_thresholds
+stability_limits steady_ratio steady_state sweep ungrokking_time
 """
 
 

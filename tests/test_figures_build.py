@@ -165,6 +165,16 @@ def test_what_figures_share_is_an_input_and_what_runs_the_build_is_none() -> Non
     assert not {Path("tasks.py"), Path("catalogue.py")} & found
 
 
+def test_a_star_stands_for_any_saved_result_that_is_there(shop: Paths, capsys: pytest.CaptureFixture[str]) -> None:
+    (shop.source / "line.py").write_text(SOURCE.replace("CAPTION =", 'ALSO = ("*/more.json",)\nCAPTION =', 1))
+    build(paths=shop)
+    (shop.data / "late").mkdir()
+    (shop.data / "late" / "more.json").write_text("[]")
+    assert shop.data / "late" / "more.json" in inputs(shop, "line")
+    build(paths=shop)
+    assert last_line(capsys) == "1 drawn, 0 up to date"
+
+
 def test_a_new_date_is_no_change(shop: Paths, capsys: pytest.CaptureFixture[str]) -> None:
     build(paths=shop)
     for file in inputs(shop, "line"):

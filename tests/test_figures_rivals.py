@@ -50,6 +50,15 @@ def forecasts() -> list[dict[str, Any]]:
             for decay in (0.1, 1.0)]  # fmt: skip
 
 
+def judged_forecasts() -> dict[str, Any]:
+    """LU is off by factors, the norm law says nothing."""
+    found = column([finding(lu_forecast.ERROR, 0.35, "refuted")], "refuted", forecasts=forecasts())
+    missing = {"value": None, "interval": ["-inf", "inf"], "n": 0}
+    laws = ((lu_forecast.LAWS["lu_at_level"], {}), (lu_forecast.LAWS["norm_law"], missing))
+    found["beside"] = [finding(name, 0.7) | {"name": name} | more for name, more in laws]
+    return found
+
+
 def cells() -> list[dict[str, Any]]:
     return [{"init_scale": alpha, "temperature": t, "seed": seed, "start_norm": 8 * alpha,
              "t_gen": None if alpha == 2 and t == 1 and seed else 10.0 * alpha / t + seed} for seed in (0, 1)
@@ -96,13 +105,13 @@ def folder(tmp_path: Path) -> Path:
     o3 = [finding(name, value) for name, value in zip(free_runs.DELAYS, (3.4, 0.1), strict=True)]
     with_bottom = column(o1, landscape=landscape())
     with_bottom["beside"] = [finding(landscapes.BOTTOM, 1.4) | {"name": landscapes.BOTTOM}]
+    with_factors = column([finding("share", 0.9)], cells=cells())
+    with_factors["beside"] = [finding(name, 1.0) | {"name": name} for name in norm_or_scale.FACTORS.values()]
     predictions = [
         prediction("O1", {"teacher": with_bottom, "digits": column([], "not measured")}),
         prediction("O2a", {"teacher": column(o2, times=times())}),
         prediction("O3", {"teacher": column(o3, times=times())}),
-        prediction(
-            "O5", {"teacher": column([finding("rms", 0.5, "refuted")], "refuted", forecasts=forecasts())}, "refuted"
-        ),
+        prediction("O5", {"teacher": judged_forecasts()}, "refuted"),
         prediction(
             "O9a",
             {
@@ -113,7 +122,7 @@ def folder(tmp_path: Path) -> Path:
             },
         ),
         prediction("O9b", {"digits": column([finding(digits.BOTTOM, 0.24)], runs=unlearned())}),
-        prediction("O7", {"teacher": column([finding(norm_or_scale.SHARE, 0.9)], cells=cells())}),
+        prediction("O7", {"teacher": with_factors}),
     ]
     content = {"format": 2, "profile": "part", "runs": 12, "finished": 12, "experiments": [], "untrained": [],
                "provenance": {}, "predictions": predictions, "tables": {}}  # fmt: skip
@@ -158,14 +167,19 @@ def test_free_runs_are_drawn_on_the_clock_of_their_decay(folder: Path) -> None:
         np.testing.assert_allclose(curve.get_ydata(), np.clip(curve.get_xdata() / 500, 0, 1))
 
 
-def test_forecasts_have_the_error_of_their_law(folder: Path) -> None:
+def test_forecasts_are_drawn_as_judged_and_their_errors_quoted(folder: Path) -> None:
     fig, numbers = lu_forecast.draw(Study(folder))
+    drawn = {line.get_label(): line for line in fig.axes[0].lines}
     plt.close(fig)
-    errors = numbers["rms"]["teacher"]
-    assert errors["lu_time"] == pytest.approx((math.log(2) + 0.0) / 2)
-    # The unit from the other decay is the geometric mean over both seeds: each seed is off by half of ln 2.
-    assert errors["toy_time"] == pytest.approx(math.log(2) / 2)
-    assert math.isnan(errors["norm_law_time"])
+    np.testing.assert_allclose(np.asarray(drawn["LU"].get_ydata(), float), [2e4, 2e3, 2e4, 2e3])
+    np.testing.assert_allclose(np.asarray(drawn["LU"].get_xdata(), float), [1e4, 1e3, 2e4, 2e3])
+    assert numbers["errors"] == "teacher, student 0.35, 0.7, not measured"
+
+
+def test_what_the_norm_and_the_outputs_do_is_said_as_factors(folder: Path) -> None:
+    fig, numbers = norm_or_scale.draw(Study(folder))
+    plt.close(fig)
+    assert numbers["factors"] == "teacher, student 2.72 (2.46 to 3); 2.72 (2.46 to 3) (n = 3)"
 
 
 def test_digits_are_drawn_as_medians_and_norms_as_means(folder: Path) -> None:
@@ -184,15 +198,14 @@ def test_a_run_that_never_generalises_counts_to_its_end(folder: Path) -> None:
     assert len(numbers["times"]) == 4
 
 
-def test_a_theory_is_right_where_what_it_affirms_or_denies_came_out(folder: Path) -> None:
-    assert theories.outcome("predicts", "confirmed") == theories.outcome("opposite", "refuted") == "right"
-    assert theories.outcome("predicts", "refuted") == theories.outcome("opposite", "confirmed") == "wrong"
-    assert theories.outcome("opposite", "inconclusive") == theories.outcome("predicts", "not measured") == "open"
-    assert theories.outcome("allows", "confirmed") == "allows"
+def test_theories_are_counted_only_where_one_affirms_what_the_other_denies(folder: Path) -> None:
     fig, numbers = theories.draw(Study(folder))
+    marks = [line for axes in fig.axes for line in axes.lines if line.get_marker() in "oX"]
     plt.close(fig)
-    assert (numbers["score_0"], numbers["score_1"]) == ("4, 0, 0", "3, 2, 0")
+    # O1 to O9b tell nothing apart; each firm word of a theory is drawn.
+    assert (numbers["score_0"], numbers["score_1"]) == ("1, 0, 0", "0, 1, 0")
     assert numbers["apart"] == "O7 (teacher/o7)"
+    assert len(marks) == 9
 
 
 def test_the_page_has_a_column_for_each_task(folder: Path) -> None:

@@ -10,7 +10,7 @@ import xarray as xr
 
 from figures.lines import beside
 from figures.paths import SAVED
-from figures.study import Study, dense
+from figures.study import Study
 
 QUICK = SAVED / "validate" / "quick"
 
@@ -27,16 +27,6 @@ def test_runs_come_by_seed_then_size_then_weight_decay(study: Study) -> None:
     ]
     assert order == sorted(order)
     assert len(order) > 5
-
-
-def test_a_dense_curve_has_every_measurement_once_and_no_step_0(study: Study) -> None:
-    run = study.runs("base/scratch_coupled")[0]
-    step, values = dense(run, "train")
-    assert step[0] == 1.0
-    assert np.all(np.diff(step) > 0)
-    assert np.isfinite(values).all()
-    assert set(run.step[1:]) <= set(step)
-    assert values[step == run.step[3]] == pytest.approx(run.train[3])
 
 
 def test_test_accuracy_pools_never_seen_and_removed_pairs(study: Study) -> None:

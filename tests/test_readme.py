@@ -2,13 +2,18 @@
 
 import doctest
 import json
+import math
 import re
 from pathlib import Path
 
 import pytest
+from jinja2 import UndefinedError
 
 from figures import readme
 from figures.__main__ import main
+from validate.__main__ import STUDY
+from validate.report import interval_words
+from validate.verdicts import load
 
 
 def test_readmes_are_what_their_program_writes(capsys: pytest.CaptureFixture[str]) -> None:
@@ -72,9 +77,31 @@ def test_the_gallery_is_in_the_papers_order() -> None:
 def test_thumbnails_lead_to_headings_of_the_gallery() -> None:
     text = (readme.HERE / "README.md").read_text(encoding="utf-8")
     anchors = set(re.findall(r'<a id="(\w+)"></a>', text))
-    links = re.findall(r"\(figures/README.md#([^)]+)\)", readme.thumbnails())
-    assert len(links) == 6
+    front = (readme.ROOT / "README.md").read_text(encoding="utf-8")
+    links = re.findall(r"\(figures/README.md#([^)]+)\)", front)
+    assert len(links) >= 6
     assert set(links) <= anchors
+
+
+def test_a_template_that_quotes_what_is_not_there_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(readme, "TEMPLATES", tmp_path)
+    for text in ("{{ study.P99.number() | words }}", "{{ study.P3.number(7) | words }}", "{{ study.P3.beside('x') }}"):
+        (tmp_path / "wrong.md").write_text(text)
+        with pytest.raises((LookupError, UndefinedError)):
+            readme.render("<!-- begin: wrong -->\n<!-- end: wrong -->")
+
+
+def test_a_number_on_a_readme_is_that_of_the_verdicts_with_its_caveat(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(readme, "TEMPLATES", tmp_path)
+    (tmp_path / "one.md").write_text("{{ study.P5.number() | words }}; {{ study.P7.number() | factor }}")
+    text = readme.render("<!-- begin: one -->\n<!-- end: one -->")
+    judged = {p["id"]: p for p in load(STUDY / "verdicts.json")["predictions"]}
+    saved = {id: judged[id]["columns"][judged[id]["decides"]]["findings"][0] for id in ("P5", "P7")}
+    assert interval_words(saved["P5"]) in text
+    assert f"{saved['P5']['moving']} of {saved['P5']['runs']} still moving" in text
+    assert f"{math.exp(saved['P7']['value']):.3g} (" in text
 
 
 def test_the_front_page_is_short() -> None:

@@ -13,7 +13,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy import stats
 
 __all__ = ["CircuitFit", "MarginFit", "critical_size_from_margins", "fit_circuits"]
 
@@ -182,11 +181,18 @@ def fit_circuits(gen: Mapping[str, Any], mem: Mapping[str, Any], *, kappa: float
     return CircuitFit(**values, intervals=intervals, seeds=len(own), rms=rms)
 
 
+def _student(freedom: int) -> float:
+    """Half width of a 95 % t interval, in standard errors."""
+    from scipy import special  # when it is needed: the package is imported without it
+
+    return float(special.stdtrit(freedom, 0.975))
+
+
 def _over_seeds(values: list[float]) -> tuple[float, float]:
     """95 % t interval of the mean; (nan, nan) for fewer than two."""
     if len(values) < 2:
         return math.nan, math.nan
-    half = stats.t.ppf(0.975, len(values) - 1) * np.std(values, ddof=1) / math.sqrt(len(values))
+    half = _student(len(values) - 1) * np.std(values, ddof=1) / math.sqrt(len(values))
     return float(np.mean(values) - half), float(np.mean(values) + half)
 
 
@@ -266,7 +272,7 @@ def critical_size_from_margins(
         # dD_crit = −(d intercept + D_crit d slope)/slope
         along = np.array([critical, 1.0]) * scale
         error = math.sqrt(max(float(along @ covariance @ along), 0.0)) if len(odds) > 2 else math.nan
-        half = stats.t.ppf(0.975, len(odds) - 2) * error if len(odds) > 2 else math.nan
+        half = _student(len(odds) - 2) * error if len(odds) > 2 else math.nan
         interval = (critical - half, critical + half)
     left = share - (size - critical) / (size - critical + scale)
     rms = math.sqrt(float((left**2).mean()))

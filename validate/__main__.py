@@ -31,6 +31,7 @@ from realnet.commands import run_command
 from realnet.examples import task_of
 from realnet.tasks.files import FULL_DATA
 from validate.experiments import PROFILES, Experiment, Profile, experiments
+from validate.experiments.design import rounds
 from validate.experiments.omnigrok import omnigrok
 from validate.measured import MissingResult, Results
 from validate.prediction import Prediction, judge
@@ -88,7 +89,9 @@ def list_predictions() -> None:
 
 
 def run(
-    profile: Literal["quick", "standard", "paper", "omnigrok-quick", "omnigrok", "omnigrok-paper"] = "quick",
+    profile: Literal[
+        "quick", "standard", "paper", "paper-gpu", "omnigrok-quick", "omnigrok", "omnigrok-paper"
+    ] = "quick",
     only: tuple[str, ...] = (),
     net: Path | None = None,
     out: Path = OUT,
@@ -100,8 +103,8 @@ def run(
     """Train what is missing, judge, and write the report.
 
     Args:
-        profile: how much is trained: quick takes minutes on two CPU cores, standard hours, paper a GPU; omnigrok-quick,
-            omnigrok and omnigrok-paper are the same of the rival theory.
+        profile: how much is trained: quick takes minutes on two CPU cores, standard hours, paper nights, paper-gpu a GPU;
+            omnigrok-quick, omnigrok and omnigrok-paper are the same of the rival theory.
         only: predictions such as P2; trains only what they need.
         net: a task and network of your own, as TOML; finds its D_crit by bisection instead of judging predictions.
         out: folder of runs, results and reports; stop at any time, the same command goes on.
@@ -128,6 +131,8 @@ def run(
         task_of(setting.net)  # data that are missing or damaged are met before hours of training
     start = time.monotonic()
     finished = {e.name: saved(e, kept) for e in todo}
+    whole = {e.name: e for e in todo}
+    todo = rounds(todo, chosen.by_seed)
     for i, experiment in enumerate(todo, 1):
         spent, setting, done = time.monotonic() - start, experiment.setting, finished[experiment.name]
         runs = f"{len(experiment.runs)} runs" + (f", {len(done)} of them kept" if kept else "")
@@ -136,7 +141,7 @@ def run(
         then = [e for e in todo[i : i + 1] if e.setting.stack == setting.stack]
         ahead = dict.fromkeys(run.start_from for e in then for run in e.runs if run not in finished[e.name])
         train(experiment, out, device, workers, done, [run for run in ahead if run])
-        collect(experiment, out, results, done)
+        collect(whole[experiment.name], out, results, done)
     _report(results, predictions, only)
 
 

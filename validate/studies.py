@@ -188,7 +188,8 @@ def deciding_start(results: Results) -> Rows:
 def constant_rate(results: Results) -> Rows:
     """Escape with and without the tail at a tenth of the rate, from scratch: does noise lift nets out?
 
-    Of the nets that had not escaped when the tail begins, which share did by its end; constant runs over the same steps.
+    Of the nets that had not escaped when the tail begins, which share did by its end; constant runs are compared over the
+    same steps, and were trained for more: those that escape later are counted in all.
     """
     constant, tail = _table(results, "long/scratch_constant"), _table(results, "fresh/scratch_coupled")
     if constant is None or tail is None:
@@ -200,7 +201,8 @@ def constant_rate(results: Results) -> Rows:
             late = runs[~(runs.t_half <= 0.8 * end)]
             rows.append({"rate": name, "weight_decay": decay, "dataset_size": size, "runs": len(runs),
                          "escaped_before": len(runs) - len(late), "left": len(late),
-                         "escaped_in_the_last_fifth": int((late.t_half <= end).sum()), "steps": int(end),
+                         "escaped_in_the_last_fifth": int((late.t_half <= end).sum()), "compared_at_steps": int(end),
+                         "trained_steps": int(runs.steps.max()), "escaped_in_all": int(runs.t_half.notna().sum()),
                          "median_steps": median_time(runs.t_half, runs.steps)})  # fmt: skip
     return rows
 

@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from realnet.config import from_dict
 from realnet.records import write_atomically
 from validate.experiments import PROFILES, experiments
 from validate.measured import Results
@@ -95,22 +96,27 @@ def _verdict(v: Verdict) -> dict[str, Any]:
 
 
 def _about(results: Results) -> dict[str, Any]:
-    """What the saved runs say of themselves: how many, and every value of each item of provenance."""
+    """What the saved runs say of themselves: how many are wanted and how many of those are there, and their provenance.
+
+    A profile wants its runs; of other results those that are saved are all that is known to be wanted.
+    """
     states: dict[str, str] = {}
     found: dict[str, set[str]] = {name: set() for name in PROVENANCE}
     for name in results.names:
         ds = results.dataset(name)
         keys, status = ds.key.values.astype(str).ravel(), ds.status.values.astype(str).ravel()
-        states |= {k: s for k, s in zip(keys, status, strict=True) if s != "absent"}
+        # By the name that the run has now: keys of older files go without the number of steps.
+        runs = {key: from_dict(config).name for key, config in json.loads(ds.attrs["configs"]).items()}
+        states |= {runs[k]: s for k, s in zip(keys, status, strict=True) if s != "absent"}
         for item in PROVENANCE:
             found[item] |= set(str(ds.attrs[item]).split(" | ")) if item in ds.attrs else set()
     profile = PROFILES.get(results.folder.name)
-    wanted = [e.name for e in experiments(profile)] if profile else []
-    counts = Counter(states.values())
+    wanted = {e.name: {run.name for run in e.runs} for e in experiments(profile)} if profile else {}
+    names = set().union(*wanted.values()) if profile else set(states)
     return {
         "profile": results.folder.name,
-        "runs": len(states),
-        "finished": counts["finished"],
+        "runs": len(names),
+        "finished": sum(states.get(name) == "finished" for name in names),
         "experiments": results.names,
         "untrained": [name for name in wanted if name not in results],
         "provenance": {item: sorted(values) for item, values in found.items()},
@@ -119,8 +125,8 @@ def _about(results: Results) -> dict[str, Any]:
 
 def _cost(results: Results) -> dict[str, Any]:
     """Seconds of a core that the runs took, and how many runs, those that others start from included."""
-    runs, parents = 0, {}
-    seconds = 0.0
+    runs, seconds = 0, 0.0
+    parents: dict[str, float] = {}
     for name in results.names:
         ds = results.dataset(name)
         took = ds.wall_time.values.astype(float).ravel()
@@ -138,7 +144,9 @@ def data(verdicts: Sequence[Verdict], results: Results) -> dict[str, Any]:
     judged = [_verdict(v) for v in verdicts]
     beside = {"Published by Omnigrok's authors": published({"predictions": judged})} if _is_rival(judged) else {}
     tables = studies(results) | beside | {"Theory against theory": scorecard(judged)}
-    return dict(plain({"format": FORMAT} | _about(results) | _cost(results) | {"predictions": judged, "tables": tables}))
+    return dict(
+        plain({"format": FORMAT} | _about(results) | _cost(results) | {"predictions": judged, "tables": tables})
+    )
 
 
 def save(path: Path, content: Mapping[str, Any]) -> Path:

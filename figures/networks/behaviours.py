@@ -5,38 +5,44 @@ no network showed are said to be missing.
 Source: Varma et al. 2023, figure 1 and section 3; toymodel/README.md (7).
 """
 
+from collections import Counter
+
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 import toymodel as tm
+from validate.quantities import behaviour, joined
 
 from ..lines import decay_name
 from ..palette import BEHAVIOUR_COLOURS, COLOURS, CRITICAL, GREY
-from ..study import Run, Study, behaviour, dense
+from ..study import Run, Study
 
 DATA = ("base/scratch.nc", "base/ungrokking.nc")
 ALSO = ("long/scratch.nc", "base/scratch_coupled.nc", "base/ungrokking_coupled.nc")
 SPREAD = 0.3
 T_END = 1e4
 RICH = 10.0  # data set size, relative to D_crit, on which a net has grokked before it ungroks
-SCRATCH = ("base/scratch", "long/scratch", "base/scratch_coupled")
-GROKKED = ("base/ungrokking", "base/ungrokking_coupled")
+STARTS = {
+    "from scratch": ("base/scratch", "long/scratch", "base/scratch_coupled"),
+    "after grokking": ("base/ungrokking", "base/ungrokking_coupled"),
+}
 # What is shown: where its real run is looked for, and the toy's data set size relative to D_crit and weight decay.
 SHOWN = {
-    "comprehension": (SCRATCH, 4.0, 0.05),
-    "grokking": (SCRATCH, 4.0, 0.005),
-    "semi-grokking": (SCRATCH, 1.1, 0.005),
-    "memorisation": (SCRATCH, 0.25, 0.005),
-    "ungrokking": (GROKKED, 0.25, 0.005),
+    "comprehension": ("from scratch", 4.0, 0.05),
+    "grokking": ("from scratch", 4.0, 0.005),
+    "semi-grokking": ("from scratch", 1.1, 0.005),
+    "memorisation": ("from scratch", 0.25, 0.005),
+    "ungrokking": ("after grokking", 0.25, 0.005),
 }
 TIMES = np.geomspace(0.1, T_END, 600)
 
 CAPTION = """
-Top: transformers on addition mod {p}; a panel's run is the first of its kind. Of the finished runs {found}.
-{rest}Bottom: the toy model, κ = {kappa}. Memorising is seen in the losses: train falls, test rises above chance
-(grey). Behaviours are matched, times are not. n = {n} networks.
+Top: transformers on addition mod {p}; a panel shows the first run of its kind; above it, how many of the finished runs
+from that start are. In no panel: {others}; unfinished: still moving in the second half. Bottom: the toy model, κ =
+{kappa}. Memorising is seen in the losses: train falls, test rises above chance (grey). Times are not matched. n = {n}
+networks.
 """
 
 
@@ -48,13 +54,13 @@ def _loss(axes: Axes, x: np.ndarray, train: np.ndarray, test: np.ndarray, chance
 
 
 def _real(accuracy: Axes, loss: Axes, run: Run) -> None:
-    for name, colour, style in (("train", "train", "-"), ("unseen", "test", "--")):
-        accuracy.plot(*dense(run, name), color=COLOURS[colour], ls=style, lw=1.1)
-    step, train = dense(run, "loss")
-    _loss(loss, step, train, np.interp(step, *dense(run, "unseen_loss")), float(np.log(run.config["p"])))
+    both = joined(run)
+    accuracy.plot(both.step, both.train, color=COLOURS["train"], lw=1.1)
+    accuracy.plot(both.step, both.unseen, color=COLOURS["test"], ls="--", lw=1.1)
+    _loss(loss, both.step, both.loss, both.unseen_loss, float(np.log(run.config["p"])))
     size = "D′" if run.config.get("start_from") else "D"
     decay = decay_name(run.config["weight_decay"], run.protocol == "coupled")
-    accuracy.set_title(f"{size} = {run.config['dataset_size']}, {decay}", loc="center", fontsize=7)
+    loss.set_title(f"{size} = {run.config['dataset_size']}, {decay}", loc="center", fontsize=7)
 
 
 def _toy(name: str, model: tm.TwoCircuitModel, ratio: float, alpha: float) -> tm.Trajectory:
@@ -72,31 +78,26 @@ def _toy(name: str, model: tm.TwoCircuitModel, ratio: float, alpha: float) -> tm
 
 def draw(study: Study) -> tuple[Figure, dict[str, object]]:
     """Five behaviours: accuracy and loss of a network, loss of the toy model."""
-    saved = {name: study.runs(name) for name in (*SCRATCH, *GROKKED)}
-    named = {name: [(behaviour(run), run) for run in runs] for name, runs in saved.items()}
-    first = saved["base/scratch"][0]
-    model = tm.TwoCircuitModel(logit_spread=SPREAD, num_classes=first.config["p"])
-    fig, grid = plt.subplots(3, len(SHOWN), figsize=(7.0, 4.0), sharey="row", sharex=False)
-    missing, counts = [], []
-    for (name, (files, ratio, alpha)), (accuracy, loss, toy) in zip(SHOWN.items(), grid.T, strict=True):
-        every = [pair for file in files for pair in named[file]]
-        alike = [run for word, run in every if word == name]
-        counts.append(f"{len(alike)} of {len(every)} show {name}")
+    runs = {start: [run for file in files for run in study.runs(file)] for start, files in STARTS.items()}
+    named = {start: [(behaviour(run), run) for run in own] for start, own in runs.items()}
+    counts = {start: Counter(word for word, _ in own) for start, own in named.items()}
+    model = tm.TwoCircuitModel(logit_spread=SPREAD, num_classes=runs["from scratch"][0].config["p"])
+    fig, grid = plt.subplots(3, len(SHOWN), figsize=(7.0, 4.2), sharey="row", sharex=False)
+    for (name, (start, ratio, alpha)), (accuracy, loss, toy) in zip(SHOWN.items(), grid.T, strict=True):
+        alike = [run for word, run in named[start] if word == name]
         shade = {"boxstyle": "square,pad=0.25", "facecolor": BEHAVIOUR_COLOURS[name], "edgecolor": "none"}
-        accuracy.text(0.5, 1.24, name, transform=accuracy.transAxes, ha="center", va="bottom", bbox=shade)
+        accuracy.text(0.5, 1.32, name, transform=accuracy.transAxes, ha="center", va="bottom", bbox=shade)
+        accuracy.set_title(f"{counts[start].pop(name, 0)} of {len(named[start])}", loc="center", fontsize=7)
         if alike:
             _real(accuracy, loss, alike[0])
         else:
-            missing.append(name)
-            accuracy.text(
-                0.5, 0.5, f"none found\namong {len(every)} runs", transform=accuracy.transAxes, ha="center", va="center"
-            )
+            accuracy.text(0.5, 0.5, "none found", transform=accuracy.transAxes, ha="center", va="center")
             loss.set_visible(False)
         tr = _toy(name, model, ratio, alpha)
         late = slice(-TIMES.size, None)  # a continued run begins with the run that it continues
         _loss(toy, TIMES, tr.train_loss[late], tr.test_loss[late], float(np.log(model.num_classes)))
         toy.set_title(f"{ratio:g} {CRITICAL}, α = {alpha:g}", loc="center", fontsize=7)
-        steps = (alike or saved["base/scratch"])[0].config["steps"]
+        steps = (alike or runs["from scratch"])[0].config["steps"]
         for axes, low, high in ((accuracy, 1.0, steps), (loss, 1.0, steps), (toy, 0.1, T_END)):
             axes.set(xscale="log", xlim=(low, high), xticks=[t for t in (1.0, 1e2, 1e4) if t <= high])
             axes.minorticks_off()
@@ -109,10 +110,12 @@ def draw(study: Study) -> tuple[Figure, dict[str, object]]:
     fig.legend(*grid[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=2)
     grid[1, 0].set_xlabel("optimizer steps")
     grid[2, 0].set_xlabel("flow time")
+    others = (
+        f"{start} {', '.join(f'{k} {name}' for name, k in own.most_common())}" for start, own in counts.items() if own
+    )
     return fig, {
-        "n": sum(map(len, saved.values())),
+        "n": sum(map(len, runs.values())),
         "p": model.num_classes,
-        "found": ", ".join(counts),
-        "rest": f"Missing: {', '.join(missing)}. " if missing else "",
+        "others": "; ".join(others) or "none",
         "kappa": model.kappa,
     }

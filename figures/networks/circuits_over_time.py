@@ -1,8 +1,8 @@
 """Mem comes first and gives way to Gen, in a transformer's logits as in the toy's (paper, appendices A.3 and A.4).
 
 Claim: over a run that groks the memorised part of the right logit rises first and falls as the generalised part takes
-over; at rest the ratio of the two falls with the data set as a power, more steeply than without shared norm.
-Source: Varma et al. 2023, appendices A.3 and A.4; toymodel/README.md (4.1), (5.3); P12 of validate.
+over; at rest the ratio of the two falls steeply with the data set near 1, and levels off above it.
+Source: Varma et al. 2023, appendices A.3 and A.4; toymodel/README.md (4.1), (5.3).
 """
 
 import matplotlib.pyplot as plt
@@ -11,20 +11,20 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 import toymodel as tm
+from validate.quantities import joined
 
-from ..lines import decay_name, middle, number_axis
+from ..lines import decay_name, number_axis
 from ..palette import COLOURS, GREY, decay_colours
-from ..study import Run, Study, dense
+from ..study import Run, Study
 
 DATA = ("realnet/grokking.nc", "base/ungrokking_coupled.nc")
 STYLES = ("-", ":", "--", "-.")
-NEAR = 2.0  # ν is the slope within this factor of the size of equal logits
 
 CAPTION = """
 Left: addition mod {p}, D = {size}, AdamW, λ = {decay}, {seeds} seeds: accuracy; right logit outside D (Gen) and what
 training pairs have beyond it (Mem). Vertical: generalises. Centre: the toy model. Right: nets mod {small} that had
-grokked and rest on D′ pairs: ratio of logits, medians over seeds; near 1 it falls as D′ to the power −ν, ν = {nu};
-the paper's κ gives {toy_nu}. n = {n} runs.
+grokked and rest on D′ pairs: ratio of logits, by seed; lines: medians. Carets: {without} of {nets} nets without a
+ratio, their W_gen or W_mem not above 0. n = {n} runs.
 """
 
 
@@ -38,8 +38,8 @@ def _panels(
 
 
 def _real(run: Run, top: Axes, bottom: Axes, style: str) -> None:
-    step, gen, mem = run.circuits()
-    curves = tuple((*dense(run, which), name) for which, name in (("train", "train"), ("unseen", "test")))
+    both, (step, gen, mem) = joined(run), run.circuits()
+    curves = ((both.step, both.train, "train"), (both.step, both.unseen, "test"))
     _panels(top, bottom, curves, (step[1:], gen[1:], mem[1:]), style)
     for axes in (top, bottom):
         axes.axvline(run.row()["t_gen"], color=GREY, lw=0.8, ls=style, zorder=0)
@@ -69,29 +69,27 @@ def draw(study: Study) -> tuple[Figure, dict[str, object]]:
     toy_top.set(title="toy model")
     bottom.set(ylabel="right logit (nats)", xlabel="optimizer steps")
     toy_bottom.set(xlabel="flow time")
-    for name, label in (("train", "train"), ("test", "outside D")):
-        top.plot([], [], color=COLOURS[name], label=label)
-    for name, label in (("gen", "Gen"), ("mem", "Mem")):
-        bottom.plot([], [], color=COLOURS[name], label=label)
+    for axes, names in ((top, {"train": "train", "test": "outside D"}), (bottom, {"gen": "Gen", "mem": "Mem"})):
+        for name, label in names.items():
+            axes.plot([], [], color=COLOURS[name], label=label)
     top.legend(loc="center left")
     bottom.legend(loc="upper left")
 
-    there = rest[(rest.gen > 0) & (rest.mem > 0)]
-    there = there.assign(ratio=there.mem / there.gen)
-    slopes = []
-    for decay, colour in decay_colours(there.weight_decay).items():
-        own = there[there.weight_decay == decay]
-        right.plot(own.groupby("dataset_size").ratio.median(), "o-", ms=3, color=colour, label=decay_name(decay, True))
-    for _, own in there.groupby(["weight_decay", "seed"]):
-        x, y = np.log(own.dataset_size.to_numpy(float)), np.log(own.ratio.to_numpy())
-        close = np.abs(x - np.interp(0.0, -y[np.argsort(x)], np.sort(x))) < np.log(NEAR)
-        if close.sum() >= 2 and y.min() < 0 < y.max():
-            slopes.append(-np.polyfit(x[close], y[close], 1)[0])
+    without = ~((rest.gen > 0) & (rest.mem > 0))
+    ratio = (rest.mem / rest.gen).where(~without)
+    ceiling = 4.0 * ratio.max()
+    for k, (decay, colour) in enumerate(decay_colours(rest.weight_decay).items()):
+        own = rest.weight_decay == decay
+        x = rest.dataset_size * 1.025 ** (k - 1)
+        right.plot(x[own], ratio[own], "o", ms=2.4, mew=0, color=colour, alpha=0.6)
+        right.plot(x[own & without], 0 * x[own & without] + ceiling, "^", ms=3, mfc="none", mec=colour, mew=0.6)
+        # A net without a ratio has more Mem than any other.
+        medians = ratio.fillna(np.inf)[own].groupby(rest.dataset_size[own]).median()
+        right.plot(medians[np.isfinite(medians)], "-", lw=1.1, color=colour, label=decay_name(decay, True))
     right.axhline(1.0, color=GREY, lw=0.8, ls=":", zorder=0)
     right.set(yscale="log", xlabel="data set size D′ (pairs)", ylabel=r"$W_\mathrm{mem}/W_\mathrm{gen}$ at rest")
-    number_axis(right.xaxis, there.dataset_size, 5)
-    right.legend(loc="upper right")
-    nu = middle(slopes)
+    number_axis(right.xaxis, rest.dataset_size, 5)
+    right.legend(loc="lower left")
     return fig, {
         "n": len(runs) + len(rest),
         "p": runs[0].config["p"],
@@ -99,6 +97,6 @@ def draw(study: Study) -> tuple[Figure, dict[str, object]]:
         "decay": runs[0].config["weight_decay"],
         "seeds": len(runs),
         "small": int(rest.p.iloc[0]),
-        "nu": f"{nu[0]:.2g} ({nu[1]:.2g} to {nu[2]:.2g})",
-        "toy_nu": tm.sharpness(tm.TwoCircuitModel()),
+        "without": int(without.sum()),
+        "nets": len(rest),
     }

@@ -13,9 +13,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 import toymodel as tm
+from validate.quantities import joined
 
 from ..palette import COLOURS
-from ..study import Study, dense
+from ..study import Study
 
 DATA = ("realnet/grokking.nc",)
 FRAMES = 24
@@ -52,8 +53,8 @@ def draw(study: Study, share: float = 1.0) -> tuple[Figure, dict[str, object]]:
     """Both runs up to a share of their time, on a log scale."""
     run = study.runs("realnet/grokking")[0]
     tr = _toy()
-    step, gen, mem = run.circuits()
-    real = {name: dense(run, which) for name, which in (("train", "loss"), ("test", "unseen_loss"))}
+    both, (step, gen, mem) = joined(run), run.circuits()
+    real = {"train": (both.step, both.loss), "test": (both.step, both.unseen_loss)}
     real |= {"gen": (step[step > 0], gen[step > 0]), "mem": (step[step > 0], mem[step > 0])}
     toy = {"train": tr.train_loss, "test": tr.test_loss, "gen": tr.gen_logit, "mem": tr.mem_logit}
     labels = {"train": "training pairs", "test": "all others", "gen": "Gen", "mem": "Mem"}

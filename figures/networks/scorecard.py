@@ -2,7 +2,7 @@
 
 Claim: what is confirmed, what is refuted and what is undecided, in one picture, the negative results as large as the
 others.
-Source: validate/README.md: the rules were fixed in code before the runs.
+Source: validate/README.md, which says of each rule when it was stated.
 """
 
 import math
@@ -13,6 +13,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch, Rectangle
+from matplotlib.ticker import MaxNLocator
 
 from ..palette import PROTOCOLS, VERDICTS
 from ..study import Study
@@ -21,13 +22,13 @@ from ..verdicts import Number, region, short, typeset
 DATA = ("verdicts.json", "base/ungrokking.nc")
 REGION = "#E2E6EC"
 MARKS = {"confirmed": "o", "refuted": "X", "inconclusive": "o"}
-LINE = 0.62  # height of a line of a claim, in rows of numbers
+LINE = 0.52  # height of a line of a claim, in rows of numbers
 
 CAPTION = """
 {confirmed} confirmed, {refuted} refuted, {inconclusive} inconclusive of {n_predictions} predictions; the protocol
-with a bar decides. Each mark is an estimate with its 95 % interval over seeds on an axis of its own, over its pass
-region (shaded). A prediction is confirmed if all its intervals lie inside, refuted if one lies wholly outside; too
-few seeds or nets that still move decide nothing. n = {n} runs.
+with a bar decides. Each mark is an estimate with its 95 % interval over seeds on an axis of its own, with two ticks, over
+its pass region (shaded). A prediction is confirmed if all its intervals lie inside, refuted if one lies wholly outside;
+too few seeds or nets that still move decide nothing. n = {n} runs.
 """
 
 
@@ -40,12 +41,17 @@ def _glyph(axes: Axes, y: float, found: Number, low: float, high: float, verdict
     def place(x: float) -> float:
         return (min(max(x, start), end) - start) / (end - start)
 
-    axes.add_patch(Rectangle((place(low), y - 0.36), place(high) - place(low), 0.72, fc=REGION, ec="none"))
+    axes.add_patch(Rectangle((place(low), y - 0.3), place(high) - place(low), 0.5, fc=REGION, ec="none"))
+    ticks = [x for x in MaxNLocator(3, steps=[1, 2, 5, 10]).tick_values(start, end) if start <= x <= end]
+    axes.plot([0, 1], [y + 0.2, y + 0.2], color="0.75", lw=0.4, zorder=0)
+    for x in (ticks[0], ticks[-1]):
+        axes.plot([place(x)] * 2, [y + 0.2, y + 0.28], color="0.5", lw=0.5)
+        axes.text(place(x), y + 0.3, short(x), fontsize=3.8, ha="center", va="top", color="0.4")
     if found.exists:
         colour = VERDICTS[verdict]
-        axes.plot([place(found.low), place(found.high)], [y, y], color=colour, lw=1.3, solid_capstyle="butt")
+        axes.plot([place(found.low), place(found.high)], [y - 0.05] * 2, color=colour, lw=1.3, solid_capstyle="butt")
         face = "w" if verdict == "inconclusive" else colour
-        axes.plot(place(found.value), y, MARKS[verdict], ms=4, color=colour, mfc=face, mec=colour)
+        axes.plot(place(found.value), y - 0.05, MARKS[verdict], ms=3.6, color=colour, mfc=face, mec=colour)
 
 
 def _column(axes: Axes, text: Axes, top: float, height: float, column: dict[str, Any]) -> None:
@@ -55,18 +61,12 @@ def _column(axes: Axes, text: Axes, top: float, height: float, column: dict[str,
         y = top + k + 0.5 * (height - len(findings))
         found, (low, high) = Number.of(entry), (float(x) for x in entry["region"])
         _glyph(axes, y, found, low, high, entry["verdict"])
-        text.text(
-            0.0,
-            y,
-            short(round(found.value, 3)) if found.exists else "–",
-            va="center",
-            fontsize=6,
-            color=VERDICTS[entry["verdict"]],
-        )
+        value = short(round(found.value, 3)) if found.exists else "–"
+        text.text(0.0, y, value, va="center", fontsize=6, color=VERDICTS[entry["verdict"]])
         text.text(1.0, y, region(low, high), va="center", ha="right", fontsize=5.6, color="0.4")
     if not findings:
-        axes.text(0.5, top + 0.5 * height - 0.5, "not claimed" if column.get("unclaimed") else "not measured", ha="center",
-                  va="center", fontsize=5.8, color="0.55")  # fmt: skip
+        words = "not claimed" if column.get("unclaimed") else "not measured"
+        axes.text(0.5, top + 0.5 * height - 0.5, words, ha="center", va="center", fontsize=5.8, color="0.55")
 
 
 def draw(study: Study) -> tuple[Figure, dict[str, object]]:
@@ -74,13 +74,11 @@ def draw(study: Study) -> tuple[Figure, dict[str, object]]:
     verdicts = study.verdicts
     claims = {p["id"]: typeset(p["claim"], 52) for p in verdicts.predictions}
     heights = {
-        p["id"]: max(
-            *(len(c["findings"]) for c in p["columns"].values()), 1.0 + LINE * (1 + claims[p["id"]].count("\n"))
-        )
+        p["id"]: max(*(len(c["findings"]) for c in p["columns"].values()), 1 + LINE * (1 + claims[p["id"]].count("\n")))
         for p in verdicts.predictions
     }
     total = sum(heights.values())
-    fig = plt.figure(figsize=(7.0, 0.75 + 0.175 * total))
+    fig = plt.figure(figsize=(7.0, 0.75 + 0.205 * total))
     words, *panels = fig.subplots(1, 5, sharey=True, width_ratios=(2.6, 0.8, 1.0, 0.8, 1.0))
     top = 0.0
     for k, p in enumerate(verdicts.predictions):
@@ -90,7 +88,7 @@ def draw(study: Study) -> tuple[Figure, dict[str, object]]:
                 axes.axhspan(top - 0.5, top + height - 0.5, color="0.965", lw=0, zorder=0)
         words.text(0.01, top, p["id"], va="center", fontweight="bold", fontsize=7)
         words.text(0.13, top, verdict, va="center", color=VERDICTS[verdict], fontsize=7)
-        words.text(0.01, top + 0.45, claims[p["id"]], va="top", fontsize=5.8, linespacing=1.05)
+        words.text(0.01, top + 0.4, claims[p["id"]], va="top", fontsize=5.8, linespacing=1.05)
         for j, protocol in enumerate(PROTOCOLS):
             column = p["columns"].get(protocol, {}) | {"unclaimed": protocol in p["unclaimed"]}
             for entry in column.get("findings", ()):
@@ -109,10 +107,8 @@ def draw(study: Study) -> tuple[Figure, dict[str, object]]:
         axes.set_axis_off()
     for axes in panels:
         axes.set_xlim(-0.02, 1.02)
-    handles = [
-        Line2D([], [], color=c, marker=MARKS[v], ms=5, lw=1.3, mfc="w" if v == "inconclusive" else c, label=v)
-        for v, c in VERDICTS.items()
-    ]
+    handles = [Line2D([], [], color=c, marker=MARKS[v], ms=5, lw=1.3, mfc="w" if v == "inconclusive" else c, label=v)
+               for v, c in VERDICTS.items()]  # fmt: skip
     handles += [Patch(color=REGION, label="pass region"), Line2D([], [], color="0.3", lw=2.2, label="decides")]
     fig.legend(handles=handles, loc="outside lower center", ncols=5)
     return fig, verdicts.score() | {"n": verdicts.data["runs"], "n_predictions": len(verdicts.predictions)}

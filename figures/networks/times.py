@@ -26,9 +26,9 @@ PANELS = {
 }
 
 CAPTION = """
-Steps until accuracy outside the training set is 0.9 for good (from scratch, left), or one half for good (nets that
-had grokked). Points: runs; lines: medians, where at least half change; carets: not within the steps trained. Grey: 1/λ.
-Exponents: {exponents}; 1/λ is −1. n = {n} runs.
+Steps until accuracy outside the training set is 0.9 for good (from scratch), or one half for good (nets that had
+grokked): medians and quartiles of the runs of a size, where at least half change; carets: some do not in the steps
+trained. Grey: 1/λ. Exponents: {exponents}. n = {n} runs.
 """
 
 
@@ -37,17 +37,19 @@ def _panel(axes: Axes, table: pd.DataFrame, time: str) -> None:
     tried = table.groupby("dataset_size").weight_decay.nunique()
     happens = table.groupby("dataset_size")[time].apply(lambda t: t.gt(0).mean())
     sizes = [size for size in tried[tried > 1].index if happens[size] >= 0.5]
-    colours = size_colours(sizes)
-    for k, size in enumerate(sizes):
+    for k, (size, colour) in enumerate(size_colours(sizes).items()):
         own = table[table.dataset_size == size]
-        runs = own.groupby("weight_decay").seed
-        shift = 1.04 ** (k - 0.5 * (len(sizes) - 1)) * (0.97 + 0.06 * (runs.cumcount() + 0.5) / runs.transform("size"))
-        x, there = own.weight_decay * shift, own[time] > 0
-        axes.plot(x[there], own[time][there], "o", ms=2.4, color=colours[size], mew=0)
-        axes.plot(x[~there], 1.15 * own.steps[~there], "^", ms=3, mfc="none", mec=colours[size], mew=0.6)
-        medians = own[time].where(there, np.inf).groupby(own.weight_decay).median()
-        medians = medians[np.isfinite(medians)]
-        axes.plot(medians, color=colours[size], lw=1.0, label=f"{size:g}")
+        waits = own[time].where(own[time] > 0, np.inf).groupby(own.weight_decay)
+        low, middle, high = (waits.quantile(q, interpolation="nearest") for q in (0.25, 0.5, 0.75))
+        shift = 1.05 ** (k - 0.5 * (len(sizes) - 1))
+        there = middle[np.isfinite(middle)].index
+        # Where a quarter do not change, the bar goes to the steps trained.
+        top = high[there].clip(upper=own.groupby("weight_decay").steps.max()[there])
+        error = middle[there] - low[there], top - middle[there]
+        axes.errorbar(there * shift, middle[there], error, fmt="o-", ms=2.6, color=colour, lw=1.0, elinewidth=0.8,
+                      label=f"{size:g}")  # fmt: skip
+        never = own[~(own[time] > 0)].groupby("weight_decay").steps.max()
+        axes.plot(never.index * shift, 1.15 * never, "^", ms=3, mfc="none", mec=colour, mew=0.6)
     x = np.array([table.weight_decay.min(), table.weight_decay.max()])
     middle = np.exp(np.log(table[time][table[time] > 0]).mean())
     axes.plot(x, middle * np.sqrt(x[0] * x[1]) / x, color=GREY, lw=1.2, ls="--", zorder=0)
@@ -56,28 +58,23 @@ def _panel(axes: Axes, table: pd.DataFrame, time: str) -> None:
 
 def draw(study: Study) -> tuple[Figure, dict[str, object]]:
     """Three panels: grokking, ungrokking under AdamW and under a coupled penalty."""
-    fig, row = plt.subplots(1, 3, figsize=(7.0, 2.7))
+    fig, row = plt.subplots(1, 3, figsize=(7.0, 2.8))
     words, count = [], 0
     for axes, (title, (id, protocol, name, time, kind)) in zip(row, PANELS.items(), strict=True):
         table = study.tables(f"base/{kind}", f"fresh/{kind}")
         table = table[table.weight_decay > 0]
         _panel(axes, table, time)
         count += len(table)
-        coupled = protocol == "coupled"
-        axes.set(title=title, xlabel="weight decay α" if coupled else "weight decay λ")
-        ticks = sorted(set(table.weight_decay))
+        coupled, ticks = protocol == "coupled", sorted(set(table.weight_decay))
+        axes.set(title=title, xlabel=f"weight decay {'α' if coupled else 'λ'}")
+        number_axis(axes.xaxis, ticks)
         if coupled:
             axes.set_xticks(ticks, labels=[power(t) for t in ticks])
-            axes.minorticks_off()
-        else:
-            number_axis(axes.xaxis, ticks)
         number_axis(axes.yaxis, (30, 100, 300, 1000, 3000, 10_000), 6)
         low, high = axes.get_ylim()
-        axes.set_ylim(low / (1 if coupled else 6), high * (6 if coupled else 1))
-        size = "D" if kind == "scratch" else "D′"
-        axes.legend(
-            title=size, title_fontsize=7, loc="lower left" if not coupled else "upper right", ncols=2, columnspacing=0.8
-        )
+        axes.set_ylim(low / (1 if coupled else 8), high * (8 if coupled else 1))
+        axes.legend(title="D" if kind == "scratch" else "D′", title_fontsize=7, ncols=2, columnspacing=0.8,
+                    loc="upper right" if coupled else "lower left")  # fmt: skip
         words.append(f"{title} {study.verdicts.number(id, name, protocol)}")
     row[0].set_ylabel("steps")
     return fig, {"n": count, "exponents": "; ".join(words)}

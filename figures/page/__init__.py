@@ -20,7 +20,7 @@ from ..verdicts import NOT_MEASURED, Number, Verdicts, number, region, short
 __all__ = ["html", "write"]
 
 TITLE = "The two-circuit theory of grokking on trial"
-RULE = """Every rule was fixed in code before the runs. A prediction is confirmed if the 95 % intervals over seeds of all its
+RULE = """A prediction is confirmed if the 95 % intervals over seeds of all its
 numbers lie inside their regions, refuted if one lies wholly outside, and inconclusive otherwise: too wide, too few seeds, or
 too many runs still moving. Each number is measured under two protocols: a coupled L2 penalty, under which nets come to rest,
 and AdamW, the paper's; what the rival theory, Omnigrok, claims, on each of its tasks."""
@@ -28,7 +28,7 @@ and AdamW, the paper's; what the rival theory, Omnigrok, claims, on each of its 
 FIGURES = {
     "P1a": "efficiency", "P1b": "efficiency", "P2": "ungrokking", "P3": "ungrokking", "P4": "semi_grokking", "P5": "times",
     "P6": "times", "P7": "thresholds_gap", "P8a": "ungrokking", "P8b": "thresholds_gap", "P9": "kappa_and_settings",
-    "P11": "quantitative", "P12": "circuits_over_time", "P13": "escape", "P14": "kappa_and_settings",
+    "P11": "quantitative", "P13": "escape", "P14": "kappa_and_settings", "P16": "laws", "P18": "laws", "P19": "laws",
     "O1": "landscapes", "O2a": "free_runs", "O2b": "free_runs", "O3": "free_runs", "O5": "lu_forecast", "O6": "landscapes",
     "O7": "norm_or_scale", "O9a": "digits", "O9b": "digits", "O9c": "digits",
 }  # fmt: skip

@@ -14,9 +14,11 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from validate.quantities import joined
+
 from ..lines import number_axis
 from ..palette import COLOURS, GREY, VERDICTS, decay_colours
-from ..study import Run, Study, dense
+from ..study import Run, Study
 from ..verdicts import short
 from .tasks import RUNS, TASKS, published, remark, round_values, shown
 
@@ -56,11 +58,10 @@ def _curves(axes: Axes, runs: Sequence[Run], gamma: float, marks: Mapping[str, A
     colours = decay_colours([run.config["weight_decay"] for run in own])
     near = min(colours, key=lambda decay: abs(np.log(decay / gamma)))  # fitting is on another clock
     for run in own:
-        decay = run.config["weight_decay"]
+        decay, both = run.config["weight_decay"], joined(run)
         for which, colour, width in (("train", COLOURS["train"], 0.6), ("unseen", colours[decay], 0.8)):
             if which != "train" or decay == near:
-                step, value = dense(run, which)
-                axes.plot(decay * step, value, color=colour, lw=width, alpha=0.8)
+                axes.plot(decay * both.step, getattr(both, which), color=colour, lw=width, alpha=0.8)
     for decay, colour in colours.items():
         axes.plot([], [], color=colour, label=f"{decay:g}")
     for which, points in marks.items():

@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from ..lines import critical, number_axis
 from ..palette import COLOURS, VERDICTS
 from ..study import Study
-from ..verdicts import Verdicts, short
+from ..verdicts import Number, Verdicts, short
 from .tasks import LANDSCAPE, TASKS, TIP, published, remark, round_values, shown
 
 DATA = ("omnigrok/verdicts.json", "omnigrok/teacher/landscape.nc")
@@ -39,7 +39,8 @@ def _losses(axes: Axes, rows: pd.DataFrame, task: str, verdicts: Verdicts) -> No
             published(axes, unit * 10 ** (np.arange(len(values)) / 5 - 1), values, which)
     bottom = verdicts.number("O1", BOTTOM, task).exp()
     if bottom.exists:
-        critical(axes, max(bottom.low, own.start_norm.min()), bottom.value, min(bottom.high, own.start_norm.max()))
+        ends = max(bottom.low, own.start_norm.min()), min(bottom.high, own.start_norm.max())
+        critical(axes, Number(bottom.value, *ends))
     column = verdicts.column("O1", task)
     rises = [verdicts.number("O1", entry["criterion"], task).value for entry in column["findings"]]
     words = ", ".join(f"{name} {short(rise)}" for name, rise in zip("UL", np.round(rises, 2), strict=True))

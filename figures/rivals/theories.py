@@ -1,14 +1,15 @@
 """Theory against theory: where circuit efficiency and Omnigrok speak, what came out, which runs tell them apart.
 
-Claim: where the circuit-efficiency theory and Omnigrok are right, wrong or silent on the same runs, the rules fixed first.
-Source: validate/README.md; P1 to P14 and O1 to O10.
+Claim: where the circuit-efficiency theory and Omnigrok are right, wrong or silent on the same runs; they are counted against
+one another only where one affirms what the other denies.
+Source: validate/README.md, which says of each rule when it was stated.
 """
 
 import matplotlib.pyplot as plt
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from validate.rivals import THEORIES, scorecard
+from validate.rivals import THEORIES, score_rows, scorecard
 
 from ..palette import GREY, VERDICTS
 from ..study import Study
@@ -16,25 +17,14 @@ from ..verdicts import typeset
 
 DATA = ("omnigrok/verdicts.json", "omnigrok/teacher/free.nc")
 ALSO = ("verdicts.json",)
-FIRM = {"predicts": "confirmed", "opposite": "refuted"}
 LOOKS = {"right": ("o", "confirmed"), "wrong": ("X", "refuted"), "open": ("o", "inconclusive")}
 BOTH = "between both"
 
 CAPTION = """
 Every prediction with its verdict and how each theory comes off: right, wrong, or open where it says yes or no but
-nothing is decided; words where it allows either or is silent. Circuit efficiency: {score_0}; Omnigrok: {score_1} (right,
-wrong, open). Bars mark predictions that one theory affirms and the other denies: {apart}. The rules were fixed before
-the runs. n = {n} runs.
+nothing is decided; words where it allows either or is silent. Bars mark the predictions that one theory affirms and the
+other denies: {apart}. On these, right, wrong and open: circuit efficiency {score_0}; Omnigrok {score_1}. n = {n} runs.
 """
-
-
-def outcome(says: str, verdict: str) -> str:
-    """right, wrong or open; what it says where that is no yes or no."""
-    if says not in FIRM:
-        return says
-    if verdict not in FIRM.values():
-        return "open"
-    return "right" if FIRM[says] == verdict else "wrong"
 
 
 def draw(study: Study) -> tuple[Figure, dict[str, object]]:
@@ -51,8 +41,6 @@ def draw(study: Study) -> tuple[Figure, dict[str, object]]:
     tall = {id: 2.4 + 0.8 * text.count("\n") for id, text in words.items()}
     height = max(sum(tall[row["prediction"]] for row in half) for half in halves)
     fig, panels = plt.subplots(1, len(halves), figsize=(3.5 * len(halves), 0.9 + 0.115 * height), squeeze=False)
-    score = {theory: {"right": 0, "wrong": 0, "open": 0} for theory in THEORIES}
-    apart = []
     for axes, half in zip(panels[0], halves, strict=True):
         y = 0.0
         for theory, x in zip(THEORIES, (0.76, 0.93), strict=True):
@@ -64,16 +52,14 @@ def draw(study: Study) -> tuple[Figure, dict[str, object]]:
             axes.text(0.0, y, id, fontsize=6.5, fontweight="bold", va="center")
             axes.text(0.09, y, verdict, fontsize=6.5, va="center", color=VERDICTS.get(verdict, GREY))
             axes.text(0.0, y + 0.7, words[id], fontsize=5.2, va="top", linespacing=1.0)
-            for theory, x in zip(THEORIES, (0.76, 0.93), strict=True):
-                came = outcome(row[theory], verdict)
+            for own, theory, x in zip(score_rows([row]), THEORIES, (0.76, 0.93), strict=True):
+                came = next((name for name in LOOKS if own[name]), row[theory])
                 if came in LOOKS:
-                    score[theory][came] += 1
                     mark, colour = LOOKS[came][0], VERDICTS[LOOKS[came][1]]
                     axes.plot(x, y + 0.7, mark, ms=5, color=colour, mfc="w" if came == "open" else colour)
                 else:
                     axes.text(x, y + 0.7, came, fontsize=5.6, color="0.55", ha="center", va="center")
             if row["decides"] == BOTH:
-                apart.append(f"{id} ({runs[id]})")
                 axes.plot([-0.03, -0.03], [y - 0.6, y + tall[id] - 1.2], color="0.3", lw=2.2, solid_capstyle="butt")
             y += tall[id]
         axes.set(xlim=(-0.05, 1.02), ylim=(height - 0.9, -3.2))
@@ -82,8 +68,9 @@ def draw(study: Study) -> tuple[Figure, dict[str, object]]:
                       label=name) for name, (m, v) in LOOKS.items()]  # fmt: skip
     handles.append(Line2D([], [], color="0.3", lw=2.2, label="tells the two apart"))
     fig.legend(handles=handles, loc="outside lower center", ncols=4)
-    return fig, {
+    apart = [row for row in rows.values() if row["decides"] == BOTH]
+    scores = {f"score_{k}": ", ".join(str(own[name]) for name in LOOKS) for k, own in enumerate(score_rows(apart))}
+    return fig, scores | {
         "n": sum(judged.data["runs"] for judged in sources),
-        **{f"score_{k}": ", ".join(map(str, score[theory].values())) for k, theory in enumerate(THEORIES)},
-        "apart": "; ".join(apart) or "none",
+        "apart": "; ".join(f"{row['prediction']} ({runs[row['prediction']]})" for row in apart) or "none",
     }

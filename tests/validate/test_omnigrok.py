@@ -15,9 +15,10 @@ from validate.experiments.omnigrok import ADDITION, DIGITS, EDGE, MOLECULES, TEA
 from validate.measured import MissingResult, Run
 from validate.prediction import Basis, Column, judge
 from validate.predictions import OMNIGROK
-from validate.predictions.omnigrok.curves import BASE, bottom, delays, rows, weaker
+from validate.predictions.omnigrok.curves import BASE, bottom, delays, rows
 from validate.predictions.omnigrok.o05_forecast import forecasts, norm_at_level
 from validate.predictions.omnigrok.o07_scale import FACTORS, parts
+from validate.predictions.shared import weaker
 
 NETS = {"teacher": TEACHER, "addition": ADDITION, "digits": DIGITS, "text": TEXT, "molecules": MOLECULES, "edge": EDGE}
 BOTTOM = 10.0

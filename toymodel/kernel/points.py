@@ -1,7 +1,7 @@
 """Points by flow, over lanes, or by descent, one after the other: what `simulate` calls with one point and `sweep` with a
 thread's share.  Arrays have the point as first axis; `circuits` (points, CIRCUIT, n) and `numbers` are named in `rows`."""
 
-from . import jit, lane, rows
+from . import jit, lane, launch, rows
 from .descent import descent
 from .elementary import Vector
 from .equations import margins, rates
@@ -61,7 +61,7 @@ def flow_points(
                 continue
             point = int(room[rows.POINT][k])
             if stage[k] == lane.LOADED:
-                moved |= lane.launch(k, n, lanes, tol, times, samples[point], events[point], room)
+                moved |= launch.launch(k, n, lanes, tol, times, samples[point], events[point], room)
             elif stage[k] == lane.RUNNING and room[rows.PART][k] > 0.0:
                 crossed = room[rows.SAMPLED][k] < len(times)
                 for e in range(rows.N_EVENTS):
@@ -83,8 +83,8 @@ def flow_points(
             refresh(n, lanes, room)
             margins(room[rows.LOGITS], n, n_gen, 0, lanes, room, now)
             for k in range(lanes):
-                if stage[k] == lane.RUNNING and room[rows.PART][k] == lane.JUST_LAUNCHED:
-                    lane.greet(k, lanes, events[int(room[rows.POINT][k])], room)
+                if stage[k] == lane.RUNNING and room[rows.PART][k] == launch.JUST_LAUNCHED:
+                    launch.greet(k, lanes, events[int(room[rows.POINT][k])], room)
                     for e in range(rows.N_EVENTS):
                         before[e * lanes + k] = now[e * lanes + k]
         step(n, lanes, room)

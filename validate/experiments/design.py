@@ -1,7 +1,7 @@
 """What an experiment is: a setting and a kind of run. A kind names its protocol.
 
     memorising, memorising_coupled        Mem-only: wholly random labels
-    generalising_coupled                  Gen-only: nets that have grokked, trained on with many pairs
+    generalising, generalising_coupled    Gen-only: nets that have grokked, trained on with many pairs
     ungrokking, ungrokking_coupled        nets that have grokked, trained on with fewer pairs
     corrupted_coupled                     nets that have grokked, trained on with a share of the labels made wrong
     mixed_coupled                         nets that have grokked, after some steps on few pairs: both circuits at the start
@@ -20,11 +20,23 @@ from typing import NamedTuple
 
 from realnet import Phase, RunConfig, grid
 
-__all__ = ["KINDS", "Block", "Experiment", "Profile", "Setting", "coupled", "experiments", "from_parent", "runs_of"]
+__all__ = [
+    "KINDS",
+    "Block",
+    "Experiment",
+    "Profile",
+    "Setting",
+    "coupled",
+    "experiments",
+    "from_parent",
+    "rounds",
+    "runs_of",
+]
 
 KINDS = (
     "memorising",
     "memorising_coupled",
+    "generalising",
     "generalising_coupled",
     "ungrokking",
     "ungrokking_coupled",
@@ -86,11 +98,15 @@ class Experiment:
 
 @dataclass(frozen=True)
 class Profile:
-    """How much is trained. `settings` are in the order of training; the first is the base."""
+    """How much is trained. `settings` are in the order of training; the first is the base.
+
+    by_seed    train one seed of every experiment before the second of any, so that each part is useful alone
+    """
 
     name: str
     purpose: str
     settings: tuple[Setting, ...]
+    by_seed: bool = False
 
 
 def coupled(run: RunConfig, steps: int) -> RunConfig:
@@ -133,6 +149,17 @@ def runs_of(setting: Setting, kind: str) -> tuple[RunConfig, ...]:
     """The runs of one kind in one setting."""
     found = [[x] if isinstance(x, RunConfig) else _block(setting, kind, x) for x in setting.kinds[kind]]
     return tuple(dict.fromkeys(run for runs in found for run in runs))
+
+
+def rounds(wanted: Sequence[Experiment], by_seed: bool) -> list[Experiment]:
+    """`wanted` in the order of training: as they are, or the first seed of each, the second of each, and so on."""
+    if not by_seed:
+        return list(wanted)
+    parts: dict[int, list[Experiment]] = {}
+    for one in wanted:
+        for turn, seed in enumerate(dict.fromkeys(run.seed for run in one.runs)):
+            parts.setdefault(turn, []).append(replace(one, runs=tuple(run for run in one.runs if run.seed == seed)))
+    return [part for turn in sorted(parts) for part in parts[turn]]
 
 
 def experiments(profile: Profile) -> list[Experiment]:

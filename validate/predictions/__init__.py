@@ -1,37 +1,39 @@
-"""The predictions, one file each: p01 to p19 of circuit efficiency, `omnigrok` of its rival."""
+"""The predictions: each is a `Prediction` in a file of its own, found by itself. `omnigrok` holds those of the rival theory.
+
+The report has them by the number in their id.
+"""
 
 from __future__ import annotations
 
+import importlib
+import pkgutil
+import re
 from collections.abc import Iterable, Mapping
+from types import ModuleType
 
 from validate.prediction import Prediction
-from validate.predictions.omnigrok import OMNIGROK
-from validate.predictions.p01_efficiency import P1A, P1B
-from validate.predictions.p02_ungrokking import P2
-from validate.predictions.p03_weight_decay import P3
-from validate.predictions.p04_semi_grokking import P4
-from validate.predictions.p05_times import P5, P6
-from validate.predictions.p07_gap import P7
-from validate.predictions.p08_critical_size import P8A, P8B
-from validate.predictions.p09_power_law import P9
-from validate.predictions.p10_seeds import P10
-from validate.predictions.p11_quantitative import P11
-from validate.predictions.p12_sharing import P12
-from validate.predictions.p13_barrier import P13
-from validate.predictions.p14_width import P14
-from validate.predictions.p15_squares import P15
-from validate.predictions.p16_pole import P16
-from validate.predictions.p17_accuracy import P17
-from validate.predictions.p18_margins import P18
-from validate.predictions.p19_price import P19
+from validate.predictions import omnigrok
 
 __all__ = ["ALL", "OMNIGROK", "PREDICTIONS", "suite"]
 
-PREDICTIONS = {p.id: p for p in (P1A, P1B, P2, P3, P4, P5, P6, P7, P8A, P8B, P9, P10, P11, P12, P13, P14,
-                                 P15, P16, P17, P18, P19)}  # fmt: skip
-"""In the order of the report"""
 
-ALL: Mapping[str, Prediction] = PREDICTIONS | OMNIGROK
+def _in(package: str, path: Iterable[str]) -> dict[str, Prediction]:
+    """{id: prediction} of the modules of a package. Errors: ValueError for an id that two predictions have."""
+    found: dict[str, Prediction] = {}
+    for name in sorted(module.name for module in pkgutil.iter_modules(path) if not module.ispkg):
+        module: ModuleType = importlib.import_module(f"{package}.{name}")
+        for value in vars(module).values():
+            if isinstance(value, Prediction) and found.setdefault(value.id, value) is not value:
+                raise ValueError(
+                    f"a prediction's id must be its own; two are {value.id!r}, one of them in {module.__file__}. Rename it."
+                )
+    numbered = {id: re.search(r"\d+", id) for id in found}
+    return dict(sorted(found.items(), key=lambda one: (int(m[0]) if (m := numbered[one[0]]) else 10**6, one[0])))
+
+
+PREDICTIONS: Mapping[str, Prediction] = _in(__name__, __path__)
+OMNIGROK: Mapping[str, Prediction] = _in(omnigrok.__name__, omnigrok.__path__)
+ALL: Mapping[str, Prediction] = {**PREDICTIONS, **OMNIGROK}
 
 
 def suite(experiments: Iterable[str]) -> Mapping[str, Prediction]:

@@ -48,8 +48,15 @@ def _prediction(id: str, claim: str, criterion: Criterion) -> Prediction:
             "coupled": "efficiency is norm at a given logit, of a net at rest under the penalty",
             "AdamW": "the paper's own measurement",
         },
-        experiments=("base/memorising", "base/memorising_coupled", "base/generalising_coupled", "base/ungrokking",
-                     "base/scratch", "laws-43/memorising_coupled", "laws-43/generalising_coupled"),
+        experiments=(
+            "base/memorising",
+            "base/memorising_coupled",
+            "base/generalising_coupled",
+            "base/ungrokking",
+            "base/scratch",
+            "laws-43/memorising_coupled",
+            "laws-43/generalising_coupled",
+        ),
         criteria=(criterion,),
         measure=measure,
         registered="7e0760b",
@@ -61,7 +68,7 @@ def _prediction(id: str, claim: str, criterion: Criterion) -> Prediction:
             "circuit efficiency": ("predicts", "its authors' own four predictions"),
             "Omnigrok": ("silent", "it is about the start (reading of Varma et al.)"),
         },
-    )  # fmt: skip
+    )
 
 
 P1A = _prediction(

@@ -113,10 +113,18 @@ P7 = Prediction(
         "coupled": "measured nets have κ near 5, where the penalty makes both states stable (4.3): the start decides",
         "AdamW": "the paper's comparison",
     },
-    experiments=("base/scratch", "base/ungrokking", "base/scratch_coupled", "base/ungrokking_coupled", f"{LARGE}/scratch_coupled",
-     f"{LARGE}/ungrokking_coupled"),
+    experiments=(
+        "base/scratch",
+        "base/ungrokking",
+        "base/scratch_coupled",
+        "base/ungrokking_coupled",
+        f"{LARGE}/scratch_coupled",
+        f"{LARGE}/ungrokking_coupled",
+    ),
     criteria=(
-        Criterion(name=GAP, unit="ln pairs", low=MARGIN, why="larger than the margin of P3", truth=0.6, spread=0.15, seeds=3),
+        Criterion(
+            name=GAP, unit="ln pairs", low=MARGIN, why="larger than the margin of P3", truth=0.6, spread=0.15, seeds=3
+        ),
         Criterion(name=KEPT, unit="1", low=0.5, why="less than half of it closes", truth=0.8, spread=0.1, seeds=3),
     ),
     measure=_measure,
@@ -128,7 +136,9 @@ P7 = Prediction(
     "scratch, once compared two.",
     says={
         "circuit efficiency": ("allows", "efficiencies say where nets rest, not how soon they leave where they are"),
-        "Omnigrok": ("opposite", "a landscape over norm has no memory: the end depends on data and decay, not on the start"),
+        "Omnigrok": (
+            "opposite",
+            "a landscape over norm has no memory: the end depends on data and decay, not on the start",
+        ),
     },
-
-)  # fmt: skip
+)

@@ -57,11 +57,23 @@ P9 = Prediction(
     "interval over seeds",
     claimed={"coupled": "nets rest at logits from 6 to 19 nats"},
     unclaimed={"AdamW": "its nets all lie near 20 nats, where any law is a straight line"},
-    experiments=("base/memorising_coupled", "base/generalising_coupled", "base/memorising", "laws-43/memorising_coupled",
-                 "laws-43/generalising_coupled"),
+    experiments=(
+        "base/memorising_coupled",
+        "base/generalising_coupled",
+        "base/memorising",
+        "laws-43/memorising_coupled",
+        "laws-43/generalising_coupled",
+    ),
     criteria=(
-        Criterion(name=MISFIT, unit="1", high=0.02, why="norms are forecast to 2 %; affine and logarithmic laws miss by 5 and more",
-                  truth=0.008, spread=0.003, seeds=4),
+        Criterion(
+            name=MISFIT,
+            unit="1",
+            high=0.02,
+            why="norms are forecast to 2 %; affine and logarithmic laws miss by 5 and more",
+            truth=0.008,
+            spread=0.003,
+            seeds=4,
+        ),
     ),
     measure=_measure,
     registered="7e0760b",
@@ -72,5 +84,4 @@ P9 = Prediction(
         "circuit efficiency": ("predicts", "the power law and the sharing of norm are its premises"),
         "Omnigrok": ("silent", "it has no two circuits"),
     },
-
-)  # fmt: skip
+)

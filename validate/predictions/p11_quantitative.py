@@ -14,11 +14,11 @@ import toymodel as tm
 from validate.matching.efficiency import alone_in, gen_nets, mem_nets
 from validate.measured import MissingResult, Results
 from validate.prediction import Criterion, Estimate, Measurement, Prediction
-from validate.predictions.shared import at_rest, estimate, records
+from validate.predictions.shared import at_rest, estimate, records, weaker
 from validate.statistics.intervals import Interval
 from validate.statistics.thresholds import crossing
 
-__all__ = ["P11", "fitted", "forecast"]
+__all__ = ["P11", "fitted", "forecast", "lone"]
 
 LOGIT, NORM = "rms error of ln logit on held-out mixtures", "rms error of ln norm on held-out mixtures"
 FITTED_DECAYS = (1e-5, 1e-3)
@@ -27,15 +27,21 @@ MIXED = "ungrokking_coupled"
 Array = npt.NDArray[np.float64]
 
 
+def lone(results: Results, setting: str | None = None) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Gen-only and Mem-only networks to which the numbers are fitted. Errors: MissingResult."""
+    gen, mem = (nets(results, setting or alone_in(results, "coupled")) for nets in (gen_nets, mem_nets))
+    if setting is None:
+        gen, mem = (nets[nets.weight_decay.isin(FITTED_DECAYS)] for nets in (gen, mem))
+    return gen, mem
+
+
 @functools.cache  # P12 asks for it too
 def fitted(results: Results, setting: str | None = None) -> tm.CircuitFit:
     """κ, η_gen, β, D_crit from single circuits: of the setting that decides at α = 1e-5 and 1e-3, of others at all decays.
 
     Where there is one decay, κ is the measured homogeneity. Errors: MissingResult.
     """
-    gen, mem = (nets(results, setting or alone_in(results, "coupled")) for nets in (gen_nets, mem_nets))
-    if setting is None:
-        gen, mem = (nets[nets.weight_decay.isin(FITTED_DECAYS)] for nets in (gen, mem))
+    gen, mem = lone(results, setting)
     one = mem.weight_decay.nunique() < 2
     kappa = float((gen.homogeneity.mean() + mem.homogeneity.mean()) / 2) if one else None
     try:
@@ -117,10 +123,10 @@ def _measure(results: Results, protocol: str) -> Measurement:
         except MissingResult:
             continue
         rows.append(_row(f"{other}, mixtures, its own four numbers", own, results.table(f"{other}/{MIXED}")))
-    basis = at_rest(held, "norm")
+    alone = at_rest(pd.concat(lone(results)), "norm")
+    basis = weaker(at_rest(held, "norm"), alone)
     estimates = {LOGIT: estimate(errors.logit, basis, note), NORM: estimate(errors.norm, basis, note)}
     named = {"κ": "kappa", "η_gen": "efficiency", "β": "beta", "D_crit": "critical_size"}
-    alone = at_rest(pd.concat([gen, mem]), "norm")
     beside = {
         name: Estimate(Interval(getattr(numbers, key), *numbers.intervals[key], numbers.seeds), alone)
         for name, key in named.items()
@@ -136,8 +142,14 @@ P11 = Prediction(
     statistic="per seed, rms of ln(forecast / measured) over held-out runs; t interval over seeds",
     claimed={"coupled": "the equations are of nets at rest under an L2 penalty"},
     unclaimed={"AdamW": "its decay is not a penalty in the loss"},
-    experiments=("base/memorising_coupled", "base/generalising_coupled", "base/ungrokking_coupled",
-                 "fresh/ungrokking_coupled", "laws-43/memorising_coupled", "laws-43/generalising_coupled"),
+    experiments=(
+        "base/memorising_coupled",
+        "base/generalising_coupled",
+        "base/ungrokking_coupled",
+        "fresh/ungrokking_coupled",
+        "laws-43/memorising_coupled",
+        "laws-43/generalising_coupled",
+    ),
     criteria=(
         Criterion(name=LOGIT, unit="1", high=0.03, why="3 %", truth=0.012, spread=0.004, seeds=10),
         Criterion(name=NORM, unit="1", high=0.03, why="3 %", truth=0.035, spread=0.008, seeds=10),
@@ -152,4 +164,4 @@ P11 = Prediction(
         "circuit efficiency": ("predicts", "the power law and efficiencies are its premises"),
         "Omnigrok": ("silent", "it has no two circuits"),
     },
-)  # fmt: skip
+)

@@ -50,7 +50,8 @@ LAWS: dict[str, Callable[[pd.DataFrame], pd.Series]] = {
 
 
 def _laws(every: pd.DataFrame) -> list[dict[str, object]]:
-    """Each law fitted on every other size and held against the sizes between, by log-likelihood a run; sizes left out."""
+    "Each law fitted on every other size and held against the sizes between, by log-likelihood a run; sizes left"
+    "out."
     rows: list[dict[str, object]] = []
     for decay, runs in every[every.gen_at_fit.notna()].groupby("weight_decay"):
         sizes = sorted(set(runs.dataset_size))
@@ -93,8 +94,8 @@ def _warning(table: pd.DataFrame) -> Estimate:
     sizes = sorted(set(inside.dataset_size))
     escaped = happened[inside.index]
     steps = ", ".join(f"{s:.0f}" for s in sorted(set(inside.steps)))
-    note = f"sizes {', '.join(map(str, sizes))}; {int(escaped.sum())} of {len(inside)} escaped in {steps} steps; other sizes "
-    note += f"({len(table) - len(inside)} runs) have one outcome; n: runs"
+    note = f"sizes {', '.join(map(str, sizes))}; {int(escaped.sum())} of {len(inside)} escaped in {steps} steps; "
+    note += f"other sizes ({len(table) - len(inside)} runs) have one outcome; n: runs"
     return Estimate(area_under_curve(centred, escaped), after_steps(inside), note)
 
 
@@ -143,17 +144,35 @@ P13 = Prediction(
     statistic="per seed, difference of final accuracies; area under the curve over seeds at the same size, Hanley "
     "and McNeil's interval",
     claimed={"coupled": "both ends rest under the same penalty", "AdamW": "the paper's protocol"},
-    experiments=("base/scratch", "base/ungrokking", "base/scratch_coupled", "fresh/scratch_coupled", "base/generalising_coupled",
-     f"{LARGE}/scratch_coupled"),
+    experiments=(
+        "base/scratch",
+        "base/ungrokking",
+        "base/scratch_coupled",
+        "fresh/scratch_coupled",
+        "base/generalising_coupled",
+        f"{LARGE}/scratch_coupled",
+    ),
     criteria=(
-        Criterion(name=TWO, unit="1", low=0.5, why="two ends at the same pairs, decay and seed", truth=0.9, spread=0.1, seeds=3),
-        Criterion(name=WARNING, unit="1", low=0.5, why="better than a coin", truth=0.85, spread=0.4, seeds=20, least_seeds=6),
+        Criterion(
+            name=TWO,
+            unit="1",
+            low=0.5,
+            why="two ends at the same pairs, decay and seed",
+            truth=0.9,
+            spread=0.1,
+            seeds=3,
+        ),
+        Criterion(
+            name=WARNING, unit="1", low=0.5, why="better than a coin", truth=0.85, spread=0.4, seeds=20, least_seeds=6
+        ),
     ),
     measure=_measure,
     registered="f1978ee",
     says={
         "circuit efficiency": ("allows", "efficiencies say where nets rest, not how soon they leave where they are"),
-        "Omnigrok": ("opposite", "a landscape over norm has no memory: the end depends on data and decay, not on the start"),
+        "Omnigrok": (
+            "opposite",
+            "a landscape over norm has no memory: the end depends on data and decay, not on the start",
+        ),
     },
-
-)  # fmt: skip
+)

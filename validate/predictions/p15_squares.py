@@ -78,8 +78,12 @@ P15 = Prediction(
     "power that fits; forecast from lone circuits of the same seed at the same logit; t interval",
     claimed={"coupled": "the law is of norms at rest under an L2 penalty"},
     unclaimed={"AdamW": "its decay is not a penalty in the loss"},
-    experiments=("laws-43-labels/corrupted_coupled", "laws-43-labels/memorising_coupled", "laws-113-labels/corrupted_coupled",
-     "laws-113-labels/memorising_coupled"),
+    experiments=(
+        "laws-43-labels/corrupted_coupled",
+        "laws-43-labels/memorising_coupled",
+        "laws-113-labels/corrupted_coupled",
+        "laws-113-labels/memorising_coupled",
+    ),
     criteria=(
         Criterion(name=NORM, unit="1", high=0.03, why="3 %", truth=0.01, spread=0.006, seeds=9),
         Criterion(name=POWER, unit="1", low=1.8, high=2.2, why="2 to a tenth", truth=1.95, spread=0.12, seeds=9),
@@ -90,5 +94,4 @@ P15 = Prediction(
         "circuit efficiency": ("predicts", "its premise: circuits add the squares of their norms"),
         "Omnigrok": ("silent", "it has no two circuits"),
     },
-
-)  # fmt: skip
+)

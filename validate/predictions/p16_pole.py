@@ -12,7 +12,7 @@ from scipy import optimize
 from validate.matching.laws import circuits, mixtures, settings
 from validate.measured import MissingResult, Results
 from validate.prediction import Criterion, Measurement, Prediction
-from validate.predictions.shared import ANSWER, at_rest, estimate, records
+from validate.predictions.shared import ANSWER, at_rest, estimate, records, weaker
 
 __all__ = ["P16"]
 
@@ -53,7 +53,7 @@ def _one(nets: pd.DataFrame, critical: float) -> dict[str, float]:
 def _measure(results: Results, protocol: str) -> Measurement:
     if protocol == "AdamW":
         raise MissingResult("lone circuits under AdamW do not rest at a penalty that is known.")
-    decay, rows, used = ANSWER["coupled"], [], []
+    decay, rows, of_lone, of_near = ANSWER["coupled"], [], [], []
     for setting in settings(results, "memorising_coupled"):
         try:
             lone, nets = circuits(results, setting, decay)
@@ -68,10 +68,11 @@ def _measure(results: Results, protocol: str) -> Measurement:
         rows.append(
             {"setting": setting, "critical_size": lone.critical_size, "seeds": len(seeds), **each.mean().to_dict()}
         )
-        used += [nets, near]
+        of_lone.append(nets)
+        of_near.append(near)
     if not rows:
         raise MissingResult("lone circuits and four sizes of networks that have grokked; profile standard has them.")
-    table, runs = pd.DataFrame(rows), at_rest(pd.concat(used, ignore_index=True), "norm")
+    table, runs = pd.DataFrame(rows), weaker(*(at_rest(pd.concat(nets), "norm") for nets in (of_lone, of_near)))
     note = f"settings: {', '.join(table.setting)}; weight decay {decay:g}"
     return Measurement(
         {POLE: estimate(table["pole"], runs, note)},
@@ -88,8 +89,11 @@ P16 = Prediction(
     "lone circuits, D_1 fitted to the sizes between; t interval over settings",
     claimed={"coupled": "a law of networks at rest under the penalty"},
     unclaimed={"AdamW": "D_crit of lone circuits is not defined where they do not rest"},
-    experiments=tuple(f"{s}/{k}_coupled" for s in ("laws-113", "laws-67", "laws-97", "laws-width-128", "laws-div")
-          for k in ("ungrokking", "generalising", "memorising")),
+    experiments=tuple(
+        f"{s}/{k}_coupled"
+        for s in ("laws-113", "laws-67", "laws-97", "laws-width-128", "laws-div")
+        for k in ("ungrokking", "generalising", "memorising")
+    ),
     criteria=(Criterion(name=POLE, unit="1", high=0.02, why="u/t to 0.02", truth=0.012, spread=0.004, seeds=5),),
     measure=_measure,
     registered="128eeb7",
@@ -97,5 +101,4 @@ P16 = Prediction(
         "circuit efficiency": ("silent", "it has no formula for what is left of Mem"),
         "Omnigrok": ("silent", "it has no two circuits"),
     },
-
-)  # fmt: skip
+)

@@ -49,14 +49,26 @@ P17 = Prediction(
     "t interval over settings",
     claimed={"coupled": "a law of networks at rest under the penalty"},
     unclaimed={"AdamW": "no networks were trained for it under AdamW"},
-    experiments=tuple(f"{s}/{k}_coupled" for s in ("laws-113", "laws-67", "laws-97", "laws-width-128", "laws-div", "laws-43")
-          for k in ("ungrokking", "generalising")),
-    criteria=(Criterion(name=CURVE, unit="1", high=0.07, why="a tenth of the way from chance to 1 is 0.1", truth=0.053, spread=0.01, seeds=6),),
+    experiments=tuple(
+        f"{s}/{k}_coupled"
+        for s in ("laws-113", "laws-67", "laws-97", "laws-width-128", "laws-div", "laws-43")
+        for k in ("ungrokking", "generalising")
+    ),
+    criteria=(
+        Criterion(
+            name=CURVE,
+            unit="1",
+            high=0.07,
+            why="a tenth of the way from chance to 1 is 0.1",
+            truth=0.053,
+            spread=0.01,
+            seeds=6,
+        ),
+    ),
     measure=_measure,
     registered="128eeb7",
     says={
         "circuit efficiency": ("silent", "it has no formula for what is left of Mem"),
         "Omnigrok": ("silent", "it has no two circuits"),
     },
-
-)  # fmt: skip
+)

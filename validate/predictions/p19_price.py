@@ -108,15 +108,52 @@ P19 = Prediction(
     "images the mean positive part of (t − u_i)/t; t interval over seeds of all settings; β over settings",
     claimed={"coupled": "the multiplier of a training example is known at rest under a penalty"},
     unclaimed={"AdamW": "its decay is not a penalty in the loss"},
-    experiments=tuple(f"{s}/{k}_coupled" for s in (*MODULAR_LAWS, "laws-digits") for k in ("ungrokking", "generalising", "memorising")
-          if (s, k) != ("laws-digits", "ungrokking")),
+    experiments=tuple(
+        f"{s}/{k}_coupled"
+        for s in (*MODULAR_LAWS, "laws-digits")
+        for k in ("ungrokking", "generalising", "memorising")
+        if (s, k) != ("laws-digits", "ungrokking")
+    ),
     criteria=(
-        Criterion(name=_gamma("memorising"), unit="1", low=0.35, high=0.65, why="γ = 1/2 if the multiplier rises linearly", truth=0.42, spread=0.04, seeds=20),
-        Criterion(name=_gamma("ungrokked"), unit="1", low=0.35, high=0.65, why="the same", truth=0.55, spread=0.08, seeds=20),
-        Criterion(name=_gamma("grokked"), unit="1", low=0.35, high=0.65, why="the same", truth=0.5, spread=0.3, seeds=18),
-        Criterion(name=_gamma(DIGITS["memorising"]), unit="1", low=0.35, high=0.65, why="the same", truth=0.45, spread=0.05, seeds=3),
-        Criterion(name=_gamma(DIGITS["true"]), unit="1", low=0.35, high=0.65, why="the same", truth=0.5, spread=0.05, seeds=3),
-        Criterion(name=BETA, unit="1", low=-math.log(1.25), high=math.log(1.25), why="β forecast to 25 %, nothing fitted", truth=0.17, spread=0.03, seeds=6),
+        Criterion(
+            name=_gamma("memorising"),
+            unit="1",
+            low=0.35,
+            high=0.65,
+            why="γ = 1/2 if the multiplier rises linearly",
+            truth=0.42,
+            spread=0.04,
+            seeds=20,
+        ),
+        Criterion(
+            name=_gamma("ungrokked"), unit="1", low=0.35, high=0.65, why="the same", truth=0.55, spread=0.08, seeds=20
+        ),
+        Criterion(
+            name=_gamma("grokked"), unit="1", low=0.35, high=0.65, why="the same", truth=0.5, spread=0.3, seeds=18
+        ),
+        Criterion(
+            name=_gamma(DIGITS["memorising"]),
+            unit="1",
+            low=0.35,
+            high=0.65,
+            why="the same",
+            truth=0.45,
+            spread=0.05,
+            seeds=3,
+        ),
+        Criterion(
+            name=_gamma(DIGITS["true"]), unit="1", low=0.35, high=0.65, why="the same", truth=0.5, spread=0.05, seeds=3
+        ),
+        Criterion(
+            name=BETA,
+            unit="1",
+            low=-math.log(1.25),
+            high=math.log(1.25),
+            why="β forecast to 25 %, nothing fitted",
+            truth=0.17,
+            spread=0.03,
+            seeds=6,
+        ),
     ),
     measure=_measure,
     registered="128eeb7",
@@ -124,5 +161,4 @@ P19 = Prediction(
         "circuit efficiency": ("allows", "its argument in words; the number is ours"),
         "Omnigrok": ("silent", "it has no two circuits"),
     },
-
-)  # fmt: skip
+)

@@ -14,8 +14,8 @@ from validate.statistics.intervals import Interval, over_bounds, over_seeds, wel
 from validate.statistics.thresholds import bounds, crossing
 
 __all__ = [
-    "ANSWER", "LARGE", "MARGIN", "STILL", "accuracy_at", "after_steps", "apart", "at_answer", "at_rest", "bounded", "estimate",
-    "kind_of", "less", "ln_sizes", "of_seed", "of_thresholds", "of_times", "records", "thresholds",
+    "ANSWER", "LARGE", "MARGIN", "STILL", "accuracy_at", "after_steps", "apart", "at_answer", "at_rest", "bounded",
+    "estimate", "kind_of", "less", "ln_sizes", "of_seed", "of_thresholds", "of_times", "records", "thresholds", "weaker",
 ]  # fmt: skip
 
 MARGIN = math.log(1.15)
@@ -69,7 +69,8 @@ def less(first: pd.DataFrame, second: pd.DataFrame) -> pd.DataFrame:
 
 
 def bounded(values: pd.DataFrame, basis: Basis, note: str = "") -> Estimate:
-    """Estimate from bounds `low` and `high`, one pair a seed: a seed outside the sizes counts as what it is, a bound."""
+    "Estimate from bounds `low` and `high`, one pair a seed: a seed outside the sizes counts as what it is, a"
+    "bound."
     open_ended = int((values.low != values.high).sum())
     said = f"{open_ended} of {len(values)} seeds are bounds" if open_ended else ""
     return Estimate(over_bounds(values.low, values.high), basis, "; ".join(x for x in (note, said) if x))
@@ -99,6 +100,11 @@ def of_thresholds(*found: pd.DataFrame) -> Basis:
 def of_times(table: pd.DataFrame, time: str) -> Basis:
     """Runs, of which those move in which it has not happened yet."""
     return Basis(len(table), int(table[time].isna().sum()))
+
+
+def weaker(*bases: Basis) -> Basis:
+    """Of what a number made of several things was measured on, that of which the larger share moves."""
+    return max(bases, key=lambda basis: basis.moving / max(basis.runs, 1))
 
 
 def after_steps(*tables: pd.DataFrame) -> Basis:

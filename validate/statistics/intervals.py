@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy import optimize, stats
+from scipy import optimize, special, stats
 
 __all__ = [
     "Interval",
@@ -91,38 +91,40 @@ def over_bounds(low: npt.ArrayLike, high: npt.ArrayLike, level: float = 0.95) ->
     """Mean over seeds of which some are known by bounds alone, `low` <= value <= `high` (n,): greatest normal likelihood.
 
     The interval holds each mean whose profile likelihood falls short of the greatest by at most
-    n/2 ln(1 + t²/(n − 1)): with no bound among the seeds it is exactly Student's. Seeds between -inf and inf are missing.
-    Unknown with fewer than two seeds that have a value. Errors: ValueError for different shapes or low > high.
+    k/2 ln(1 + t²/(k − 1)), k the seeds that have a value: only these tell how seeds spread, and with no bound among them
+    it is exactly Student's. Seeds between -inf and inf are missing. Unknown with k < 2. Errors: ValueError for different shapes or low > high.
     """
     _check_level(level)
     a, b = np.asarray(low, np.float64), np.asarray(high, np.float64)
     if a.ndim != 1 or a.shape != b.shape or (a > b).any():
         raise ValueError(
-            f"bounds must be (n,) each with low <= high, got {a.tolist()} and {b.tolist()}. Turn them round."
+            f"bounds must be (n,) each with low <= high, got {a.tolist()} and {b.tolist()}. Pass the lower end first."
         )
     known = ~(np.isnan(a) | np.isnan(b) | (np.isinf(a) & np.isinf(b)))
     a, b = a[known], b[known]
     exact, n = a == b, len(a)
+    k = int(exact.sum())
     if exact.all():
         return over_seeds(a, level)
-    if exact.sum() < 2 or np.ptp(a[exact]) == 0:
+    if k < 2 or np.ptp(a[exact]) == 0:
         return Interval.unknown(n)
 
     def misfit(mean: float, ln_spread: float) -> float:
         spread = math.exp(ln_spread)
-        points = stats.norm.logpdf(a[exact], mean, spread).sum()
+        points = -0.5 * (((a[exact] - mean) / spread) ** 2).sum() - k * ln_spread
         x, y = (a[~exact] - mean) / spread, (b[~exact] - mean) / spread
         # By the nearer tail: differences of probabilities near 1 lose every digit.
         turn = x > 0
         x, y = np.where(turn, -y, x), np.where(turn, -x, y)
-        inside = stats.norm.logcdf(y) + np.log1p(-np.exp(stats.norm.logcdf(x) - stats.norm.logcdf(y)))
+        below = special.log_ndtr(y)
+        inside = below + np.log1p(-np.exp(special.log_ndtr(x) - below))
         return -float(points + inside.sum())
 
     start = float(a[exact].mean()), math.log(a[exact].std())
     options = {"xatol": 1e-10, "fatol": 1e-10, "maxiter": 4000}
     best = optimize.minimize(lambda x: misfit(x[0], x[1]), start, method="Nelder-Mead", options=options)
     value, spread = float(best.x[0]), math.exp(best.x[1])
-    allowed = best.fun + 0.5 * n * math.log1p(stats.t.ppf(0.5 + 0.5 * level, n - 1) ** 2 / (n - 1))
+    allowed = best.fun + 0.5 * k * math.log1p(stats.t.ppf(0.5 + 0.5 * level, k - 1) ** 2 / (k - 1))
 
     def excess(mean: float) -> float:
         around = (math.log(spread) - 8, math.log(spread) + 8)

@@ -12,7 +12,7 @@ import pandas as pd
 from validate.measured import REST, MissingResult, Results, Run, crossing_time
 from validate.prediction import Basis
 
-__all__ = ["BASE", "LEVELS", "at", "bottom", "delays", "landscape", "rows", "weaker"]
+__all__ = ["BASE", "LEVELS", "at", "bottom", "delays", "landscape", "rows"]
 
 Array = npt.NDArray[np.float64]
 
@@ -98,11 +98,6 @@ def rows(results: Results, *names: str) -> pd.DataFrame:
             f"Train them: python -m validate run --profile {results.folder.name}"
         )
     return pd.DataFrame(found)
-
-
-def weaker(*bases: Basis) -> Basis:
-    """Of what a number made of several things was measured on, that of which the larger share moves."""
-    return max(bases, key=lambda basis: basis.moving / max(basis.runs, 1))
 
 
 def at(table: pd.DataFrame, name: str, value: float) -> pd.DataFrame:

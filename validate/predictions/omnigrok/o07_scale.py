@@ -7,8 +7,8 @@ import pandas as pd
 
 from validate.measured import Results
 from validate.prediction import Criterion, Estimate, Measurement, Prediction
-from validate.predictions.omnigrok.curves import BASE, at, delays, rows, weaker
-from validate.predictions.shared import estimate, of_times, records
+from validate.predictions.omnigrok.curves import BASE, at, delays, rows
+from validate.predictions.shared import estimate, of_times, records, weaker
 from validate.statistics.intervals import over_seeds
 
 __all__ = ["O7", "O8", "parts"]

@@ -11,7 +11,7 @@ import pandas as pd
 from validate.matching.efficiency import common_logit, isologit, norms_at, slopes
 from validate.measured import Results, equivalent_logit
 from validate.prediction import Criterion, Measurement, Prediction, nothing
-from validate.predictions.omnigrok.curves import at, rows, weaker
+from validate.predictions.omnigrok.curves import at, rows
 from validate.predictions.shared import (
     at_rest,
     bounded,
@@ -22,6 +22,7 @@ from validate.predictions.shared import (
     of_thresholds,
     records,
     thresholds,
+    weaker,
 )
 
 __all__ = ["O9A", "O9B", "O9C"]
