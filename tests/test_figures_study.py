@@ -3,16 +3,24 @@
 import json
 from pathlib import Path
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
 import xarray as xr
 
+from figures.catalogue import names, needs
 from figures.lines import beside
-from figures.paths import SAVED
+from figures.networks import laws
+from figures.paths import SAVED, Paths
+from figures.render import caption, load
 from figures.study import Study
+from figures.tasks import _absent
+from validate.quantities import price_points
 
 QUICK = SAVED / "validate" / "quick"
+SMALL = Paths(data=QUICK)
+SHOWN = [name for name in names(SMALL) if needs(SMALL, name) and not _absent(SMALL, name)]
 
 
 @pytest.fixture(scope="module")
@@ -92,3 +100,55 @@ def test_runs_of_a_size_lie_side_by_side_and_near_it() -> None:
     assert places[:3].mean() == pytest.approx(100.0)
     assert np.ptp(places[:3]) == pytest.approx(2.0)
     assert places[3] == pytest.approx(400.0)
+
+
+@pytest.mark.parametrize("name", SHOWN)
+def test_a_small_study_is_drawn_whatever_it_cannot_decide(name: str) -> None:
+    module, small = load(SMALL, name), Study(QUICK)
+    with plt.rc_context(fname=SMALL.style):
+        fig, numbers = module.draw(small)
+        fig.canvas.draw()
+        plt.close(fig)
+    words = json.loads(caption(name, name, module.CAPTION, small.about() | numbers))["caption"]
+    assert "nan" not in words.split()
+    assert f"n = {numbers['n']}" in words
+
+
+def test_a_small_study_has_figures() -> None:
+    assert len(SHOWN) >= 8
+
+
+def test_networks_of_after_the_rules_are_told_from_those_of_before(tmp_path: Path, study: Study) -> None:
+    for file in QUICK.iterdir():
+        if file.is_dir():
+            (tmp_path / file.name).symlink_to(file.resolve())
+    pairs = price_points(study, laws.BEFORE).assign(setting="laws-43")
+    entry = {"criterion": "γ, memorising", "value": 0.4, "interval": [0.3, 0.5], "n": 3, "runs": 9, "moving": 2}
+    column = {"findings": [entry], "beside": [], "tables": {"pairs": pairs.to_dict("records")}}
+    content = json.loads((QUICK / "verdicts.json").read_text())
+    content["predictions"].append({"id": "P19", "columns": {"coupled": column}})
+    (tmp_path / "verdicts.json").write_text(json.dumps(content, default=bool))
+
+    fig, numbers = laws.draw(Study(tmp_path))
+    left = fig.axes[0]
+    marks = [line for line in left.lines if line.get_marker() == "o" and len(line.get_xdata())]
+    drawn = {size: sum(len(m.get_xdata()) for m in marks if m.get_markersize() == size) for size in (4.2, 2.6)}
+    hollow = sum(len(m.get_xdata()) for m in marks if m.get_markerfacecolor() == "none")
+    labels = [text.get_text() for text in left.get_legend().get_texts()]
+    plt.close(fig)
+    below = int((pairs.slope <= 0).sum())
+    assert drawn[4.2] == drawn[2.6] >= len(pairs) - numbers["below"]
+    assert numbers["below"] >= 2 * below
+    assert hollow > 0
+    assert "memorising: γ = 0.4 (0.3 to 0.5, n = 3, 2 of 9 moving)" in labels
+    assert str(numbers["when"]).startswith(f"Held out: {len(pairs)} of {2 * len(pairs)}")
+    assert numbers["gammas"].startswith("γ: 0.4")
+    assert not any("not trained" in text.get_text() for text in left.texts)
+
+
+def test_a_figure_says_that_nothing_is_held_out_yet(study: Study) -> None:
+    fig, numbers = laws.draw(study)
+    said = [text.get_text() for text in fig.axes[0].texts]
+    plt.close(fig)
+    assert any("not trained yet" in text for text in said)
+    assert "nothing is held out" in str(numbers["when"])

@@ -5,7 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from toymodel.curves import chance_level, main, read_csv
+from toymodel.classify import main
+from toymodel.curves import chance_level, read_csv
 
 GROKKING = [(0, 0.01, 0.01), (10, 1, 0.01), (100, 1, 0.01), (1000, 1, 0.95), (1500, 0.985, 0.97), (2000, 1, 0.97)]
 # As they are exported: headings, how a run's name or number is written, what stands beside.
@@ -105,3 +106,16 @@ def test_a_run_that_starts_high_says_nothing_of_chance() -> None:
     assert chance_level((t, np.array([0.02, 1, 1])))[0] == 0.02
     assert chance_level((t, np.array([0.99, 0.5, 0.2])))[0] == 0.0
     assert chance_level((t, np.array([0.99, 0.5, 0.2])), chance=0.3) == (0.3, "as given")
+
+
+def test_a_file_of_realnet_is_classified_too(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    kept = Path(__file__).parent.parent / "figures" / "data" / "realnet" / "grokking.nc"
+    assert main([str(kept)]) == 0
+    out = capsys.readouterr().out
+    assert out.count("grokking  ") == 2
+    assert "chance: the task's" in out
+    assert main([str(kept), "--chance", "0.2"]) == 0
+    assert "0.2\n" in capsys.readouterr().out
+    (tmp_path / "broken.nc").write_text("nothing")
+    assert main([str(tmp_path / "broken.nc")]) == 2
+    assert "broken.nc is not" in capsys.readouterr().err

@@ -55,7 +55,7 @@ def command(arguments: list[str]) -> int:
     if hasattr(signal, "SIGPIPE"):  # a reader such as `head` may leave early
         signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     if first == "classify":
-        from toymodel.curves import main as classify
+        from toymodel.classify import main as classify
 
         return classify(arguments[1:])
     if first in ("", "--help", "-h", "--version"):

@@ -1,21 +1,17 @@
-"""Measured curves from a CSV file, whoever wrote it, and their behaviours: `python -m toymodel classify runs.csv`.
+"""Measured curves from a CSV file, whoever wrote it.
 
 One row is one step, one file one run or several: told apart by a column (`run`, `seed`, ...) or, as Weights & Biases exports
 them, by the part of a heading before " - ".  Cells may be empty, steps unequal.  Columns are named by the caller or guessed
 from their headings, and what was guessed is said.
 """
 
-import argparse
 import csv
 import re
-import sys
-from collections.abc import Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
-from .behaviours import MEANINGS, Criteria, read_curves
 from .parameters import FloatArray, check
 
 Curve = tuple[FloatArray, FloatArray]
@@ -171,49 +167,3 @@ def chance_level(test: Curve, classes: float | None = None, chance: float | None
     if first > 0.8:
         return 0.0, "taken for 0, because the run starts above it; better: --classes or --chance"
     return first, "the first test accuracy; better: --classes or --chance"
-
-
-def main(arguments: Sequence[str] | None = None) -> int:
-    """The command line; its exit status."""
-    parser = argparse.ArgumentParser(
-        prog="python -m toymodel classify",
-        description="The behaviour of measured runs in the vocabulary of the toy model: grokking, memorisation, ...",
-        epilog="In Python: help(toymodel.classify_curves). To lay the curves over the toy: python -m toymodel explore "
-        "--data runs.csv",
-    )
-    parser.add_argument("csv", type=Path, help="runs, a row for each step")
-    for name, meaning in (("step", "steps"), ("train", "train accuracy"), ("test", "test accuracy"), ("run", "runs")):
-        parser.add_argument(f"--{name}", metavar="COLUMN", help=f"heading of the column of {meaning}; default: guessed")
-    parser.add_argument("--classes", type=float, metavar="Q", help="number of classes: chance is 1/Q")
-    parser.add_argument(
-        "--chance", type=float, metavar="SHARE", help="accuracy of a guess, where classes are not equal"
-    )
-    for line in fields(Criteria):
-        parser.add_argument(
-            f"--{line.name.replace('_', '-')}", type=float, default=line.default, help=f"default {line.default}"
-        )
-    options = parser.parse_args(arguments)
-    try:
-        criteria = Criteria(**{line.name: getattr(options, line.name) for line in fields(Criteria)})
-        columns = {name: getattr(options, name) for name in ("step", "train", "test", "run")}
-        table = read_csv(options.csv, **columns)
-        rows: list[tuple[str, ...]] = [("run", "behaviour", "t_fit", "t_gen", "train", "test", "chance")]
-        whence = set()
-        for name, curves in table.runs.items():
-            train, test = curves["train_accuracy"], curves["test_accuracy"]
-            level, word = chance_level(test, options.classes, options.chance)
-            whence.add(word)
-            found = read_curves(train, test, level, criteria)
-            times = ("never" if np.isnan(t) else f"{t:g}" for t in (found.t_fit, found.t_gen))
-            rows.append((name, found.behaviour, *times, f"{train[1][-1]:.3f}", f"{test[1][-1]:.3f}", f"{level:.3g}"))
-    except ValueError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    print(f"{options.csv.name}, {'; '.join([*table.said, *(f'chance: {word}' for word in sorted(whence))])}\n")
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    for row in rows:
-        print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
-    print()
-    for name in sorted({row[1] for row in rows[1:]}):
-        print(f"{name}: {MEANINGS[name]}")
-    return 0

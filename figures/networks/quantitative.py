@@ -51,6 +51,8 @@ def draw(study: Study) -> tuple[Figure, dict[str, object]]:
     """Logit and norm against data set size, and the errors of mixtures."""
     found = {name: study.verdicts.number("P11", name) for name in ("κ", "η_gen", "β", "D_crit")}
     numbers = {name: number.value for name, number in found.items()}
+    # Where nothing could be fitted to lone circuits there is no forecast, and the networks are drawn alone.
+    fitted = all(number.exists for number in found.values())
     tables = {kind: study.tables(*names) for kind, (names, _, _) in KINDS.items()}
     tables["Mem-only"] = tables["Mem-only"][tables["Mem-only"].train >= 0.99]
     every, classes = pd.concat(tables.values()), int(tables["both"].p.iloc[0])
@@ -59,21 +61,23 @@ def draw(study: Study) -> tuple[Figure, dict[str, object]]:
     grid = np.geomspace(every.dataset_size.min(), every.dataset_size.max(), 30)
     for kind, (_, colour, mark) in KINDS.items():
         own = tables[kind][tables[kind].weight_decay == decay].groupby("dataset_size")[["logit", "norm"]].mean()
-        curve = np.array([_rest(numbers, classes, kind, size, decay) for size in grid]) if kind != "both" else None
+        alone = fitted and kind != "both"
+        curve = np.array([_rest(numbers, classes, kind, size, decay) for size in grid]) if alone else None
         for k, (axes, column) in enumerate(((left, "logit"), (centre, "norm"))):
             axes.plot(own.index, own[column], mark, color=colour, ms=3.6, mec="w", mew=0.4, label=kind)
             if curve is not None:
                 axes.plot(grid, curve[:, k], color=colour, lw=1.1, zorder=1)
     cells = tables["both"].groupby(["weight_decay", "dataset_size"])[["logit", "norm"]].mean().reset_index()
-    winners = ["Gen-only" if size > numbers["D_crit"] else "Mem-only" for size in cells.dataset_size]
+    cells = cells if fitted else cells.iloc[:0]
+    winners = np.where(cells.dataset_size > numbers["D_crit"], "Gen-only", "Mem-only")
     forecast = np.array([_rest(numbers, classes, kind, row.dataset_size, row.weight_decay)
-                         for kind, row in zip(winners, cells.itertuples(), strict=True)])  # fmt: skip
+                         for kind, row in zip(winners, cells.itertuples(), strict=True)]).reshape(-1, 2)  # fmt: skip
     right.axhspan(-WITHIN, WITHIN, color="0.92", lw=0, zorder=0)
     right.axhline(0.0, color=GREY, lw=0.8, zorder=0)
     ranges = {}
     for k, (column, face) in enumerate((("logit", "w"), ("norm", BOTH))):
         error = 100.0 * (forecast[:, k] / cells[column] - 1.0)
-        ranges[column] = f"{short(round(error.min(), 1))} to {short(round(error.max(), 1))}"
+        ranges[column] = f"{short(round(error.min(), 1))} to {short(round(error.max(), 1))}" if fitted else "an unknown"
         right.plot(cells.dataset_size, error, "D", ms=3.6, mfc=face, mec=BOTH, mew=0.8, label=column)
     right.set(ylabel="forecast over measured − 1 (%)", ylim=(-8, 8))
     left.set_ylabel("logit at rest (nats)")
@@ -82,7 +86,8 @@ def draw(study: Study) -> tuple[Figure, dict[str, object]]:
         number_axis(axes.xaxis, (60, 100, 200, 400, 800, 1600))
         critical(axes, found["D_crit"])
         axes.set_xlabel("data set size (pairs)")
-    left.text(numbers["D_crit"] * 1.1, 0.02, CRITICAL, transform=left.get_xaxis_transform(), fontsize=7)
+    if fitted:
+        left.text(numbers["D_crit"] * 1.1, 0.02, CRITICAL, transform=left.get_xaxis_transform(), fontsize=7)
     left.legend(loc="upper right")
     right.legend(loc="upper right")
     return fig, {

@@ -43,7 +43,7 @@ def draw(study: Study) -> tuple[Figure, dict[str, object]]:
         colours, found = decay_colours(table.weight_decay), []
         for decay, colour in colours.items():
             own = table[table.weight_decay == decay]
-            if own.seed.nunique() >= SEEN:
+            if own.seed.nunique() >= min(SEEN, table.seed.nunique()):
                 medians(axes, own, "test", colour, decay_name(decay, coupled))
                 found.append(short(place(own).value))
         large = setting != "base" and len(scratch)

@@ -86,7 +86,10 @@ def test_of_results_that_no_profile_wants_all_that_is_there_is_known(tmp_path: P
     # The same file is a small part of what a profile of that name wants.
     (tmp_path / "mine").rename(tmp_path / "quick")
     about = verdicts._about(Results(tmp_path / "quick"))
-    assert (about["runs"], about["finished"]) == (len({r.name for e in experiments(PROFILES["quick"]) for r in e.runs}), 12)
+    assert (about["runs"], about["finished"]) == (
+        len({r.name for e in experiments(PROFILES["quick"]) for r in e.runs}),
+        12,
+    )
     assert "base/scratch_coupled" in about["untrained"]
 
 

@@ -101,7 +101,11 @@ FINE = np.arange(0.0, 4001.0, 20.0)
     [
         (np.where(FINE < 500, 0.02, np.where(FINE < 2000, 0.5, 1.0)), 540, 1940),  # a step on the way
         (np.where(FINE < 500, 0.02, np.where(FINE < 900, 0.5, 1.0)), math.nan, math.nan),  # too short
-        (np.where(FINE < 500, 0.02, 0.5 + 0.39 * (FINE - 500) / 3500), math.nan, math.nan),  # a slope that does not stay
+        (
+            np.where(FINE < 500, 0.02, 0.5 + 0.39 * (FINE - 500) / 3500),
+            math.nan,
+            math.nan,
+        ),  # a slope that does not stay
         (np.where(FINE < 500, 0.02, 1.0), math.nan, math.nan),  # at once
         (np.full(201, 0.02), math.nan, math.nan),  # at chance
         (np.full(201, 0.11), math.nan, math.nan),  # hardly above it

@@ -87,7 +87,9 @@ def test_a_rule_says_when_it_was_fixed() -> None:
 
 
 def test_equations_that_are_cited_exist() -> None:
-    there = set(re.findall(r"^(?:\| |- )\((\d+\.\d+)\)", (Path(toymodel.__file__).parent / "README.md").read_text(), re.M))
+    there = set(
+        re.findall(r"^(?:\| |- )\((\d+\.\d+)\)", (Path(toymodel.__file__).parent / "README.md").read_text(), re.M)
+    )
     assert {"3.1", "4.2", "5.2", "8.4"} <= there
     for p in PREDICTIONS.values():
         assert set(re.findall(r"\((\d\.\d)\)", p.source + p.statistic)) <= there, p.id

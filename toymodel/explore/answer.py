@@ -48,21 +48,26 @@ class Answer:
 
 def answer(values: Values) -> Answer:
     """The run and rest of the model under the sliders.  ValueError for what the model refuses."""
+    found = run(values)
+    rest = tm.steady_state(found.model) if found.model.weight_decay > 0.0 else None
+    return Answer(found, rest, settings.critical_size(values))
+
+
+def run(values: Values) -> tm.Trajectory:
+    """The run of the model under the sliders.  ValueError for what the model refuses."""
     model, t_end = settings.model(values), values["t_end"]
+
+    def drawn(first: float) -> tm.Trajectory:
+        times = np.concatenate([[0.0], np.geomspace(first, t_end, SHOWN)])
+        times[-1] = t_end
+        return tm.simulate(model, t_end, times=times, compiled=True)
+
     try:
-        run = _run(model, t_end, FIRST * t_end)
+        found = drawn(FIRST * t_end)
     except ValueError as error:
         raise ValueError(settings.refusal(error, values)) from None
-    if run.t_fit and run.t_fit < 100.0 * FIRST * t_end:  # a long run's beginning is drawn too
-        run = _run(model, t_end, 0.01 * run.t_fit)
-    rest = tm.steady_state(model) if model.weight_decay > 0.0 else None
-    return Answer(run, rest, settings.critical_size(values))
-
-
-def _run(model: tm.TwoCircuitModel, t_end: float, first: float) -> tm.Trajectory:
-    times = np.concatenate([[0.0], np.geomspace(first, t_end, SHOWN)])
-    times[-1] = t_end
-    return tm.simulate(model, t_end, times=times, compiled=True)
+    # A long run's beginning is drawn too.
+    return drawn(0.01 * found.t_fit) if found.t_fit and found.t_fit < 100.0 * FIRST * t_end else found
 
 
 def rows(found: Answer) -> list[tuple[str, list[tuple[str, str]]]]:

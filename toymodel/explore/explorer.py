@@ -65,32 +65,29 @@ class Explorer:
     def show(self) -> None:
         """Answers at once.  The phase diagram follows on a thread of its own, so that no answer waits for it."""
         try:
-            values = self.values
-            found = answer.answer(values)
-            if self.axes:
-                top, charts, rows = answer.headline(found), answer.charts(found), answer.rows(found)
-            elif self.net is None:
-                raise ValueError(self.trouble)
-            else:
-                net, pace = self.net, self.pace or beside.meeting_pace(self.net, found.run)
-                # What is drawn is what is named: the toy's run ends where the net's does.
-                run = answer.answer({**values, "t_end": beside.last_step(net) / pace}).run
-                top, charts, rows = (
-                    beside.headline(net, run),
-                    beside.overlay(net, run, pace),
-                    beside.rows(net, run, pace),
-                )
-            self.curves.html, self.numbers.html = (
-                answer.layout(top, charts),
-                answer.notes(self.said) + answer.table(rows),
-            )
-            self.sliders.code = settings.python(values)
+            top, charts, rows = self._shown()
+            self.curves.html = answer.layout(top, charts)
+            self.numbers.html = answer.notes(self.said) + answer.table(rows)
+            self.sliders.code = settings.python(self.values)
         except (ValueError, ArithmeticError) as error:
             self.curves.html, self.numbers.html = answer.refusal(error), ""
         self.resting.cancel()
         self.resting = Timer(REST, self._sweep)
         self.resting.daemon = True
         self.resting.start()
+
+    def _shown(self) -> tuple[str, list[str], list[tuple[str, list[tuple[str, str]]]]]:
+        """Headline, charts and numbers.  ValueError for what the model refuses, and where there is no net to lie beside."""
+        values, net = self.values, self.net
+        if self.axes:
+            found = answer.answer(values)
+            return answer.headline(found), answer.charts(found), answer.rows(found)
+        if net is None:
+            raise ValueError(self.trouble)
+        pace = self.pace or beside.meeting_pace(net, answer.run(values))
+        # What is drawn is what is named: the toy's run ends where the net's does.
+        run = answer.run({**values, "t_end": beside.last_step(net) / pace})
+        return beside.headline(net, run), beside.overlay(net, run, pace), beside.rows(net, run, pace)
 
     def _sweep(self) -> None:
         """Draws the phase diagram for where the sliders stand by now."""

@@ -93,7 +93,7 @@ SLIDERS = {
     for a in (
         ("kappa", "kappa", "degree of logit in norm", (0.5, 10.0), 1.2, 0.05),
         ("gen_efficiency", "efficiency", "efficiency", (0.01, 10.0), 1.0),
-        ("mem_efficiency", "efficiency", f"efficiency at D = {REFERENCE_SIZE:g}", (0.01, 10.0), 1.0),
+        ("mem_efficiency", "efficiency", f"at D = {REFERENCE_SIZE:g}", (0.01, 10.0), 1.0),
         ("exponent", "exponent", "fall of η_mem with D", (0.1, 2.0), 0.5, 0.02),
         ("dataset_size", "dataset_size", "data set size", (10.0, 1e6), 4000.0),
         ("weight_decay", "weight_decay", "weight decay", (1e-9, 1.0), 0.005),
