@@ -1,4 +1,4 @@
-"""The theory's numbers are found again in nets that obey it."""
+"""The theory's numbers are found again in nets that obey it, and those of norm sharing in nets that share norm."""
 
 import math
 
@@ -6,89 +6,49 @@ import numpy as np
 import pandas as pd
 import pytest
 
-import toymodel as tm
-from tests.validate.laboratory import CLASSES, NUMBERS, SHARING, Lab, mixtures, row, singles
-from validate.matching.efficiency import common_logit, gen_nets, isologit, mem_nets, norms_at, slopes
-from validate.matching.fit import (
+from tests.validate.laboratory import CLASSES, NUMBERS, SHARING, Lab, at_rest, mixtures, row, singles
+from validate.matching.efficiency import alone_in, common_logit, gen_nets, isologit, mem_nets, norms_at, slopes
+from validate.measured import MissingResult
+from validate.predictions.p11_quantitative import fitted, forecast
+from validate.predictions.p12_sharing import (
+    _of_labels,
+    _of_norms,
+    _sharpness,
     corrupted_rest,
-    corrupted_sharing,
-    forecast,
-    match,
-    mixture_sharing,
-    residuals,
+    mixed_efficiency,
     sharing_of_sharpness,
-    sharpness,
 )
-from validate.matching.rest import Numbers, at_rest, sharing_from_sharpness
-
-
-def test_the_rest_state_has_its_reference_values() -> None:
-    """toymodel/README.md (8): κ 4.95, μ 7.65, q 43, α 1e-4, η_gen = 14^(1/κ)/20, β 0.32, D_crit 255."""
-    numbers = Numbers(4.95, 14 ** (1 / 4.95) / 20, 0.32, 255.0)
-    rest = at_rest(numbers.efficiencies([160, 255, 500]), 4.95, np.full(3, 1e-4), 43, 7.65)
-    np.testing.assert_allclose(rest.logits, [[1.251, 10.135], [5.579, 5.579], [10.547, 0.514]], atol=6e-4)
-    np.testing.assert_allclose(rest.norm, [16.39, 18.18, 19.01], atol=6e-3)
-
-
-@pytest.mark.parametrize(("kappa", "sharing", "alpha"), [(1.2, 2.0, 5e-3), (4.5, 6.5, 1e-4), (3.0, 3.5, 1e-5)])
-def test_the_rest_state_obeys_euler_and_the_equal_slopes(kappa: float, sharing: float, alpha: float) -> None:
-    eta = np.array([[0.09, 0.07]])
-    rest = at_rest(eta, kappa, [alpha], CLASSES, sharing)
-    s, norm, logits = rest.logit[0], rest.norm[0], rest.logits[0]
-    p = (CLASSES - 1) / (math.exp(s) + CLASSES - 1)
-    assert p * s == pytest.approx(alpha / kappa * norm**2, rel=1e-8)
-    own = logits ** (1 / kappa) / eta[0]
-    assert (own**sharing).sum() ** (1 / sharing) == pytest.approx(norm, rel=1e-8)
-    slope = alpha / kappa * norm ** (2 - sharing) * own**sharing / logits  # (8.2), each circuit at rest
-    np.testing.assert_allclose(slope, p, rtol=1e-8)
-    assert logits.sum() == pytest.approx(s)
-
-
-def test_additive_norms_are_the_papers_model() -> None:
-    model = tm.TwoCircuitModel()
-    rest = at_rest([list(model.efficiencies)], model.kappa, [model.weight_decay], model.num_classes, 2.0)
-    np.testing.assert_allclose(rest.logits[0], tm.steady_state(model).logits, rtol=1e-6)
-
-
-def test_above_its_degree_the_winner_takes_all() -> None:
-    with pytest.raises(ValueError, match=r"μ > κ.*4\.5"):
-        at_rest([[1.0, 1.0]], 4.5, [1e-4], 43, 4.0)
-    assert np.isnan(at_rest([[1e-3, 1e-4]], 4.5, [1.0], 43, 6.0).logit[0])  # nothing grows at such a cost
-
-
-def test_sharing_follows_from_sharpness_and_back() -> None:
-    for mu in (5.0, 6.5, 9.0):
-        nu = NUMBERS.beta * NUMBERS.kappa * mu / (mu - NUMBERS.kappa)
-        assert sharing_from_sharpness(nu, NUMBERS.kappa, NUMBERS.beta) == pytest.approx(mu)
-        assert sharing_of_sharpness(NUMBERS, nu) == pytest.approx(mu)
-    assert math.isnan(sharing_of_sharpness(NUMBERS, 0.9 * NUMBERS.beta * NUMBERS.kappa))
 
 
 @pytest.fixture(scope="module")
 def lab() -> Lab:
     found = Lab()
     singles(found)
-    mixtures(found, spread=0.0)
+    mixtures(found, spread=0.0, sharing=SHARING)
     return found
 
 
-def test_the_four_numbers_are_found_again(lab: Lab) -> None:
-    found = match(gen_nets(lab), mem_nets(lab))
-    np.testing.assert_allclose(found.numbers, NUMBERS, rtol=1e-5)
-    assert found.rms < 1e-6
-    assert found.classes == CLASSES
-    for name, truth in zip(("κ", "η_gen", "β", "D_crit"), NUMBERS, strict=True):
-        assert found.intervals[name].n == 4
-        assert found.intervals[name].value == pytest.approx(truth, rel=1e-4)
+@pytest.fixture(scope="module")
+def shared(lab: Lab) -> pd.DataFrame:
+    """Mixtures of one seed that share norm."""
+    nets = lab.table("fresh/ungrokking_coupled")
+    return nets[nets.seed == 10]
 
 
 def test_efficiencies_fall_with_the_exponent_of_the_truth(lab: Lab) -> None:
-    mem, gen = mem_nets(lab), gen_nets(lab)
+    mem, gen = mem_nets(lab), gen_nets(lab)  # type: ignore[arg-type]
     logit = common_logit(mem, gen)
     np.testing.assert_allclose(slopes(norms_at(mem, logit)), -NUMBERS.beta, rtol=2e-3)
     np.testing.assert_allclose(slopes(norms_at(gen, logit)), 0.0, atol=2e-3)
     crossing = isologit(norms_at(gen, logit), norms_at(mem, logit))
-    np.testing.assert_allclose(np.exp(crossing.ln_size), NUMBERS.critical, rtol=0.01)
+    np.testing.assert_allclose(np.exp(crossing.ln_size), NUMBERS.critical_size, rtol=0.01)
+
+
+def test_lone_circuits_of_new_seeds_at_rest_decide_where_there_are_any(lab: Lab) -> None:
+    assert alone_in(lab, "coupled") == "base"  # type: ignore[arg-type]
+    new = Lab(dict(lab.tables))
+    singles(new, setting="laws-43")
+    assert (alone_in(new, "coupled"), alone_in(new, "AdamW")) == ("laws-43", "base")  # type: ignore[arg-type]
 
 
 def test_beyond_the_measured_sizes_the_curve_goes_on_from_its_nearer_end() -> None:
@@ -102,35 +62,54 @@ def test_beyond_the_measured_sizes_the_curve_goes_on_from_its_nearer_end() -> No
         assert found.outside == outside
 
 
-def test_nets_of_one_circuit_do_not_give_the_numbers(lab: Lab) -> None:
-    with pytest.raises(ValueError, match="Gen-only nets and Mem-only nets of two sizes"):
-        match(gen_nets(lab).iloc[:0], mem_nets(lab))
+def test_forecasts_of_numbers_from_lone_circuits_are_of_the_more_efficient_one(lab: Lab) -> None:
+    numbers = fitted(lab)  # type: ignore[arg-type]
+    found = numbers.kappa, numbers.efficiency, numbers.beta, numbers.critical_size
+    assert found == pytest.approx((NUMBERS.kappa, NUMBERS.efficiency, NUMBERS.beta, NUMBERS.critical_size), rel=1e-5)
+    # On both sides of D_crit the more efficient one takes all.
+    for size in (110, 255, 265, 520):
+        logit, norm = forecast(numbers, pd.DataFrame([row(size, 1e-4, 0)]))
+        lone = [at_rest(NUMBERS, size, 1e-4, present) for present in ((1, 0), (0, 1))]
+        best = lone[size < NUMBERS.critical_size]
+        assert (logit[0], norm[0]) == pytest.approx((best["logit"], best["norm"]), rel=1e-5)
 
 
-def test_sharing_is_found_again_in_norms_and_in_sharpness(lab: Lab) -> None:
-    nets = lab.table("fresh/ungrokking_coupled")
-    nets = nets[nets.seed == 10]
-    assert mixture_sharing(NUMBERS, nets, CLASSES) == pytest.approx(SHARING, rel=1e-3)
-    nu = sharpness(nets, NUMBERS.critical)
-    assert nu == pytest.approx(NUMBERS.beta * NUMBERS.kappa * SHARING / (SHARING - NUMBERS.kappa), rel=1e-6)
-    assert all(abs(e).max() < 1e-6 for e in residuals(forecast(NUMBERS, nets, CLASSES, sharing=SHARING), nets))
-    assert math.isnan(sharpness(nets[nets.dataset_size == 240], NUMBERS.critical))
+def test_lone_circuits_that_cannot_tell_their_numbers_are_missing_results() -> None:
+    lab = Lab()
+    singles(lab)
+    lab.tables["base/memorising_coupled"] = lab.table("base/memorising_coupled").query("dataset_size == 100")
+    with pytest.raises(MissingResult, match="two sizes or more"):
+        fitted(lab)  # type: ignore[arg-type]
 
 
-def test_sharpness_looks_within_a_factor_of_two_only(lab: Lab) -> None:
-    nets = lab.table("fresh/ungrokking_coupled")
-    nets = nets[nets.seed == 10].copy()
-    nets.loc[nets.dataset_size == 60, "mem"] *= 100
-    assert sharpness(nets, NUMBERS.critical) == pytest.approx(sharpness(nets[nets.dataset_size > 60], NUMBERS.critical))
+def test_sharing_is_found_again_in_norms_and_in_sharpness(shared: pd.DataFrame) -> None:
+    assert _of_norms(NUMBERS, shared) == pytest.approx(SHARING, rel=1e-3)
+    for mu in (5.0, SHARING, 9.0):
+        assert sharing_of_sharpness(NUMBERS, NUMBERS.beta * NUMBERS.kappa * mu / (mu - NUMBERS.kappa)) == pytest.approx(
+            mu
+        )
+    assert math.isnan(sharing_of_sharpness(NUMBERS, 0.9 * NUMBERS.beta * NUMBERS.kappa))
+    nu = _sharpness(shared, NUMBERS.critical_size)
+    assert sharing_of_sharpness(NUMBERS, nu) == pytest.approx(SHARING, rel=1e-6)
+    assert math.isnan(_sharpness(shared[shared.dataset_size == 240], NUMBERS.critical_size))
+    # Within a factor of two of D_crit only.
+    far = shared.assign(mem=shared.mem.where(shared.dataset_size > 60, 100 * shared.mem))
+    assert _sharpness(far, NUMBERS.critical_size) == pytest.approx(nu)
+    eta = mixed_efficiency(NUMBERS, [NUMBERS.critical_size], SHARING)
+    assert eta[0] == pytest.approx(NUMBERS.efficiency * 2 ** (1 / NUMBERS.kappa - 1 / SHARING))
 
 
 @pytest.mark.parametrize("sharing", [2.0, SHARING])
 def test_corrupted_labels_tell_sharing(sharing: float) -> None:
-    import pandas as pd
-
     rows = []
     for share in (0.1, 0.3):
         gen, mem, norm = corrupted_rest(NUMBERS, 800, share, 1e-4, CLASSES, sharing)
         assert mem > gen > 5  # the wrong labels are fitted against Gen
         rows.append(row(800, 1e-4, 0, corrupted=share, norm=norm))
-    assert corrupted_sharing(NUMBERS, pd.DataFrame(rows), CLASSES) == pytest.approx(sharing, rel=0.02)
+    assert _of_labels(NUMBERS, pd.DataFrame(rows)) == pytest.approx(sharing, rel=0.02)
+
+
+def test_a_lone_circuit_of_the_laboratory_obeys_euler() -> None:
+    rest = at_rest(NUMBERS, 200, 1e-4, (0, 1))
+    p = (CLASSES - 1) / (math.exp(rest["logit"]) + CLASSES - 1)
+    assert p * rest["logit"] == pytest.approx(1e-4 / NUMBERS.kappa * rest["norm"] ** 2, rel=1e-8)

@@ -25,7 +25,7 @@ def laboratory(**law: float | tuple[float, float]) -> Lab:
 @pytest.mark.parametrize(("power", "verdict"), [(2.0, "confirmed"), (1.5, "refuted"), (3.0, "refuted")])
 def test_p15_measures_the_power_with_which_norms_add(power: float, verdict: str) -> None:
     lab = Lab()
-    wrong_labels(lab, "laws-43", power)
+    wrong_labels(lab, "laws-43-labels", power)
     wrong_labels(lab, "laws-113-labels", power, 3400, range(20, 23))
     found = judged("P15", lab)
     assert found.verdict == verdict
@@ -37,8 +37,8 @@ def test_p15_measures_the_power_with_which_norms_add(power: float, verdict: str)
 
 def test_p15_needs_lone_circuits_of_the_same_seed() -> None:
     lab = Lab()
-    wrong_labels(lab, "laws-43")
-    name = "laws-43/memorising_coupled"
+    wrong_labels(lab, "laws-43-labels")
+    name = "laws-43-labels/memorising_coupled"
     lab.tables[name] = lab.table(name).assign(seed=lambda t: t.seed + 100)
     assert judged("P15", lab).columns["coupled"].verdict == "not measured"
 

@@ -69,7 +69,9 @@ def test_escape_in_the_last_fifth_counts_those_still_there(lab: Lab) -> None:
     assert (constant["rate"], constant["escaped_before"], constant["left"]) == ("constant", 1, 2)
     assert constant["escaped_in_the_last_fifth"] == 1
     assert (tail["escaped_before"], tail["left"], tail["escaped_in_the_last_fifth"], tail["runs"]) == (1, 3, 2, 4)
-    assert constant["steps"] == tail["steps"] == 3000
+    assert constant["compared_at_steps"] == tail["compared_at_steps"] == 3000
+    assert (constant["trained_steps"], tail["trained_steps"]) == (20_000, 3000)
+    assert (constant["escaped_in_all"], tail["escaped_in_all"]) == (3, 3)
 
 
 def test_a_curve_from_scratch_says_how_many_generalise_and_when() -> None:
