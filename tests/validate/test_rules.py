@@ -71,7 +71,7 @@ BARE = Prediction(
 
 
 def test_a_prediction_must_speak_of_both_protocols_and_in_known_words() -> None:
-    with pytest.raises(ValueError, match="coupled, AdamW.*P0 has \\['coupled'\\]"):
+    with pytest.raises(ValueError, match=r"coupled, AdamW.*P0 has \['coupled'\]"):
         replace(BARE, claimed={"coupled": "x"})
     with pytest.raises(ValueError, match="predicts, opposite, allows, silent of P0; received \\['hopes'\\]"):
         replace(BARE, says={"a theory": ("hopes", "why")})

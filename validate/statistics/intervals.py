@@ -92,7 +92,8 @@ def over_bounds(low: npt.ArrayLike, high: npt.ArrayLike, level: float = 0.95) ->
 
     The interval holds each mean whose profile likelihood falls short of the greatest by at most
     k/2 ln(1 + t²/(k − 1)), k the seeds that have a value: only these tell how seeds spread, and with no bound among them
-    it is exactly Student's. Seeds between -inf and inf are missing. Unknown with k < 2. Errors: ValueError for different shapes or low > high.
+    it is exactly Student's. Seeds between -inf and inf are missing. Unknown with k < 2. Errors: ValueError for different
+    shapes or low > high.
     """
     _check_level(level)
     a, b = np.asarray(low, np.float64), np.asarray(high, np.float64)
