@@ -22,7 +22,7 @@ LOOKS = {False: ("0.55", "o", "--"), True: ("k", "D", "-")}
 
 CAPTION = """
 Steps to generalise against the starting norm (addition: held), at two output scales; lines: geometric means; carets:
-not within the steps trained, counted as these: bounds. Slower by a factor, large against small outputs; norm: {factors}.
+not within the steps trained, counted as these: bounds. Slower by a factor, large outputs; large norm: {factors}.
 {remark}n = {n} runs.
 """
 
