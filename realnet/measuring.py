@@ -88,7 +88,7 @@ def measure(
         shot = _snapshot(net, config, made, judge, data, step)
         (found,) = metrics.measure([shot])
         for callback in callbacks:
-            found |= callback(shot)  # type: ignore[arg-type]
+            found |= callback(shot)
         found.pop("finite")
         points.append({k: (("frequency",) if np.ndim(v) else (), v) for k, v in found.items()})
     ds = xr.concat([xr.Dataset(point) for point in points], xr.DataArray(at, dims="step", name="step"))
