@@ -144,7 +144,8 @@ def _unstacked(ds: xr.Dataset, axes: Mapping[str, list[Any]]) -> xr.Dataset:
     ds = ds.assign_coords({n: ds[n].astype(float) for n in beside}).reset_coords(beside)
     fill = {n: {"status": "absent", "key": ""}.get(str(n), np.nan) for n in ds.data_vars}
     grid = ds.set_index(run=list(axes)).unstack("run", fill_value=fill).transpose(*axes, ...)
-    return grid.sel(axes).assign_coords(axes).set_coords(beside)
+    places = {n: [grid[n].values.tolist().index(v) for v in values] for n, values in axes.items()}
+    return grid.isel(places).assign_coords(axes).set_coords(beside)
 
 
 def records(ds: xr.Dataset) -> dict[str, Record]:

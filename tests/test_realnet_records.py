@@ -183,6 +183,23 @@ def test_the_records_of_a_saved_data_set_are_those_it_was_made_of(tmp_path: Path
     assert again.attrs == ds.attrs
 
 
+def test_an_axis_may_be_of_any_kind() -> None:
+    runs = rn.grid(RUN, biases=[True, False], activation=["relu", "gelu"], weight_decay=[0.3, 0.1], seed=[3, 1])
+    made = {run: record(run, 100, "finished") for run in runs}
+    for i, run in enumerate(runs):
+        made[run].curves["norm"] = made[run].curves["norm"] + i
+    ds = dataset(runs, made)
+    assert ds.status.dims == ("activation", "biases", "dataset_size", "weight_decay", "seed")
+    assert ds.activation.values.tolist() == ["relu", "gelu"]  # texts in the order of asking, numbers in theirs
+    assert ds.biases.values.tolist() == [False, True]
+    assert ds.seed.values.tolist() == [1, 3]
+    for i, run in enumerate(runs):
+        at = {n: getattr(run, n) for n in ("activation", "weight_decay", "seed")}
+        one = ds.isel(biases=int(run.biases)).sel(at).squeeze()
+        assert one.key == run.name
+        assert one.norm[0] == i
+
+
 def test_curves_of_unequal_lengths_lie_on_their_own_steps() -> None:
     short, long = replace(RUN, seed=0), replace(RUN, seed=1)
     spectrum = {"frequency_share": np.arange(22.0).reshape(11, 2)}
