@@ -20,7 +20,13 @@ FORMAT = 2
 NOT_MEASURED = "not measured"
 
 
-SET = {"D_crit": r"$D_\mathrm{crit}$", "norm^κ": r"norm$^\kappa$", "w_0/w_c": "$w_0/w_c$", " %": "\u00a0%"}
+SET = {
+    "D_crit": r"$D_\mathrm{crit}$",
+    "D_1": "$D_1$",
+    "norm^κ": r"norm$^\kappa$",
+    "w_0/w_c": "$w_0/w_c$",
+    " %": "\u00a0%",
+}
 """How a claim's symbols are set"""
 
 

@@ -14,13 +14,14 @@ from typing import TYPE_CHECKING, Any
 
 from realnet.config import RunConfig
 from realnet.fields import ConfigError
-from realnet.phases import Phase
+from realnet.phases import Phase, Stop
 from realnet.sweeps import grid
 from realnet.tasks.task import Group, Task
 
 if TYPE_CHECKING:
     from realnet.loading import load, model
-    from realnet.metrics import Callback, Snapshot
+    from realnet.measuring import measure
+    from realnet.metrics import Callback, Logger, Snapshot
     from realnet.records import StorageError
     from realnet.training.train import train
 
@@ -28,13 +29,16 @@ __all__ = [
     "Callback",
     "ConfigError",
     "Group",
+    "Logger",
     "Phase",
     "RunConfig",
     "Snapshot",
+    "Stop",
     "StorageError",
     "Task",
     "grid",
     "load",
+    "measure",
     "model",
     "train",
 ]
@@ -44,6 +48,8 @@ _LATER = {
     "Snapshot": "realnet.metrics",
     "StorageError": "realnet.records",
     "load": "realnet.loading",
+    "Logger": "realnet.metrics",
+    "measure": "realnet.measuring",
     "model": "realnet.loading",
     "train": "realnet.training.train",
 }

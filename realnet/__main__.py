@@ -40,6 +40,8 @@ class Options(RunConfig):
     start_from: Annotated[Any, tyro.conf.Suppress] = None
     options: Annotated[Any, tyro.conf.Suppress] = ()
     source: Annotated[Any, tyro.conf.Suppress] = None
+    groups: Annotated[Any, tyro.conf.Suppress] = ()
+    stop: Annotated[Any, tyro.conf.Suppress] = None
 
     def __post_init__(self) -> None:
         """Nothing yet: the RunConfig made from these is checked."""

@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from realnet import keys
-from realnet.fields import known, number, pairs_of, require, typed_fields
-from realnet.phases import INHERITED, Phase, Stage, phases_of
-from realnet.registry import BUILT_IN, check_name, is_own, source
+from realnet.fields import groups_of, known, number, pairs_of, require, texts_of, typed_fields
+from realnet.phases import INHERITED, Phase, Stage, Stop, phases_of, stop_of
+from realnet.registry import BUILT_IN, check_name, is_own, source, task_of
 from realnet.tasks.modular import MODULAR, is_prime, symbols, table_size
 
 __all__ = ["RunConfig", "from_dict", "from_json"]
@@ -24,10 +24,16 @@ __all__ = ["RunConfig", "from_dict", "from_json"]
 CHOICES = {
     "activation": ("relu", "gelu", "tanh"),
     "init": ("normal", "torch"),
-    "optimizer": ("adamw", "adam", "sgd", "muon"),
+    "optimizer": ("adamw", "adam", "sgd", "rmsprop", "muon"),
+    "schedule": ("constant", "cosine"),
     "gradient_filter": tuple(BUILT_IN["gradient_filter"]),
     "dtype": ("float32", "float64"),
 }
+DEFAULT_FRACTION = 0.3
+
+
+class Derived(int):
+    """A data set size that nobody said: it follows the table's when task or p are replaced."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +48,7 @@ class RunConfig:
     p: int = None  # type: ignore[assignment]  # an int once made, where the task has symbols
     """number of symbols; default 113 for modular tasks, 120 (the elements of S5) for the compositions"""
     dataset_size: int = None  # type: ignore[assignment]  # an int once made
-    """number of training examples D; default 30 % of all pairs"""
+    """number of training examples D; default `train_fraction` of all, or 30 % of all pairs"""
     weight_decay: float = 1.0
     learning_rate: float = 1e-3
     seed: int = 0
@@ -74,7 +80,7 @@ class RunConfig:
     """what is done to the gradient before the optimizer sees it"""
     optimizer: str = "adamw"
     betas: tuple[float, float] = (0.9, 0.98)
-    """decay of the two moments; for "sgd" and "muon" the first is the momentum"""
+    """decay of the two moments; for "sgd", "rmsprop" and "muon" the first is the momentum"""
     epsilon: float = 1e-8
     warmup: int = 0
     """steps over which the learning rate rises linearly from 0, from the run's start"""
@@ -103,8 +109,21 @@ class RunConfig:
     """keep the weights of every full measurement, for `realnet.model(..., step=...)`"""
     source: str | None = None
     """digest of the files of your own task, network and loss; filled in"""
+    train_fraction: float | None = None
+    """share of the task's examples that are trained on, instead of `dataset_size`; kept when p is replaced"""
+    dropout: float | None = None
+    """share dropped in training; transformer: of what attention and the MLP add; mlp: of its hidden units"""
+    schedule: str = "constant"
+    """ "cosine": the learning rate falls to 0 at the run's end as a cosine; its length is then part of the run"""
+    frozen: tuple[str, ...] = ()
+    """names or patterns of weights that stay as they start, such as "embed.*" """
+    groups: tuple[tuple[str, float, float], ...] = ()
+    """what learning rate and weight decay of weights are multiplied by: {"*.b_*": {"weight_decay": 0.0}}"""
+    stop: Stop | None = None
+    """condition on measured numbers that ends the run before its steps"""
 
     def __post_init__(self) -> None:
+        size = self.dataset_size
         typed_fields(self)
         for kind in ("task", "network", "loss"):
             check_name(kind, getattr(self, kind))
@@ -114,22 +133,42 @@ class RunConfig:
         start = from_dict(self.start_from) if isinstance(self.start_from, Mapping) else self.start_from
         fixed: dict[str, Any] = {"phases": (phases := phases_of(self.phases)), "start_from": start}
         fixed["options"] = pairs_of(self.options)
+        fixed["frozen"], fixed["groups"] = texts_of("frozen", self.frozen), groups_of(self.groups)
+        fixed["stop"] = stop_of(self.stop)
         if self.task in MODULAR:
-            fixed["p"] = p = self.p if self.p is not None else symbols(self.task, 113)
+            p = self.p if self.p is not None else symbols(self.task, 113)
             number("p", p, minimum=2)
-            if self.dataset_size is None:
-                fixed["dataset_size"] = max(1, round(0.3 * table_size(self.task, p)))
-        remedy = "Pass how many examples to train on."
-        said = self.dataset_size is not None or self.task in MODULAR
-        require(said, f"task {self.task!r} needs a dataset_size", self.dataset_size, remedy)
+            fixed["p"] = p
         if phases:
             fixed["steps"] = sum(phase.steps for phase in phases)
         for name, value in fixed.items():
             object.__setattr__(self, name, value)
         if self.source is None:
             object.__setattr__(self, "source", source(self.own_names))
+        object.__setattr__(self, "dataset_size", self._size(size))
         self._check_numbers()
         self._check_data()
+
+    def _size(self, said: Any) -> int:
+        """The number of training examples: as it was said, or so many of the task's."""
+        fraction = self.train_fraction
+        derived = said is None or isinstance(said, Derived)
+        if fraction is not None:
+            require(0 < fraction <= 1, "train_fraction must be in (0, 1]", fraction, "Choose a share of the examples.")
+        elif not derived:
+            return int(said)
+        elif self.task in MODULAR:
+            fraction = DEFAULT_FRACTION
+        remedy = "Pass how many examples to train on, or a train_fraction."
+        require(fraction is not None, f"task {self.task!r} needs a dataset_size", self.dataset_size, remedy)
+        assert fraction is not None
+        if not derived and self.task not in MODULAR:  # as it was derived; the task's files may not be here
+            return int(said)
+        total = table_size(self.task, self.p) if self.task in MODULAR else task_of(self).size
+        size = max(1, round(fraction * total))
+        remedy = "Pass train_fraction=None with it, or leave it out."
+        require(derived or said == size, f"train_fraction={fraction} is {size} examples", said, remedy)
+        return Derived(size)
 
     def _check_numbers(self) -> None:
         for name in ("dataset_size", "steps", "d_model", "n_heads", "d_mlp", "n_layers"):
@@ -147,6 +186,13 @@ class RunConfig:
             number(name, getattr(self, name), minimum=0.0, above=True)
         ok = all(0.0 <= beta < 1.0 for beta in self.betas)
         require(ok, "betas must be two numbers in [0, 1)", self.betas, "Power et al. (2022) used (0.9, 0.98).")
+        share = self.dropout or 0.0
+        require(0 <= share < 1, "dropout must be in [0, 1)", self.dropout, "Choose a share of what to drop.")
+        drops = not self.dropout or self.network in ("transformer", "mlp") or is_own(self.network)
+        remedy = "Choose transformer, mlp or a network of your own."
+        require(drops, f"network {self.network!r} has no dropout", self.dropout, remedy)
+        ok = not (self.groups and self.optimizer == "muon")
+        require(ok, "optimizer 'muon' has no groups of rates", self.groups, "Choose another, or leave groups out.")
         if self.network == "transformer":
             divides = self.d_model % self.n_heads == 0
             received = f"d_model={self.d_model}, n_heads={self.n_heads}"
@@ -168,6 +214,8 @@ class RunConfig:
         if self.start_from is not None:
             parent = self.start_from
             require(isinstance(parent, RunConfig), "start_from must be a RunConfig", parent, "Pass the parent's.")
+            remedy = "Say the steps of the parent: a child is known by them."
+            require(parent.stop is None, "start_from must be a run without stop", parent.stop, remedy)
             for name in (*_SHAPES, *(("embedding",) if self.network == "mlp" else ())):
                 a, b = getattr(self, name), getattr(parent, name)
                 require(a == b, f"{name} must be that of start_from ({b!r})", a, "The weights must fit.")
@@ -246,7 +294,7 @@ class RunConfig:
         return keys.canonical(dataclasses.asdict(self))
 
 
-_SHAPES = ("p", "d_model", "n_heads", "d_mlp", "n_layers", "network", "layer_norm", "biases", "options")
+_SHAPES = ("p", "d_model", "n_heads", "d_mlp", "n_layers", "network", "layer_norm", "biases", "options", "frozen")
 _RENAMED = {"architecture": "network"}
 
 

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import functools
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
 from realnet.config import RunConfig
-from realnet.fields import ConfigError, require
-from realnet.registry import arguments, check_source, find
-from realnet.tasks.task import Task, order, trained_labels
+from realnet.fields import require
+from realnet.registry import task_of
+from realnet.tasks.task import order, trained_labels
 
 __all__ = ["StageData", "stage_data", "task_of"]
 
@@ -34,32 +31,6 @@ class StageData:
     def judged(self) -> np.ndarray:
         """All of these, sorted."""
         return np.sort(np.concatenate([self.train, self.removed, self.unseen]))
-
-
-def task_of(config: RunConfig, name: str | None = None) -> Task:
-    """The task of `config`, or the one called `name` under its options.
-
-    Errors: ConfigError if it cannot be made, such as for data that are not installed, or for an edited source.
-    """
-    name = name or config.task
-    check_source(config)
-    make = find("task", name)
-    filled = arguments(make, name, config, {"name": name, "seed": config.split_seed})
-    try:
-        task = _make(make, tuple(filled.items()))
-    except ConfigError:
-        raise
-    except Exception as error:  # whatever somebody's own code raises
-        problem = f"{type(error).__name__}: {error}"
-        raise ConfigError(f"task {name!r} must be made of {filled}; received {problem!r}. Mend it.") from error
-    require(isinstance(task, Task), f"task {name!r} must make a realnet.Task", type(task).__name__, "Return one.")
-    return task
-
-
-@functools.lru_cache(maxsize=64)
-def _make(make: Callable[..., Any], filled: tuple[tuple[str, Any], ...]) -> Task:
-    task: Task = make(**dict(filled))
-    return task
 
 
 def stage_data(config: RunConfig, stage: int) -> StageData:

@@ -11,7 +11,18 @@ import operator
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-__all__ = ["ConfigError", "known", "number", "pairs_of", "require", "typed_fields", "whole"]
+__all__ = [
+    "KINDS",
+    "ConfigError",
+    "groups_of",
+    "known",
+    "number",
+    "pairs_of",
+    "require",
+    "texts_of",
+    "typed_fields",
+    "whole",
+]
 
 
 class ConfigError(ValueError):
@@ -121,6 +132,29 @@ def pairs_of(options: Any) -> tuple[tuple[str, Any], ...]:
     ok = all(isinstance(x, (tuple, list)) and len(x) == 2 and isinstance(x[0], str) for x in pairs)
     require(ok, "options must be a dict of names and values", options, "Pass options={'width': 32}, say.")
     return tuple(sorted((name, _plain(name, value)) for name, value in pairs))
+
+
+def texts_of(name: str, texts: Any) -> tuple[str, ...]:
+    """Texts from a list of them. Errors: ConfigError."""
+    listed = isinstance(texts, (list, tuple)) and all(isinstance(x, str) for x in texts)
+    require(listed, f"{name} must be a list of texts", texts, f"Pass {name}=['embed.*'], say.")
+    return tuple(texts)
+
+
+def groups_of(groups: Any) -> tuple[tuple[str, float, float], ...]:
+    """(pattern, multiple of the learning rate, multiple of the weight decay) in their order. Errors: ConfigError."""
+    remedy = "Pass groups={'embed.*': {'learning_rate': 0.1, 'weight_decay': 0.0}}, say."
+    if isinstance(groups, Mapping):
+        plain = all(isinstance(x, Mapping) and not set(x) - {"learning_rate", "weight_decay"} for x in groups.values())
+        require(plain, "groups must say multiples of learning_rate and weight_decay", groups, remedy)
+        groups = [(k, x.get("learning_rate", 1.0), x.get("weight_decay", 1.0)) for k, x in groups.items()]
+    listed = isinstance(groups, (list, tuple)) and all(isinstance(x, (list, tuple)) and len(x) == 3 for x in groups)
+    ok = listed and all(isinstance(x[0], str) for x in groups)
+    require(ok, "groups must be a dict of patterns and multiples", groups, remedy)
+    for pattern, *multiples in groups:
+        for value in multiples:
+            number(f"a multiple in groups[{pattern!r}]", value, minimum=0.0)
+    return tuple((pattern, float(rate), float(decay)) for pattern, rate, decay in groups)
 
 
 def _plain(name: str, value: Any) -> Any:

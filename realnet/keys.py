@@ -18,9 +18,9 @@ from realnet.phases import INHERITED
 
 __all__ = ["canonical", "key", "physics"]
 
-# `nested` is a check on the data sets and not a choice of them; stages say what phases mean.
+# `nested` is a check on the data sets and not a choice of them; stages say what phases mean; a fraction is a size.
 NOT_PHYSICS = (
-    *("steps", "light_every", "points_per_decade"),
+    *("steps", "stop", "light_every", "points_per_decade", "train_fraction"),
     *("nested", "phases", "start_from", "keep_optimizer"),
 )
 
@@ -34,6 +34,8 @@ def physics(config: Any) -> dict[str, Any]:
             value = getattr(stages[0] if field.name in INHERITED else config, field.name)
             if value != field.default:
                 said[field.name] = value
+    if config.schedule != "constant":
+        said["steps"] = config.steps  # rates depend on where the run ends
     if config.split_seed == config.seed:
         said.pop("data_seed", None)
     later = []

@@ -10,7 +10,7 @@ from torch import nn
 
 from realnet.config import RunConfig
 from realnet.fields import require
-from realnet.nets.layout import trained
+from realnet.prepared import prepare
 from realnet.records import Folder
 from realnet.results import dataset
 
@@ -50,10 +50,14 @@ def model(out: str | os.PathLike[str], run: RunConfig | str, step: int | None = 
     record = folder.read(run, "curve", "state")
     require(record is not None, f"run {run.name} must have been trained in {out}", "no checkpoint", "Train it first.")
     assert record is not None
+    ready = prepare(run)
+    state = {k.removeprefix("net."): torch.from_numpy(v) for k, v in record.tensors.items() if k.startswith("net.")}
     if step is None:
-        return trained(run, torch.from_numpy(record.tensors["weights"]))
+        return ready.module(torch.from_numpy(record.tensors["weights"]), state)
     remedy = "Ask for a run with weight_history=True, which is another one."
     require("history" in record.tensors, f"run {run.name} must have kept its weights", "none", remedy)
+    remedy = "Leave step out for the network as it is now."
+    require(not ready.habits.remembers, "a network whose buffers change has no history", run.network, remedy)
     steps = record.curves["step"].tolist()
     require(step in steps, f"step must be one of {', '.join(map(str, steps))}", step, "Choose a measured step.")
-    return trained(run, torch.from_numpy(record.tensors["history"][steps.index(step)]))
+    return ready.module(torch.from_numpy(record.tensors["history"][steps.index(step)]), state)

@@ -16,6 +16,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from realnet.config import RunConfig
+from realnet.fields import require
 from realnet.registry import arguments, find
 
 __all__ = ["OF_LABELS", "UNITS", "cross_entropy", "evaluate", "loss_of", "mse", "softmax", "stablemax"]
@@ -23,6 +24,8 @@ __all__ = ["OF_LABELS", "UNITS", "cross_entropy", "evaluate", "loss_of", "mse", 
 UNITS = {"cross_entropy": "nats", "softmax": "nats", "stablemax": "nats", "mse": "target^2"}
 OF_LABELS = tuple(name for name, unit in UNITS.items() if unit == "nats")
 """Losses that are ln of a probability, and so need labels"""
+
+PRECISIONS = ("float16", "bfloat16", "float32", "float64")
 
 Loss = Callable[..., Any]
 
@@ -73,9 +76,13 @@ def mse(output: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def loss_of(config: RunConfig) -> Loss:
-    """The run's loss under its options."""
+    """The run's loss under its options. Errors: ConfigError for an option that cannot be used."""
     loss = find("loss", config.loss)
-    return functools.partial(loss, **arguments(loss, config.loss, config, {}, skip=2))
+    filled = arguments(loss, config.loss, config, {}, skip=2)
+    if loss is softmax:
+        dtype, remedy = filled.get("softmax_dtype", "float32"), "Choose one of these."
+        require(dtype in PRECISIONS, f"option softmax_dtype must be one of {', '.join(PRECISIONS)}", dtype, remedy)
+    return functools.partial(loss, **filled)
 
 
 def evaluate(loss: Loss, output: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:

@@ -17,13 +17,14 @@ import torch
 from torch import Tensor
 
 from realnet.config import RunConfig
-from realnet.examples import StageData, task_of
-from realnet.losses import Loss, cross_entropy, evaluate, loss_of
-from realnet.tasks.task import Group
+from realnet.examples import StageData
+from realnet.losses import Loss, cross_entropy, evaluate, softmax
+from realnet.tasks.task import Group, Task
 
 __all__ = [
     "UNITS",
     "Callback",
+    "Logger",
     "Snapshot",
     "equivalent_logit",
     "examples",
@@ -48,6 +49,7 @@ class Snapshot:
     """A net at a measured step, as a Callback sees it."""
 
     config: RunConfig
+    """None for a network from elsewhere whose task is no RunConfig's"""
     step: int
     data: StageData
     logits: Tensor
@@ -55,12 +57,25 @@ class Snapshot:
     weights: Mapping[str, Tensor]
     gradients: Mapping[str, Tensor]
     """of the mean training loss"""
+    task: Task
+    loss: Loss
 
 
 class Callback(Protocol):
-    """A measurement of your own: called at every measured step; returns numbers, always of the same names."""
+    """A measurement of your own: called at every full measurement; returns numbers, always of the same names."""
 
     def __call__(self, snapshot: Snapshot) -> Mapping[str, float]: ...
+
+
+class Logger(Protocol):
+    """What is told of a run as it goes: at every measured step, one call at a time, in the order of each run's steps.
+
+    `numbers` has losses, accuracies, margins and the norm, and at full measurements all that is measured, callbacks
+    included. `status` is "running", and at a run's last call "finished", "stopped" or "diverged". After a kill, steps since
+    the last checkpoint are told again.
+    """
+
+    def __call__(self, run: RunConfig, step: int, numbers: Mapping[str, float], status: str) -> None: ...
 
 
 def equivalent_logit(loss: float, q: int) -> float:
@@ -136,10 +151,10 @@ def measure(shots: Iterable[Snapshot], full: bool = True) -> list[dict[str, floa
 
     The device is waited for once, and the outputs of one run at a time are held where `shots` makes them one by one.
     """
-    runs = [(s.config, s.logits.shape[1], _quantities(s) if full else _light(s)) for s in shots]
+    runs = [(s.loss, s.logits.shape[1], _quantities(s) if full else _light(s)) for s in shots]
     return [
-        _derived(config, q, found) if full else found | {"norm": math.sqrt(found.pop("squared"))}
-        for (config, q, _), found in zip(runs, _numbers([x for *_, x in runs]), strict=True)
+        _derived(loss, q, found) if full else found | {"norm": math.sqrt(found.pop("squared"))}
+        for (loss, q, _), found in zip(runs, _numbers([x for *_, x in runs]), strict=True)
     ]
 
 
@@ -173,7 +188,7 @@ def _light(shot: Snapshot, full: bool = False) -> dict[str, Tensor]:
         return target
 
     target = _on(device, data, "target", judged_by)
-    by_example = examples(shot.logits, target, loss_of(shot.config), task_of(shot.config).tolerance)
+    by_example = examples(shot.logits, target, shot.loss, shot.task.tolerance)
     found = {"finite": shot.logits.isfinite().all(), "squared": _dot(shot.weights, shot.weights)}
     for split in SPLITS:
         rows = _on(device, data, split, lambda split=split: getattr(data, split))  # type: ignore[misc]
@@ -195,11 +210,12 @@ def _quantities(shot: Snapshot) -> dict[str, Tensor]:
     return _light(shot, full=True) | _circuits(shot) | slopes
 
 
-def _derived(config: RunConfig, q: int, numbers: Mapping[str, Any]) -> dict[str, Any]:
+def _derived(loss: Loss, q: int, numbers: Mapping[str, Any]) -> dict[str, Any]:
     missing = dict.fromkeys(("gen_logit", "mem_logit", "gen_share", "key_frequency_share", "frequency_count"), math.nan)
     found: dict[str, Any] = missing | dict(numbers)
     squared, slope, dot = (found.pop(name) for name in ("squared", "slope", "dot"))
-    logits = config.loss in ("cross_entropy", "softmax")  # an equivalent logit is one of a cross-entropy
+    # An equivalent logit is one of a cross-entropy.
+    logits = getattr(loss, "func", loss) in (cross_entropy, softmax)
     for split in SPLITS:
         found[f"{split}_logit"] = equivalent_logit(found[f"{split}_loss"], q) if logits else math.nan
     found |= {"norm": math.sqrt(squared), "gradient_norm": math.sqrt(slope)}
@@ -210,7 +226,7 @@ def _derived(config: RunConfig, q: int, numbers: Mapping[str, Any]) -> dict[str,
 
 def _circuits(shot: Snapshot) -> dict[str, Tensor]:
     # Circuits are those of the task's own labels, also while a phase trains on others.
-    group, data = task_of(shot.config).group, shot.data
+    group, data = shot.task.group, shot.data
     if group is None:
         return {}
     gen, by_offset, share, frequencies = trigonometric(shot.logits, group)
@@ -219,7 +235,7 @@ def _circuits(shot: Snapshot) -> dict[str, Tensor]:
     found = {"gen_logit": gen[0], "mem_logit": residual, "gen_share": share, "frequency_share": frequencies}
     # Gen on k frequencies of equal power counts k.
     found["frequency_count"] = frequencies.sum() ** 2 / (frequencies**2).sum()
-    if "embed.W_E" in shot.weights:
+    if "embed.W_E" in shot.weights and len(shot.weights["embed.W_E"]) > group.classes.max():
         spectrum = embedding_spectrum(shot.weights["embed.W_E"], group)
         found["embedding_share"] = spectrum
         found["key_frequency_share"] = spectrum.topk(min(KEY_FREQUENCIES, len(spectrum))).values.sum()

@@ -9,6 +9,7 @@ gives, from the run's `options`, and from the fields of RunConfig.
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import importlib
 import importlib.util
@@ -19,10 +20,21 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from realnet.fields import require
+from realnet.fields import KINDS, ConfigError, require
 from realnet.tasks.modular import MODULAR
+from realnet.tasks.task import Task
 
-__all__ = ["BUILT_IN", "arguments", "check_name", "check_source", "find", "is_own", "source"]
+__all__ = [
+    "BUILT_IN",
+    "arguments",
+    "check_name",
+    "check_source",
+    "find",
+    "is_own",
+    "not_while_imported",
+    "source",
+    "task_of",
+]
 
 BUILT_IN: dict[str, dict[str, str]] = {
     "task": {
@@ -56,6 +68,8 @@ BUILT_IN: dict[str, dict[str, str]] = {
 _OPEN = ("task", "network", "loss")
 _lock = threading.RLock()
 _modules: dict[tuple[str, str], Any] = {}
+_importing: list[tuple[Path, int]] = []
+"""files that are being read, and the threads that read them"""
 
 
 def is_own(name: str) -> bool:
@@ -104,23 +118,44 @@ def find(kind: str, name: str) -> Callable[..., Any]:
     return found
 
 
+class ImportedTraining(ConfigError):
+    """A file that trains while it is read for the task, network or loss that it defines."""
+
+
+def not_while_imported() -> None:
+    """Raise ConfigError where a file that defines one's own task would train each time that it is read."""
+    here = [path for path, thread in _importing if thread == threading.get_ident()]
+    if here:
+        raise ImportedTraining(
+            f"{here[-1]} must not train while its task or network is read from it; received a call of train at its "
+            'top level. Put what it does under `if __name__ == "__main__":`.'
+        )
+
+
 def _load(path: Path) -> Any:
     content = path.read_bytes()
     digest = hashlib.sha256(content).hexdigest()
     key = (str(path.resolve()), digest)
     with _lock:
         if key not in _modules:
+            if path in [reading for reading, _ in _importing]:
+                not_while_imported()
             module_name = f"{path.stem}_{digest[:8]}"
             spec = importlib.util.spec_from_file_location(module_name, path)
             assert spec is not None
             module = importlib.util.module_from_spec(spec)
             sys.modules[module_name] = module
+            _importing.append((path, threading.get_ident()))
             try:
                 exec(compile(content, str(path), "exec"), module.__dict__)
             except Exception as error:
-                del sys.modules[module_name]
+                sys.modules.pop(module_name, None)
+                if isinstance(error, ImportedTraining):
+                    raise
                 problem = f"{type(error).__name__}: {error}"
                 require(False, f"{path} must run as Python", problem, "Mend the file; `python mine.py` shows where.")
+            finally:
+                _importing.pop()
             _modules[key] = module
         return _modules[key]
 
@@ -130,7 +165,8 @@ def arguments(
 ) -> dict[str, Any]:
     """What `thing` is called with: each argument after the first `skip`, from `given`, the run's options, or its fields.
 
-    Errors: ConfigError for an argument that none of them has and that has no default.
+    Errors: ConfigError for an argument that none of them has and that has no default, or for an option of another type
+    than its annotation says.
     """
     options, filled = dict(config.options), {}
     for parameter in list(inspect.signature(thing).parameters.values())[skip:]:
@@ -140,13 +176,25 @@ def arguments(
         if key in given:
             filled[key] = given[key]
         elif key in options:
-            filled[key] = options[key]
+            filled[key] = _typed(key, options[key], parameter)
         elif getattr(config, key, None) is not None and key in type(config).__dataclass_fields__:
             filled[key] = getattr(config, key)
         else:
             has = parameter.default is not parameter.empty
             require(has, f"{name} needs a value for its argument {key}", options, f"Pass options={{{key!r}: ...}}.")
     return filled
+
+
+def _typed(key: str, value: Any, parameter: inspect.Parameter) -> Any:
+    said = parameter.annotation
+    said = said if isinstance(said, str) else getattr(said, "__name__", "")
+    word, make = KINDS.get(said.removesuffix(" | None"), ("", None))
+    if make is None or (value is None and parameter.default is None):
+        return value
+    try:
+        return make(value)
+    except (TypeError, OverflowError):
+        raise ConfigError(f"option {key} must be {word}; received {value!r}. Pass {word}.") from None
 
 
 def check_source(config: Any) -> None:
@@ -157,3 +205,29 @@ def check_source(config: Any) -> None:
         require(
             now == config.source, f"the source of {', '.join(config.own_names)} must be {config.source}", now, remedy
         )
+
+
+def task_of(config: Any, name: str | None = None) -> Task:
+    """The task of `config`, or the one called `name` under its options.
+
+    Errors: ConfigError if it cannot be made, such as for data that are not installed, or for an edited source.
+    """
+    name = name or config.task
+    check_source(config)
+    make = find("task", name)
+    filled = arguments(make, name, config, {"name": name, "seed": config.split_seed})
+    try:
+        task = _make(make, tuple(filled.items()))
+    except ConfigError:
+        raise
+    except Exception as error:  # whatever somebody's own code raises
+        problem = f"{type(error).__name__}: {error}"
+        raise ConfigError(f"task {name!r} must be made of {filled}; received {problem!r}. Mend it.") from error
+    require(isinstance(task, Task), f"task {name!r} must make a realnet.Task", type(task).__name__, "Return one.")
+    return task
+
+
+@functools.lru_cache(maxsize=64)
+def _make(make: Callable[..., Any], filled: tuple[tuple[str, Any], ...]) -> Task:
+    task: Task = make(**dict(filled))
+    return task

@@ -2,7 +2,7 @@
 
 A run is a row of `run` × step instead, with its fields as coordinates, where the runs are far from filling such a grid.
 Measured quantities lie on `step` (log-spaced), light curves (`light_...`) on `light_step`. Where a run has
-no value the entry is NaN; `status` tells finished, diverged, running, pending and absent runs apart.
+no value the entry is NaN; `status` tells finished, stopped, diverged, running, pending and absent runs apart.
 Units are in the attributes, as are configs, versions, commit, device and dtype.
 """
 
@@ -27,7 +27,7 @@ from realnet.metrics import UNITS
 from realnet.phases import Phase
 from realnet.records import Record, write_atomically
 
-__all__ = ["dataset", "read_netcdf", "records", "write_netcdf"]
+__all__ = ["dataset", "read_netcdf", "records", "unit", "with_units", "write_netcdf"]
 
 CELLS = 4
 """most cells of a grid for each run in it; beyond, runs are rows"""
@@ -35,20 +35,23 @@ ALWAYS = ("dataset_size", "weight_decay", "seed")
 
 
 def _field(config: RunConfig, name: str) -> Any:
+    """A field's value as a coordinate: a number as it is, other things as text."""
     if name.startswith("final_"):
-        return getattr(config.phases[-1], name.removeprefix("final_")) if config.phases else None
-    value = getattr(config, name)
-    if name == "key":
-        return config.name
+        value = getattr(config.phases[-1], name.removeprefix("final_")) if config.phases else None
+    else:
+        value = config.name if name == "key" else getattr(config, name)
     if name == "start_from":
         return value.name if value else "nothing"
-    return value
+    return value if isinstance(value, (int, float)) else str(value)
 
 
 def _axes(configs: Sequence[RunConfig]) -> dict[str, list[Any]]:
     """Fields that tell the runs apart, with their values."""
+    always = ALWAYS
+    if all(c.train_fraction is not None for c in configs):
+        always = ("train_fraction", *ALWAYS[1:])
     fields = [f.name for f in dataclasses.fields(RunConfig)]
-    free = [n for n in fields if n not in (*ALWAYS, "phases", "start_from")]
+    free = [n for n in fields if n not in (*ALWAYS, *always, "phases", "start_from")]
     free += ["final_" + f.name for f in dataclasses.fields(Phase)] if any(c.phases for c in configs) else []
     names = [n for n in free if len({_field(c, n) for c in configs}) > 1]
 
@@ -57,9 +60,9 @@ def _axes(configs: Sequence[RunConfig]) -> dict[str, list[Any]]:
 
     # Fields that vary only along with others (a parent with its seed) would make a mostly empty grid.
     for name in list(names):
-        if told_apart([n for n in (*names, *ALWAYS) if n != name]):
+        if told_apart([n for n in (*names, *always) if n != name]):
             names.remove(name)
-    names += ALWAYS
+    names += always
     for name in ("start_from", "key"):  # nothing shorter names them
         if not told_apart(names):
             names.insert(0, name)
@@ -67,91 +70,82 @@ def _axes(configs: Sequence[RunConfig]) -> dict[str, list[Any]]:
     for name in names:
         values = list(dict.fromkeys(_field(c, name) for c in configs))
         numbers = all(isinstance(v, (int, float)) for v in values)
-        axes[name] = sorted(values) if numbers else [v if isinstance(v, str) else str(v) for v in values]
+        axes[name] = sorted(values) if numbers else [str(v) for v in values]
     return axes
 
 
-def _numbers(configs: Sequence[RunConfig]) -> list[str]:
-    """Fields of numbers that differ between runs."""
+def _along(configs: Sequence[RunConfig], axes: Mapping[str, list[Any]], rows: bool) -> dict[str, np.ndarray]:
+    """[run] fields as coordinates: the axes, numbers that differ between runs, and what every data set has."""
     fields = [f.name for f in dataclasses.fields(RunConfig)]
     varied = [n for n in fields if len({_field(c, n) for c in configs}) > 1]
-    return [n for n in varied if all(isinstance(_field(c, n), (int, float)) for c in configs)]
+    numbers = [n for n in varied if all(isinstance(_field(c, n), (int, float)) for c in configs)]
+    first = [*ALWAYS, *axes] if rows else [*axes]
+    found = {}
+    for name in dict.fromkeys([*first, *numbers]):
+        text = name in axes and any(isinstance(v, str) for v in axes[name])
+        values = [_field(c, name) for c in configs]
+        found[name] = np.array([str(v) for v in values] if text else values)
+    return found if not rows else {k: v for k, v in found.items() if k != "key"}
 
 
-def _layout(configs: Sequence[RunConfig]) -> tuple[dict[str, Any], dict[str, np.ndarray], list[tuple[int, ...]]]:
-    """Axes, fields that lie along them, and each run's place: a dense grid where there is one, else one row a run."""
-    axes = _axes(configs)
-    if math.prod(len(v) for v in axes.values()) > CELLS * len(configs):
-        names = [*ALWAYS, *(n for n in axes if n not in (*ALWAYS, "key")), *_numbers(configs)]
-        along = {n: np.array([_label(_field(c, n)) for c in configs]) for n in dict.fromkeys(names)}
-        return {"run": np.arange(len(configs))}, along, [(i,) for i in range(len(configs))]
-    at = {n: {value: i for i, value in enumerate(values)} for n, values in axes.items()}
-    places = [tuple(at[n][_label(_field(c, n), like=v[0])] for n, v in axes.items()) for c in configs]
-    along = {n: np.full(tuple(len(v) for v in axes.values()), np.nan) for n in _numbers(configs) if n not in axes}
-    for config, where in zip(configs, places, strict=True):
-        for name, values in along.items():
-            values[where] = _field(config, name)
-    return axes, along, places
-
-
-def _label(value: Any, like: Any = None) -> Any:
-    """A field's value as a coordinate: numbers as they are, beside other things as text."""
-    number = isinstance(value, (int, float)) and not isinstance(like, str)
-    return value if number else str(value)
-
-
-def _unit(name: str) -> str:
+def unit(name: str) -> str | None:
+    """The unit of what is measured under this name, as in `metrics.UNITS`; None for what a callback measured."""
     bare = name.removeprefix("light_")
-    return max((e for e in UNITS if bare == e or bare.endswith("_" + e)), key=len, default="")
+    ending = max((e for e in UNITS if bare == e or bare.endswith("_" + e)), key=len, default=None)
+    return "optimizer steps" if bare == "step" else UNITS[ending] if ending else None
 
 
 def dataset(configs: Sequence[RunConfig], records: Mapping[RunConfig, Record]) -> xr.Dataset:
     """All runs of `configs`; those without a record are pending."""
     configs = list({c.name: c for c in configs}.values())
-    axes, along, places = _layout(configs)
-    shape = tuple(len(v) for v in axes.values())
     found = [records[c] for c in configs if c in records]
-    grids = {
+    axes = _axes(configs)
+    rows = math.prod(len(v) for v in axes.values()) > CELLS * len(configs)
+    ds = _rows([records.get(c) for c in configs], configs)
+    along = _along(configs, axes, rows)
+    ds = ds.assign_coords({n: ("run", v) for n, v in along.items()})
+    ds = ds.assign_coords(run=np.arange(len(configs))) if rows else _unstacked(ds, axes)
+    return _describe(ds, configs, found)
+
+
+def _rows(records: Sequence[Record | None], configs: Sequence[RunConfig]) -> xr.Dataset:
+    """One row a run, its curves on the steps of all; NaN where it has none."""
+    found = [r for r in records if r is not None]
+    steps = {
         name: np.unique(np.concatenate([r.curves[name] for r in found])) if found else np.empty(0, int)
         for name in ("step", "light_step")
     }
     arrays: dict[str, tuple[tuple[str, ...], np.ndarray]] = {
-        "status": (tuple(axes), np.full(shape, "absent", dtype=object)),
-        "key": (tuple(axes), np.full(shape, "", dtype=object)),
-        "steps_done": (tuple(axes), np.full(shape, np.nan)),
-        "wall_time": (tuple(axes), np.full(shape, np.nan)),
+        "status": (("run",), np.array([r.status if r else "pending" for r in records], dtype=object)),
+        "key": (("run",), np.array([c.name for c in configs], dtype=object)),
+        "steps_done": (("run",), np.array([r.step if r else np.nan for r in records], float)),
+        "wall_time": (("run",), np.array([r.wall_time if r else np.nan for r in records], float)),
     }
-    for config, where in zip(configs, places, strict=True):
-        record = records.get(config)
-        arrays["status"][1][where] = record.status if record else "pending"
-        arrays["key"][1][where] = config.name
-        if record is None:
-            continue
-        arrays["steps_done"][1][where] = record.step
-        arrays["wall_time"][1][where] = record.wall_time
-        for name, curve in record.curves.items():
-            if name in grids:
+    for row, record in enumerate(records):
+        for name, curve in record.curves.items() if record else ():
+            if name in steps:
                 continue
-            time = "light_step" if name.startswith("light_") else "step"
+            clock = "light_step" if name.startswith("light_") else "step"
             if name not in arrays:
-                extra = ("frequency",) if curve.ndim > 1 else ()
-                width = [max(r.curves[name].shape[1] for r in found if name in r.curves)] if extra else []
-                arrays[name] = ((*axes, time, *extra), np.full((*shape, len(grids[time]), *width), np.nan))
-            at = np.searchsorted(grids[time], record.curves[time])
-            target = arrays[name][1][where]
-            if curve.ndim > 1:
-                target[at, : curve.shape[1]] = curve
-            else:
-                target[at] = curve
-    if "key" in axes:
-        arrays.pop("key")
-    for name in ("status", "key"):
-        if name in arrays:
-            arrays[name] = (arrays[name][0], arrays[name][1].astype(str))
-    ds = xr.Dataset(arrays, coords=axes | grids | {n: (tuple(axes), values) for n, values in along.items()})
-    if "frequency" in ds.sizes:
-        ds = ds.assign_coords(frequency=np.arange(1, ds.sizes["frequency"] + 1))
-    return _describe(ds, configs, found)
+                wide = [max(r.curves[name].shape[1] for r in found if name in r.curves)] if curve.ndim > 1 else []
+                dims = ("run", clock, "frequency") if wide else ("run", clock)
+                arrays[name] = (dims, np.full((len(records), len(steps[clock]), *wide), np.nan))
+            target = arrays[name][1][row]
+            at = np.searchsorted(steps[clock], record.curves[clock])  # type: ignore[union-attr]
+            target[at, ..., *([slice(curve.shape[1])] if curve.ndim > 1 else [])] = curve
+    ds = xr.Dataset(arrays, coords=steps)
+    return ds.assign_coords(frequency=np.arange(1, ds.sizes["frequency"] + 1)) if "frequency" in ds.sizes else ds
+
+
+def _unstacked(ds: xr.Dataset, axes: Mapping[str, list[Any]]) -> xr.Dataset:
+    """Rows laid out along the axes; "absent" where there is no run."""
+    beside = [n for n in ds.coords if ds[n].dims == ("run",) and n not in axes]
+    ds = ds.drop_vars("key", errors="ignore") if "key" in axes else ds
+    ds = ds.assign_coords({n: ds[n].astype(float) for n in beside}).reset_coords(beside)
+    fill = {n: {"status": "absent", "key": ""}.get(str(n), np.nan) for n in ds.data_vars}
+    grid = ds.set_index(run=list(axes)).unstack("run", fill_value=fill).transpose(*axes, ...)
+    places = {n: [grid[n].values.tolist().index(v) for v in values] for n, values in axes.items()}
+    return grid.isel(places).assign_coords(axes).set_coords(beside)
 
 
 def records(ds: xr.Dataset) -> dict[str, Record]:
@@ -164,7 +158,7 @@ def records(ds: xr.Dataset) -> dict[str, Record]:
     values = {str(n): flat[n].transpose("run", t, ...).values for n, t in time.items() if t}
     found = {}
     for i, key in enumerate(flat.key.values.astype(str)):
-        if flat.status.values[i] not in ("finished", "diverged"):
+        if flat.status.values[i] not in ("finished", "diverged", "stopped"):
             continue
         curves: dict[str, np.ndarray] = {}
         for t, norm in (("step", "norm"), ("light_step", "light_norm")):
@@ -176,14 +170,20 @@ def records(ds: xr.Dataset) -> dict[str, Record]:
     return found
 
 
-def _describe(ds: xr.Dataset, configs: list[RunConfig], found: list[Record]) -> xr.Dataset:
-    units_of = {losses.UNITS.get(c.loss, "loss") for c in configs}  # of one's own nobody knows
+def with_units(ds: xr.Dataset, losses_of: set[str]) -> xr.Dataset:
+    """`ds` with the units of what is measured, under these losses."""
+    units_of = {losses.UNITS.get(name, "loss") for name in losses_of}  # of one's own nobody knows
     loss = units_of.pop() if len(units_of) == 1 else "loss"
     output = {"nats": "nats", "target^2": "target"}.get(loss, "output")
     for name in ds.data_vars:
-        ending = _unit(str(name))
-        if ending:
-            ds[name].attrs["units"] = UNITS[ending].replace("loss", loss).replace("output", output)
+        if said_unit := unit(str(name)):
+            ds[name].attrs["units"] = said_unit.replace("loss", loss).replace("output", output)
+    return ds
+
+
+def _describe(ds: xr.Dataset, configs: list[RunConfig], found: list[Record]) -> xr.Dataset:
+    ds = with_units(ds, {c.loss for c in configs})
+    ds = ds.assign({n: ds[n].astype(str) for n in ("status", "key") if n in ds.data_vars})
     ds["wall_time"].attrs["units"] = "s"
     ds["steps_done"].attrs["units"] = "optimizer steps"
     units = {"dataset_size": "pairs", "weight_decay": "1", "seed": "1"}

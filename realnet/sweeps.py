@@ -38,8 +38,11 @@ def grid(base: RunConfig, **axes: Iterable[Any] | Callable[[RunConfig], Any]) ->
         if late:
             require(bool(base.phases), "a final_ axis needs a base with phases", base.phases, "Add phases.")
             plain["phases"] = (*base.phases[:-1], dataclasses.replace(base.phases[-1], **late))
-        # Functions see the other axes before anything is validated against a parent they replace.
-        draft = dataclasses.replace(base, start_from=None, **plain) if derived else base
+        # Functions see the other axes before anything is validated against a parent or a size that they replace.
+        blank: dict[str, Any] = {"start_from": None}
+        if "dataset_size" in derived:
+            blank |= {"dataset_size": 1, "train_fraction": None, "phases": ()}
+        draft = dataclasses.replace(base, **(blank | plain)) if derived else base
         plain |= {n: make(draft) for n, make in derived.items()}
         runs.append(dataclasses.replace(base, **plain))
     return runs

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 import realnet as rn
 from realnet.config import from_dict, from_json
-from realnet.training.job import measured_steps
+from realnet.training.life import measured_steps
 
 PARENT = rn.RunConfig(p=11, dataset_size=60, steps=100)
 KNOWN = ("bd5820fb61bb7590", "9175e128d68bfa5a")

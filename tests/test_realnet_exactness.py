@@ -14,15 +14,18 @@ from torch.nn import functional as F
 import realnet as rn
 from realnet.engine import compiled, stacked
 from realnet.engine.ensemble import Stack
-from realnet.engine.general import Forward
+from realnet.engine.general import General
+from realnet.engine.host import Compiled
 from realnet.engine.optimizer import OptimizerState, rates, update
-from realnet.engine.plan import is_compiled
+from realnet.engine.plan import engine_class
 from realnet.engine.products import product
 from realnet.examples import stage_data
-from realnet.nets.layout import Layout, build, layout, starting_weights, trained
+from realnet.nets.layout import Layout
+from realnet.prepared import prepare
 from realnet.tasks.modular import table
 
 CPU = torch.device("cpu")
+PLAN = Layout({"w": (50,)}, {"w": 0}, 50)
 TINY = rn.RunConfig(p=11, dataset_size=60, d_model=16, d_mlp=32, n_heads=2, steps=40, dtype="float64", light_every=10)
 NETS = {
     "plain": {},
@@ -51,7 +54,7 @@ def disturbed(stack: Stack, scale: float = 0.3) -> Stack:
 def plain_gradient(stack: Stack, index: int) -> tuple[torch.Tensor, torch.Tensor, dict[str, torch.Tensor]]:
     """Logits on the training set, loss and gradients from the reference module and F.cross_entropy."""
     config = stack.configs[index]
-    net, pairs, data = trained(config, stack.weights[index]), table(config.task, config.p), stack.data[index]
+    net, pairs, data = prepare(config).module(stack.weights[index]), table(config.task, config.p), stack.data[index]
     x, y, label = (torch.from_numpy(z[data.train]).long() for z in (pairs.x, pairs.y, data.labels))
     logits = net(x, y)
     loss = F.cross_entropy(logits, label)
@@ -76,7 +79,7 @@ def test_logits_and_gradients_equal_the_plain_module(name: str, size: int) -> No
 
 
 def test_the_paper_net_is_compiled_on_a_cpu() -> None:
-    assert is_compiled(rn.RunConfig(), CPU, 1)
+    assert engine_class([prepare(rn.RunConfig())], CPU) is Compiled
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
@@ -111,7 +114,7 @@ def test_compiled_gradient_survives_attention_scores_far_apart(scale: float) -> 
     torch.testing.assert_close(loss[0], plain_loss, rtol=1e-10, atol=1e-10)
     for k, grad in stack.layout.views(stack.grads[0]).items():
         torch.testing.assert_close(grad, plain[k], rtol=1e-9, atol=1e-10)
-    apart = np.ptp(stack._buffers().scores[:-1], axis=0).max()
+    apart = np.ptp(stack.ways.buffers().scores[:-1], axis=0).max()
     assert (apart > compiled.SPREAD) == (scale == 60.0)
 
 
@@ -137,7 +140,7 @@ def test_gradient_keeps_its_digits_when_the_loss_is_tiny(size: int) -> None:
 def test_training_equals_a_plain_torch_loop(kind: str, size: int) -> None:
     config = replace(TINY, optimizer=kind, learning_rate=0.02, weight_decay=0.3)
     stack = Stack([replace(config, seed=s) for s in range(size)], CPU)
-    net = trained(stack.configs[0], stack.weights[0])
+    net = prepare(stack.configs[0]).module(stack.weights[0])
     optimizer = torch_optimizer(kind, list(net.parameters()), stack.configs[0])
     pairs, data = table("add", 11), stack.data[0]
     x, y, label = (torch.from_numpy(z[data.train]).long() for z in (pairs.x, pairs.y, data.labels))
@@ -171,14 +174,14 @@ def test_stacked_optimizer_equals_torch_with_rates_of_its_own_for_each_run(kind:
     w = torch.from_numpy(rng.normal(size=(3, 50)))
     plain = [row.clone().requires_grad_() for row in w]
     optimizers = [torch_optimizer(kind, [p], c) for p, c in zip(plain, configs, strict=True)]
-    state, r = OptimizerState.zeros(w), rates(configs, [c.stages[0] for c in configs], CPU)
+    state, r = OptimizerState.zeros(w), rates(configs, [c.stages[0] for c in configs], CPU, PLAN)
     for step in range(40):
         g = torch.from_numpy(rng.normal(size=(3, 50)))
         for i, (p, o, c) in enumerate(zip(plain, optimizers, configs, strict=True)):
             o.param_groups[0]["lr"] = c.learning_rate * min(1, (step + 1) / max(1, c.warmup))
             p.grad = g[i].clone()
             o.step()
-        update(kind, w, g, state, r, torch.tensor(float(step)), Layout({"w": (50,)}, {"w": 0}, 50))
+        update(kind, w, g, state, r, torch.tensor(float(step)), PLAN)
     torch.testing.assert_close(w, torch.stack([p.detach() for p in plain]), rtol=1e-12, atol=1e-12)
 
 
@@ -228,15 +231,17 @@ def test_lookups_equal_the_general_transformer() -> None:
     config = replace(TINY, biases=True)
     stack = disturbed(Stack([config, replace(config, seed=1)], CPU))
     views = stack.layout.views(stack.weights)
-    quick = stacked.forward_by_lookup(config, views, stack.feed.batch)
-    torch.testing.assert_close(quick, stacked._transformer(config, views, stack.feed.batch), rtol=0, atol=1e-12)
-    plain = Forward(build(config).double())(views, stack.feed.batch.inputs)
+    inputs, slots = stack.ways.feed.batch.inputs, stack.ways.slots
+    quick = stacked.forward_by_lookup(config, views, inputs, slots)
+    torch.testing.assert_close(quick, stacked._transformer(config, views, inputs, slots), rtol=0, atol=1e-12)
+    general = General(stack.runs, stack.weights, torch.zeros_like(stack.weights))
+    plain = general._together(views, inputs)
     torch.testing.assert_close(quick, plain, rtol=0, atol=1e-12)
 
 
 def test_weights_start_at_the_stated_scale_whatever_the_precision() -> None:
     config = replace(TINY, d_model=64, d_mlp=256, n_heads=4, init_scale=3.0)
-    views = layout(config).views(starting_weights(config))
+    views = prepare(config).layout.views(prepare(config).start)
     for name, fan_in in (
         ("embed.W_E", 64),
         ("blocks.0.mlp.W_in", 64),
@@ -244,8 +249,8 @@ def test_weights_start_at_the_stated_scale_whatever_the_precision() -> None:
         ("unembed.W_U", 64),
     ):
         assert views[name].std().item() == pytest.approx(3 / fan_in**0.5, rel=0.1)
-    single = starting_weights(replace(config, dtype="float32"))
-    torch.testing.assert_close(single, starting_weights(config).float(), rtol=0, atol=0)
+    single = prepare(replace(config, dtype="float32")).start
+    torch.testing.assert_close(single, prepare(config).start.float(), rtol=0, atol=0)
 
 
 def test_training_set_of_a_child_is_nested_in_its_parents() -> None:

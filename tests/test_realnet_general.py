@@ -20,7 +20,8 @@ from realnet.engine.batch import batch_rows
 from realnet.engine.ensemble import Stack
 from realnet.engine.general import saved_numbers
 from realnet.engine.optimizer import OptimizerState, _orthogonal, rates, update
-from realnet.nets.layout import Layout, layout, starting_weights, trained
+from realnet.nets.layout import Layout
+from realnet.prepared import prepare
 
 CPU = torch.device("cpu")
 TEACHER = rn.RunConfig(
@@ -43,9 +44,9 @@ def torch_loss(kind: str) -> Callable[[torch.Tensor, torch.Tensor], torch.Tensor
 @pytest.mark.parametrize("size", [1, 3])
 def test_teacher_and_student_train_as_a_plain_torch_loop_does(size: int) -> None:
     stack = Stack([replace(TEACHER, seed=s) for s in range(size)], CPU)
-    net = trained(TEACHER, stack.weights[0])
+    net = prepare(TEACHER).module(stack.weights[0])
     optimizer = torch.optim.AdamW(net.parameters(), 1e-2, betas=(0.9, 0.98), weight_decay=0.3)
-    x, y = stack.feed.batch.inputs[0][0], stack.feed.batch.target[0]
+    x, y = stack.ways.feed.batch.inputs[0][0], stack.ways.feed.batch.target[0]
     for _ in range(30):
         optimizer.zero_grad()
         F.mse_loss(net(x), y).backward()
@@ -57,13 +58,13 @@ def test_teacher_and_student_train_as_a_plain_torch_loop_does(size: int) -> None
 
 def test_pytorch_s_own_initialisation_has_its_range_and_scales_as_a_whole() -> None:
     wide = replace(TEACHER, d_mlp=400, init_scale=1.0)
-    views = layout(wide).views(starting_weights(wide))
+    views = prepare(wide).layout.views(prepare(wide).start)
     for name, fan_in in (("layers.1.W", 400), ("layers.1.b", 400), ("layers.0.W", 5), ("unembed.b_U", 400)):
         bound = fan_in**-0.5
         assert views[name].abs().max() <= bound
         assert views[name].abs().max() > 0.5 * bound
-    scaled = starting_weights(replace(wide, init_scale=3.0))
-    torch.testing.assert_close(scaled, 3 * starting_weights(wide), rtol=1e-12, atol=0)
+    scaled = prepare(replace(wide, init_scale=3.0)).start
+    torch.testing.assert_close(scaled, 3 * prepare(wide).start, rtol=1e-12, atol=0)
 
 
 def test_mini_batches_take_every_example_once_a_round_in_an_order_of_their_own() -> None:
@@ -81,7 +82,7 @@ def test_mini_batches_take_every_example_once_a_round_in_an_order_of_their_own()
 def test_a_mini_batch_step_is_torch_s_on_these_rows() -> None:
     run = replace(PAIRS, batch_size=20, optimizer="sgd", weight_decay=0.0, learning_rate=0.1)
     stack = Stack([run], CPU)
-    net = trained(run, stack.weights[0])
+    net = prepare(run).module(stack.weights[0])
     optimizer = torch.optim.SGD(net.parameters(), 0.1, momentum=0.9)
     x, y = np.divmod(stack.data[0].train, 11)
     for step in range(7):
@@ -143,7 +144,7 @@ def test_temperature_divides_the_outputs() -> None:
     torch.testing.assert_close(warm.table_logits(0) * 4, plain.table_logits(0), rtol=1e-10, atol=1e-12)
     loss = warm.gradient()
     x, y = (torch.from_numpy(z) for z in np.divmod(warm.data[0].train, 11))
-    net = trained(warm.configs[0], warm.weights[0])
+    net = prepare(warm.configs[0]).module(warm.weights[0])
     expected = F.cross_entropy(net(x, y) / 4, (x + y) % 11)
     torch.testing.assert_close(loss[0], expected.detach(), rtol=1e-10, atol=0)
     expected.backward()
@@ -270,7 +271,7 @@ def test_muon_moves_hidden_matrices_by_itself_and_leaves_the_rest_to_adamw() -> 
     plan = Layout({"embed.W_E": (4, 3), "layers.0.W": (3, 5), "layers.0.b": (5,)},
                   {"embed.W_E": 0, "layers.0.W": 16, "layers.0.b": 32}, 48)  # fmt: skip
     run = replace(PAIRS, learning_rate=0.02, weight_decay=0.1)
-    r, step = rates([run], [run.stages[0]], CPU), torch.tensor(0.0, dtype=torch.float64)
+    r, step = rates([run], [run.stages[0]], CPU, plan), torch.tensor(0.0, dtype=torch.float64)
     rng = np.random.default_rng(0)
     start = torch.from_numpy(rng.normal(size=(1, 48)))
     both = {kind: (start.clone(), OptimizerState.zeros(start)) for kind in ("muon", "adamw")}
@@ -311,7 +312,7 @@ def test_a_child_whose_norm_is_held_keeps_the_norm_that_it_inherits(tmp_path: Pa
 
 
 def test_saved_numbers_count_what_a_plain_net_keeps() -> None:
-    one, two = (saved_numbers(replace(TEACHER, d_mlp=width)) for width in (20, 40))
+    one, two = (saved_numbers(prepare(replace(TEACHER, d_mlp=width))) for width in (20, 40))
     assert 2 * 20 <= two - one <= 6 * 20
 
 

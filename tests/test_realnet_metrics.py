@@ -29,7 +29,8 @@ TINY = rn.RunConfig(p=11, dataset_size=70, d_model=16, d_mlp=32, n_heads=2, step
 def snapshot(stack: Stack) -> Snapshot:
     stack.gradient()
     views = (stack.layout.views(z[0]) for z in (stack.weights, stack.grads))
-    return Snapshot(stack.configs[0], stack.step, stack.data[0], stack.table_logits(0), *views)
+    run = stack.runs[0]
+    return Snapshot(run.config, stack.step, stack.data[0], stack.table_logits(0), *views, run.task, run.loss)
 
 
 def measured(shot: Snapshot) -> Any:

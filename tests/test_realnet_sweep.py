@@ -113,24 +113,21 @@ def test_a_finished_parent_is_not_looked_for_once_its_children_are_finished(tmp_
     child = replace(TINY, dataset_size=10, start_from=TINY)
     train(tmp_path, child)
     folder = Folder(tmp_path)
-    for path in (folder.file(TINY), folder.spare(TINY)):
-        path.unlink()
+    folder.file(TINY).unlink()
     train(tmp_path, child)
     assert not folder.file(TINY).exists()
 
 
-@pytest.mark.parametrize("both", [False, True])
-def test_a_finished_run_that_is_damaged_is_read_from_its_copy_or_trained_again(tmp_path: Path, both: bool) -> None:
+def test_a_finished_run_that_is_damaged_is_trained_again(tmp_path: Path) -> None:
     before = train(tmp_path, TINY)
     folder = Folder(tmp_path)
-    for path in (folder.file(TINY), folder.spare(TINY))[: 2 if both else 1]:
-        content = bytearray(path.read_bytes())
-        at = content.index(folder.read(TINY, "curve").curves["norm"].tobytes()) + 3
-        content[at] ^= 1
-        path.write_bytes(content)
+    content = bytearray(folder.file(TINY).read_bytes())
+    at = content.index(folder.read(TINY, "curve").curves["norm"].tobytes()) + 3
+    content[at] ^= 1
+    folder.file(TINY).write_bytes(content)
     with pytest.warns(UserWarning, match="is damaged"):
         xr.testing.assert_identical(bare(train(tmp_path, TINY)), bare(before))
-    assert len(list(folder.runs.glob("*.damaged"))) == (2 if both else 0)
+    assert len(list(folder.runs.glob("*.damaged"))) == 1
 
 
 @pytest.mark.parametrize(
@@ -217,32 +214,3 @@ def test_handlers_of_others_stay_and_ones_own_go(tmp_path: Path) -> None:
         assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
     finally:
         signal.signal(signal.SIGUSR1, signal.SIG_DFL)
-
-
-def test_a_process_without_work_is_given_half_of_a_stack(tmp_path: Path) -> None:
-    runs = rn.grid(replace(SLOW, steps=20_000), seed=range(4))
-    code = """
-options = {"progress": False, "workers": 1, "stack_size": 4}
-rn.train(rn.grid(replace(SLOW, steps=20_000), seed=range(4)), "cpu", sys.argv[1], **options)
-"""
-    first = start(code, tmp_path)
-    try:
-        wait_for(lambda: len(list((tmp_path / "locks").glob("*.lease"))) == 4 or first.poll() is not None)
-        second = start(code, tmp_path)
-
-        def holders() -> set[str]:
-            found = set()
-            for path in (tmp_path / "locks").glob("*.lease"):
-                try:
-                    found.add(path.read_text())
-                except FileNotFoundError:
-                    continue
-            return found - {""}
-
-        wait_for(lambda: len(holders()) == 2 or first.poll() is not None)
-        assert len(holders()) == 2
-        assert Folder(tmp_path).read(runs[0]).step > 0  # handed over with what was done
-    finally:
-        for child in (first, second):
-            child.kill()
-            child.communicate()

@@ -28,9 +28,8 @@ COUPLED = 1e-4
 GROKKED = 0.9
 
 CAPTION = """
-Accuracy outside the training set at the end, of nets that had grokked and went on with D′ pairs: medians, band over all
-seeds; modulus {p}. Dotted: coupled. Diamonds: where seeds are at one half; means by decay: {sizes} % of all
-pairs. {poor}n = {n} runs.
+Accuracy outside the training set at the end, of grokked nets that went on with D′ pairs: medians, band over all seeds;
+modulus {p}. Dotted: coupled. Diamonds: seeds' halfway sizes; means by decay: {sizes} % of pairs. {poor}n = {n} runs.
 """
 
 

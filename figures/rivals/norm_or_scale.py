@@ -8,7 +8,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.figure import Figure
 
-from validate.predictions.omnigrok.o07_scale import DEGREE
+from validate.predictions.omnigrok.o07_scale import DEGREE, FACTORS
 
 from ..lines import number_axis
 from ..study import Study
@@ -17,12 +17,12 @@ from .tasks import TASKS, remark, round_values, shown
 
 DATA = ("omnigrok/verdicts.json", "omnigrok/teacher/scale.nc")
 ALSO = ("omnigrok/addition/scale.nc", "omnigrok/digits/scale.nc")
-FACTORS = {"outputs": "ln t_gen, large against small outputs", "norm": "ln t_gen, large against small norm"}
+PARTS = {"outputs": "scale", "norm": "norm"}
 LOOKS = {False: ("0.55", "o", "--"), True: ("k", "D", "-")}
 
 CAPTION = """
 Steps to generalise against the starting norm (addition: held), at two output scales; lines: geometric means; carets:
-not within the steps trained, counted as these: bounds. Slower by a factor, large against small outputs; norm: {factors}.
+not within the steps trained, counted as these: bounds. Slower by a factor, large outputs; large norm: {factors}.
 {remark}n = {n} runs.
 """
 
@@ -49,7 +49,7 @@ def draw(study: Study) -> tuple[Figure, dict[str, object]]:
             norm = own.start_norm.groupby(own.init_scale).mean()
             axes.plot(norm, mean, style, color=colour, lw=1.2, label="large outputs" if large else "small outputs")
             ends |= {f"{task} {'large' if large else 'small'} {alpha:g}": time for alpha, time in mean.items()}
-        found = {what: verdicts.number("O7", name, task).exp() for what, name in FACTORS.items()}
+        found = {what: verdicts.number("O7", FACTORS[part], task) for what, part in PARTS.items()}
         ranges = "; ".join(f"{short(x.value)} ({short(x.low)} to {short(x.high)})" for x in found.values() if x.exists)
         words.append(f"{TASKS[task]} {ranges} (n = {found['norm'].n})")
         factors = ", ".join(f"{what} ×{short(factor.value)}" for what, factor in found.items() if factor.exists)

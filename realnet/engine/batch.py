@@ -16,10 +16,11 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from realnet.config import RunConfig
-from realnet.examples import StageData, task_of
-from realnet.tasks.task import BATCHES, Task
+from realnet.examples import StageData
+from realnet.prepared import Prepared, tensors
+from realnet.tasks.task import BATCHES
 
-__all__ = ["Batch", "Feed", "batch_rows", "padded", "tensors"]
+__all__ = ["Batch", "Feed", "batch_rows", "padded", "slots"]
 
 TILE = 64  # examples; tensor cores multiply in tiles of 8 and up
 
@@ -31,14 +32,8 @@ class Batch:
     inputs: tuple[Tensor, ...]
     target: Tensor
     share: Tensor
-    slots: tuple[Tensor, ...] = ()
-    """for look-ups of pairs, x's and y's: [run, symbol, K] places of a symbol, or n where it has fewer than K"""
-
-
-def tensors(task: Task, rows: np.ndarray, targets: np.ndarray, dtype: torch.dtype) -> tuple[Tensor, ...]:
-    """Inputs and targets of the examples `rows`: whole numbers as int64, others in `dtype`."""
-    parts = (torch.from_numpy(np.ascontiguousarray(x[rows])) for x in (*task.inputs, targets))
-    return tuple(x.to(dtype) if x.is_floating_point() else x.long() for x in parts)
+    sizes: tuple[int, ...]
+    """of each run, without padding"""
 
 
 def batch_rows(config: RunConfig, stage: int, step: int) -> np.ndarray:
@@ -61,39 +56,29 @@ def _order(seed: int, stage: int, round_: int, size: int) -> np.ndarray:
 class Feed:
     """`batch` is what the next step trains on; `draw` says which step that is."""
 
-    def __init__(
-        self,
-        configs: Sequence[RunConfig],
-        stage: int,
-        data: Sequence[StageData],
-        dtype: torch.dtype,
-        device: torch.device,
-        slots: bool,
-    ) -> None:
-        self.configs, self.stage = configs, stage
-        parts = [tensors(task_of(c), d.train, d.labels, dtype) for c, d in zip(configs, data, strict=True)]
-        counts = [len(run[0]) for run in parts]
-        length = padded(max(counts), device)
-        *inputs, target = (_stacked(column, length).to(device) for column in zip(*parts, strict=True))
-        if configs[0].batch_size is None:
-            places = _slots(parts, int(task_of(configs[0]).symbols or 0), length) if slots else ()
-            share = _share(counts, length, dtype, device)
-            self.batch = Batch(tuple(inputs), target, share, tuple(s.to(device) for s in places))
-            return
-        self._whole = (*inputs, target)
-        self._runs = torch.arange(len(configs), device=device)[:, None]
-        sizes = [min(c.batch_size or 0, len(run[0])) for c, run in zip(configs, parts, strict=True)]
-        self._sizes = sizes
-        first = tuple(x[:, : max(sizes)].clone() for x in self._whole)
-        self.batch = Batch(first[:-1], first[-1], _share(sizes, max(sizes), dtype, device))
+    def __init__(self, runs: Sequence[Prepared], stage: int, data: Sequence[StageData], device: torch.device) -> None:
+        self.configs, self.stage = [r.config for r in runs], stage
+        self.drawn = self.configs[0].batch_size is not None
+        dtype = runs[0].dtype
+        parts = [tensors(r.task, d.train, d.labels, dtype) for r, d in zip(runs, data, strict=True)]
+        sizes = [len(run[-1]) for run in parts]
+        length = padded(max(sizes), device)
+        self._whole = tuple(_stacked(column, length).to(device) for column in zip(*parts, strict=True))
+        if self.drawn:
+            sizes = [min(c.batch_size or 0, size) for c, size in zip(self.configs, sizes, strict=True)]
+            length = max(sizes)
+        *inputs, target = (x[:, :length].clone() if self.drawn else x for x in self._whole)
+        self._runs = torch.arange(len(runs), device=device)[:, None]
+        self.batch = Batch(tuple(inputs), target, _share(sizes, length, dtype, device), tuple(sizes))
 
     def draw(self, step: int) -> None:
         """Make `batch` that of the step after step number `step`; in place, for recorded graphs."""
-        if self.configs[0].batch_size is None:
+        if not self.drawn:
             return
-        rows = np.zeros((len(self.configs), max(self._sizes)), np.int64)
+        sizes = self.batch.sizes
+        rows = np.zeros((len(sizes), max(sizes)), np.int64)
         for i, config in enumerate(self.configs):
-            rows[i, : self._sizes[i]] = batch_rows(config, self.stage, step)
+            rows[i, : sizes[i]] = batch_rows(config, self.stage, step)
         chosen = torch.from_numpy(rows).to(self._runs.device)
         for kept, whole in zip((*self.batch.inputs, self.batch.target), self._whole, strict=True):
             kept.copy_(whole[self._runs, chosen])
@@ -108,19 +93,23 @@ def _stacked(parts: tuple[Tensor, ...], length: int) -> Tensor:
     return torch.stack([F.pad(x, (*[0, 0] * (x.dim() - 1), 0, length - len(x))) for x in parts])
 
 
-def _share(counts: list[int], length: int, dtype: torch.dtype, device: torch.device) -> Tensor:
+def _share(counts: Sequence[int], length: int, dtype: torch.dtype, device: torch.device) -> Tensor:
     real = torch.arange(length) < torch.tensor(counts)[:, None]
     return (real.to(dtype) / real.sum(1, keepdim=True)).to(device)
 
 
-def _slots(parts: Sequence[tuple[Tensor, ...]], p: int, length: int) -> list[Tensor]:
-    width = max(int(torch.bincount(z, minlength=p).max()) for x, y, _ in parts for z in (x, y))
+def slots(columns: Sequence[Sequence[np.ndarray]], symbols: int, length: int) -> list[np.ndarray]:
+    """For look-ups: of each input, a column [n] a run, the places of a symbol, or `length` where it has fewer than K.
+
+    Each is [run, symbol, K].
+    """
+    width = max(int(np.bincount(z, minlength=symbols).max()) for column in columns for z in column)
     both = []
-    for side in (0, 1):
-        slots = torch.full((len(parts), p, width), length)
-        for run, part in enumerate(parts):
-            for s in range(p):
-                mine = torch.nonzero(part[side] == s)[:, 0]
-                slots[run, s, : len(mine)] = mine
-        both.append(slots)
+    for column in columns:
+        found = np.full((len(column), symbols, width), length)
+        for run, z in enumerate(column):
+            for s in range(symbols):
+                mine = np.flatnonzero(z == s)
+                found[run, s, : len(mine)] = mine
+        both.append(found)
     return both

@@ -7,7 +7,7 @@ neurons, then classes padded to 16 (so that matrix products run on whole vectors
 from __future__ import annotations
 
 import math
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -42,7 +42,7 @@ class Examples(NamedTuple):
 
 
 class Scratch(NamedTuple):
-    """Buffers of one worker, overwritten by each call; A = 2 p + 1 symbols, C = d_mlp + padded classes."""
+    """Buffers of one worker, overwritten by each call; A = 2 p + 1 for p symbols, C = d_mlp + padded classes."""
 
     symbols: Array  # [A, d_model] what each brings at its position, x and y less what "=" brings
     query: Array  # [H, d_head] of "="
@@ -72,9 +72,9 @@ class Scratch(NamedTuple):
     d_rows: Array
 
 
-def make_scratch(p: int, d: int, m: int, heads: int, size: int, dtype: np.dtype[Any]) -> Scratch:
-    """Buffers for p symbols, d_model d, d_mlp m and data sets of up to `size` examples."""
-    places, width, classes = 2 * p + 1, d // heads, math.ceil(p / 16) * 16
+def make_scratch(p: int, q: int, d: int, m: int, heads: int, size: int, dtype: str) -> Scratch:
+    """Buffers for p symbols, q classes, d_model d, d_mlp m and data sets of up to `size` examples."""
+    places, width, classes = 2 * p + 1, d // heads, math.ceil(q / 16) * 16
     columns = m + classes
     shapes: dict[str, tuple[int, ...]] = {
         "symbols": (places, d), "query": (heads, width), "asked": (heads, d), "scores": (places, heads),

@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
+from realnet.fields import number, require
 from realnet.nets.layout import Layout
 
 __all__ = ["clip", "grokfast", "grokfast_ma", "perpendicular"]
@@ -40,6 +41,11 @@ class grokfast:
     grokfast_decay: float = 0.98
     grokfast_gain: float = 2.0
 
+    def __post_init__(self) -> None:
+        decay = self.grokfast_decay
+        require(0 <= decay < 1, "option grokfast_decay must be in [0, 1)", decay, "The paper's is 0.98.")
+        number("option grokfast_gain", self.grokfast_gain, minimum=0.0)
+
     @property
     def memory(self) -> int:
         """The average."""
@@ -58,6 +64,10 @@ class grokfast_ma:
 
     grokfast_window: int = 100
     grokfast_gain: float = 5.0
+
+    def __post_init__(self) -> None:
+        number("option grokfast_window", self.grokfast_window, minimum=1)
+        number("option grokfast_gain", self.grokfast_gain, minimum=0.0)
 
     @property
     def memory(self) -> int:
@@ -79,6 +89,9 @@ class clip:
 
     clip_norm: float = 1.0
     memory: ClassVar[int] = 0
+
+    def __post_init__(self) -> None:
+        number("option clip_norm", self.clip_norm, minimum=0.0, above=True)
 
     def __call__(self, w: Tensor, g: Tensor, state: Any, layout: Layout) -> None:
         """g: [run, size]."""

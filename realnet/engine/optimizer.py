@@ -1,12 +1,15 @@
 """Optimizers over a stack of runs: every run has its own learning rate, weight decay and betas.
 
-Weights, gradients and moments are [run, size]; rates are [run, 1]. Updates are those of torch.optim's
-AdamW (decay decoupled from the gradient), Adam (L2 penalty in the gradient) and SGD with momentum, and of Muon
-(Jordan et al. 2024, kellerjordan.github.io/posts/muon), in place. Memory: two moments, of which SGD uses one.
+Weights, gradients and moments are [run, size]; rates are [run, 1], or [run, size] where groups of weights have their
+own. Updates are those of torch.optim's AdamW (decay decoupled from the gradient), Adam (L2 penalty in the gradient), SGD
+with momentum and RMSprop with momentum, and of Muon (Jordan et al. 2024, kellerjordan.github.io/posts/muon), in place.
+Memory: two moments, of which SGD uses one.
 """
 
 from __future__ import annotations
 
+import fnmatch
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -15,6 +18,7 @@ import torch
 from torch import Tensor
 
 from realnet.config import RunConfig
+from realnet.engine.replay import float64
 from realnet.nets.layout import Layout
 from realnet.phases import Stage
 
@@ -34,14 +38,14 @@ class OptimizerState:
     @classmethod
     def zeros(cls, weights: Tensor, memory: int = 0) -> OptimizerState:
         """The state before the first step."""
-        count = torch.zeros(len(weights), 1, dtype=torch.float64, device=weights.device)
+        count = torch.zeros(len(weights), 1, dtype=float64(weights.device), device=weights.device)
         slow = weights.new_zeros(len(weights), memory * weights.shape[1])
         return cls(torch.zeros_like(weights), torch.zeros_like(weights), count, slow)
 
 
 @dataclass(frozen=True)
 class Rates:
-    """Per-run constants of a stage, each [run, 1] in float64."""
+    """Per-run constants of a stage, each [run, 1] in float64; rate and decay are [run, size] where groups differ."""
 
     learning_rate: Tensor
     weight_decay: Tensor
@@ -49,18 +53,34 @@ class Rates:
     beta2: Tensor
     epsilon: Tensor
     warmup: Tensor
+    horizon: Tensor
+    """steps at whose end a cosine schedule reaches 0; infinite for a constant rate"""
 
 
-def rates(configs: Sequence[RunConfig], stages: Sequence[Stage], device: torch.device) -> Rates:
+def rates(configs: Sequence[RunConfig], stages: Sequence[Stage], device: torch.device, layout: Layout) -> Rates:
     """The rates of each run in its present stage."""
     columns = zip(
         *(
-            (s.learning_rate, s.weight_decay, *c.betas, c.epsilon, float(c.warmup))
+            (s.learning_rate, s.weight_decay, *c.betas, c.epsilon, float(c.warmup),
+             c.steps if c.schedule == "cosine" else math.inf)
             for c, s in zip(configs, stages, strict=True)
         ),
         strict=True,
-    )
-    return Rates(*(torch.tensor(c, dtype=torch.float64, device=device)[:, None] for c in columns))
+    )  # fmt: skip
+    made = [torch.tensor(c, dtype=float64(device), device=device)[:, None] for c in columns]
+    if configs[0].groups:
+        made[0], made[1] = (made[i] * x for i, x in enumerate(_multiples(configs[0], layout, made[0])))
+    return Rates(*made)
+
+
+def _multiples(config: RunConfig, layout: Layout, like: Tensor) -> list[Tensor]:
+    """[size] what the learning rate and the weight decay of each weight are multiplied by; later groups win."""
+    found = [like.new_ones(layout.size) for _ in range(2)]
+    for pattern, *multiples in config.groups:
+        for name in fnmatch.filter(layout.shapes, pattern):
+            for flat, multiple in zip(found, multiples, strict=True):
+                layout.views(flat)[name].fill_(multiple)
+    return found
 
 
 class Factors(NamedTuple):
@@ -81,9 +101,11 @@ class Factors(NamedTuple):
 def factors(kind: str, r: Rates, count: Tensor, step: Tensor) -> Factors:
     """The factors of the optimizer step that follows step number `step`, the state's `count`-th (from 1).
 
-    Warm-up multiplies the learning rate by min(1, (step + 1) / warmup), step counting from the run's start.
+    Warm-up multiplies the learning rate by min(1, (step + 1) / warmup), a cosine schedule by
+    (1 + cos(pi step / steps)) / 2, step counting from the run's start.
     """
     rate = r.learning_rate * torch.clamp((step + 1) / r.warmup.clamp(min=1), max=1)
+    rate = rate * ((1 + torch.cos(math.pi * step / r.horizon)) / 2)
     decoupled = kind in ("adamw", "muon")
     shrink = 1 - rate * r.weight_decay if decoupled else torch.ones_like(rate)
     penalty = torch.zeros_like(rate) if decoupled else r.weight_decay
@@ -91,7 +113,7 @@ def factors(kind: str, r: Rates, count: Tensor, step: Tensor) -> Factors:
 
 
 def update(kind: str, w: Tensor, g: Tensor, state: OptimizerState, r: Rates, step: Tensor, layout: Layout) -> None:
-    """One step of "adamw", "adam", "sgd" or "muon" on w, in place; g is overwritten. `step` as in `factors`."""
+    """One step of "adamw", "adam", "sgd", "rmsprop" or "muon" on w, in place; g is overwritten. `step` as in `factors`."""
     state.count += 1
     f = factors(kind, r, state.count, step)
     if kind in ("adamw", "muon"):
@@ -100,6 +122,12 @@ def update(kind: str, w: Tensor, g: Tensor, state: OptimizerState, r: Rates, ste
         g.addcmul_(w, f.penalty.to(w.dtype))
     if kind == "sgd":
         # As torch.optim: the velocity starts as the first gradient itself.
+        state.first.mul_(r.beta1.to(w.dtype)).add_(g)
+        w.addcmul_(state.first, (-f.rate).to(w.dtype))
+        return
+    if kind == "rmsprop":
+        state.second.mul_(r.beta2.to(w.dtype)).addcmul_(g, g * (1 - r.beta2).to(w.dtype))
+        g.div_(state.second.sqrt().add_(r.epsilon.to(w.dtype)))
         state.first.mul_(r.beta1.to(w.dtype)).add_(g)
         w.addcmul_(state.first, (-f.rate).to(w.dtype))
         return

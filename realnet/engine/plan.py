@@ -1,4 +1,4 @@
-"""Which runs share a stack, on which device, and what that takes.
+"""Which runs share a stack, on which device and by which engine, and what that takes.
 
 On a CPU every run is a stack of its own, and threads take the stacks in turn: a run's numbers then cannot depend on
 its neighbours, bit for bit, and one thread a run is also fastest. On a GPU runs of like sizes share a stack.
@@ -6,23 +6,40 @@ its neighbours, bit for bit, and one thread a run is also fastest. On a GPU runs
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
-import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from typing import Any
 
 import torch
 
 from realnet.config import RunConfig
 from realnet.engine.batch import padded
-from realnet.engine.general import saved_numbers
-from realnet.examples import task_of
-from realnet.nets.layout import layout
+from realnet.engine.general import General, saved_numbers
+from realnet.engine.host import Compiled
+from realnet.engine.stacked import Stacked
+from realnet.nets.layout import build, layout_of
+from realnet.prepared import Prepared, prepare
+from realnet.registry import task_of
+from realnet.tasks.modular import MODULAR
 
-__all__ = ["by_lookup", "choose_device", "cuts", "is_compiled", "kind", "measuring", "memory", "plan"]
+__all__ = ["choose_device", "engine_class", "kind", "measuring", "memory", "plan", "refused"]
 
-STEP_OPERATIONS = 1e10
-"""Floating-point operations that a GPU could do in the time that a step takes however small it is (an estimate:
-0.3 ms of kernels one after the other at 30 TFLOP/s)"""
+NO_ENGINE_S = frozenset(
+    ("task", "p", "dataset_size", "train_fraction", "weight_decay", "learning_rate", "seed", "steps", "init",
+     "init_scale", "gradient_filter", "optimizer", "betas", "epsilon", "warmup", "schedule", "groups", "fixed_norm",
+     "corrupted", "options", "data_seed", "phases", "start_from", "keep_optimizer", "nested", "dtype", "stop",
+     "points_per_decade", "light_every", "weight_history", "source")
+)  # fmt: skip
+"""Fields of the data, of the optimizer and of measuring, which no engine needs to know"""
+EACH_ITS_OWN = frozenset(
+    ("task", "dataset_size", "train_fraction", "weight_decay", "learning_rate", "seed", "steps", "init", "init_scale",
+     "betas", "epsilon", "warmup", "fixed_norm", "corrupted", "data_seed", "phases", "start_from", "keep_optimizer",
+     "nested", "stop")
+)  # fmt: skip
+"""Fields in which runs of one stack may differ; in any other, one that is yet to be invented included, they agree"""
+LIKE = 0.75
+"""least size, as a share of the largest, of a run that shares its stack on a GPU: padding costs time"""
 
 
 def choose_device(name: str) -> torch.device:
@@ -40,42 +57,52 @@ def choose_device(name: str) -> torch.device:
     return device
 
 
-def is_compiled(config: RunConfig, device: torch.device, size: int) -> bool:
-    """Whether `compiled` takes this net: a run by itself on a CPU, one layer, ReLU, cross-entropy, no layer norm."""
-    plain = by_lookup(config) and config.n_layers == 1 and not config.layer_norm
-    usual = config.activation == "relu" and config.loss == "cross_entropy" and config.temperature == 1
-    return device.type == "cpu" and size == 1 and plain and usual
+def refused(engine: Any, config: RunConfig) -> list[str]:
+    """Fields of `config` that the engine does not know, or not at their value: all that it has not learnt."""
+    if engine.knows is None:
+        return []
+    names = []
+    for field in dataclasses.fields(config):
+        value = getattr(config, field.name)
+        if field.name in engine.knows:
+            known = engine.knows[field.name]
+            if known is not None and value not in known:
+                names.append(field.name)
+        elif field.name not in NO_ENGINE_S and value != field.default:
+            names.append(field.name)
+    return names
 
 
-def by_lookup(config: RunConfig) -> bool:
-    """Whether `compiled` or `stacked` takes this net; `general` takes all others."""
-    return config.network == "transformer" and config.batch_size is None
+def engine_class(runs: Sequence[Prepared], device: torch.device) -> Any:
+    """The fastest engine for a stack: one run of a pair's transformer on a CPU is compiled."""
+    run = runs[0]
+    if device.type == "cpu" and len(runs) == 1 and len(run.task.inputs) == 2 and not refused(Compiled, run.config):
+        return Compiled
+    return General if refused(Stacked, run.config) else Stacked
 
 
 def kind(config: RunConfig) -> tuple[object, ...]:
     """Runs with equal values do the same to an example: same shapes and kind of optimizer."""
-    net = (config.network, config.activation, config.layer_norm, config.biases, config.embedding, config.source)
-    shape = (config.p, config.d_model, config.n_heads, config.d_mlp, config.n_layers)
-    data = (config.task if config.p is None else "", config.batch_size, config.options)
-    update = (config.loss, config.temperature, config.gradient_filter, config.optimizer, config.dtype)
-    return (*net, *shape, *data, *update)
+    shared = (getattr(config, f.name) for f in dataclasses.fields(config) if f.name not in EACH_ITS_OWN)
+    return (None if config.task in MODULAR else config.task, *shared)
 
 
 def stackable(config: RunConfig) -> tuple[object, ...]:
-    """Runs with equal values may share a stack: the same kind, stages and measured steps."""
-    schedule = tuple((s.start, s.stop, s.keep_optimizer) for s in config.stages)
-    return (*kind(config), schedule, config.points_per_decade, config.light_every, config.weight_history)
+    """Runs with equal values may share a stack: the same kind and stages."""
+    return (*kind(config), tuple((s.start, s.stop, s.keep_optimizer) for s in config.stages))
 
 
 def memory(config: RunConfig) -> int:
     """Bytes that one run takes in a stack: weights, gradient, moments, and what a step keeps per example."""
-    if by_lookup(config):
-        per_example = 4 * config.d_mlp * config.n_layers + 6 * config.p
+    if refused(Stacked, config):
+        per_example = 2 * saved_numbers(prepare(config))
+    else:
+        per_example = 4 * config.d_mlp * config.n_layers + 6 * task_of(config).outputs
         folded = config.n_layers == 1 and not config.layer_norm
         per_example += 3 * config.d_model * (4 if folded else 16 * config.n_layers)
-    else:
-        per_example = 2 * saved_numbers(config)
-    numbers = 6 * layout(config).size + per_example * _examples(config)
+    with torch.device("meta"):  # nothing is allocated: this is asked where memory is short
+        size = layout_of(build(config, task_of(config))).size
+    numbers = 6 * size + per_example * _examples(config)
     return numbers * (8 if config.dtype == "float64" else 4)
 
 
@@ -99,8 +126,7 @@ def free_memory(device: torch.device) -> int:
 def plan(configs: Sequence[RunConfig], device: torch.device, stack_size: int | None = None) -> list[list[RunConfig]]:
     """Which runs share a stack. On a CPU each is alone unless `stack_size` asks otherwise.
 
-    Elsewhere runs of like sizes share one: stacks pad their runs to the longest, which costs time, and so does each
-    further stack. Memory bounds all of them.
+    Elsewhere runs of like sizes share one, as many as memory bounds.
     """
     groups: dict[tuple[object, ...], list[RunConfig]] = {}
     for config in configs:
@@ -108,41 +134,16 @@ def plan(configs: Sequence[RunConfig], device: torch.device, stack_size: int | N
     stacks = []
     for group in groups.values():
         group.sort(key=lambda c: -_examples(c))
-        if stack_size or device.type == "cpu":
-            lengths = [stack_size or 1] * math.ceil(len(group) / (stack_size or 1))
-        else:
-            free = free_memory(device) - measuring(group[0])
-            most = {padded(_examples(c), device): max(1, free // memory(c)) for c in group}
-            fixed = STEP_OPERATIONS / (6 * layout(group[0]).num_parameters)
-            lengths = cuts([padded(_examples(c), device) for c in group], most, fixed)
-        ends = list(itertools.accumulate(lengths))
-        stacks += [group[end - n : end] for end, n in zip(ends, lengths, strict=True)]
+        while group:
+            first, most = group[0], stack_size or 1
+            if not stack_size and device.type != "cpu":
+                most = max(1, (free_memory(device) - measuring(first)) // memory(first))
+                least = LIKE * padded(_examples(first), device)
+                alike = itertools.takewhile(lambda c, least=least: padded(_examples(c), device) >= least, group)  # type: ignore[misc]
+                most = min(most, len(list(alike)))
+            stacks.append(group[:most])
+            group = group[most:]
     return stacks
-
-
-def cuts(sizes: Sequence[int], most: Mapping[int, int], fixed: float) -> list[int]:
-    """Lengths of the stacks into which runs of falling `sizes` are best cut; most: runs in a stack that pads to a size.
-
-    A stack of n runs that pads to D takes as long as n D examples, and `fixed` more. Cuts lie where the size changes,
-    or where memory ends: by dynamic programming over the sizes.
-    """
-    counts = [(size, len(list(same))) for size, same in itertools.groupby(sizes)]
-    best: list[tuple[float, int]] = [(0.0, 0)]  # of the first i sizes: the least cost, and where the last cut lies
-    for i in range(1, len(counts) + 1):
-        runs, options = 0, []
-        for j in range(i - 1, -1, -1):
-            size, count = counts[j]
-            runs += count
-            options.append((best[j][0] + math.ceil(runs / most[size]) * fixed + runs * size, j))
-        best.append(min(options))
-    lengths: list[int] = []
-    i = len(counts)
-    while i:
-        j = best[i][1]
-        runs, at_most = sum(count for _, count in counts[j:i]), most[counts[j][0]]
-        pieces = [at_most] * (runs // at_most) + ([runs % at_most] if runs % at_most else [])
-        lengths, i = pieces + lengths, j
-    return lengths
 
 
 def _examples(config: RunConfig) -> int:

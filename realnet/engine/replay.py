@@ -13,10 +13,15 @@ from concurrent.futures import ThreadPoolExecutor
 
 import torch
 
-__all__ = ["Recorded", "empty_cache", "products", "workers"]
+__all__ = ["Recorded", "empty_cache", "float64", "products", "workers"]
 
 WARM_UP = 3  # real calls before the recording, which let allocator and libraries settle
 _recording = threading.Lock()
+
+
+def float64(device: torch.device) -> torch.dtype:
+    """The widest floats of a device: Apple's graphics processors have none of 64 bits."""
+    return torch.float32 if device.type == "mps" else torch.float64
 
 
 class Recorded:

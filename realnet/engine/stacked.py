@@ -9,18 +9,21 @@ is a sum over a fixed table of slots: no atomic adds, so the same bits come out 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
 from realnet.config import RunConfig
-from realnet.engine.batch import Batch
+from realnet.engine.batch import Feed, slots
+from realnet.engine.general import gradient, judged
+from realnet.examples import StageData
 from realnet.nets.parts import ACTIVATIONS
+from realnet.prepared import Prepared
 
-__all__ = ["forward"]
+__all__ = ["Stacked", "forward"]
 
 TILE = 16  # columns
 
@@ -43,11 +46,13 @@ class _Rows(torch.autograd.Function):
         return padded.gather(1, index).view(n, p, k, width).sum(2), None, None
 
 
-def forward_by_lookup(config: RunConfig, w: Mapping[str, Tensor], b: Batch) -> Tensor:
-    """Logits [run, D, q] of one-layer transformers without layer norm."""
+def forward_by_lookup(
+    config: RunConfig, w: Mapping[str, Tensor], inputs: Sequence[Tensor], slots: Sequence[Tensor]
+) -> Tensor:
+    """Logits [run, D, q] of one-layer transformers without layer norm on pairs of symbols."""
     n, heads, m = w["embed.W_E"].shape[0], config.n_heads, config.d_mlp
     block = {k.removeprefix("blocks.0."): v for k, v in w.items()}
-    (x, y), (x_slots, y_slots) = b.inputs, b.slots
+    (x, y), (x_slots, y_slots) = inputs, slots
     width = config.d_model // heads
     p, q = w["embed.W_E"].shape[1] - 1, w["unembed.W_U"].shape[-1]
     e, pos = w["embed.W_E"][:, :p], w["pos_embed.W_pos"]
@@ -80,18 +85,21 @@ def _norm(config: RunConfig, r: Tensor, w: Mapping[str, Tensor], name: str) -> T
     return F.layer_norm(r, r.shape[-1:]) * w[name + ".w"].view(shape) + w[name + ".b"].view(shape)
 
 
-def _transformer(config: RunConfig, w: Mapping[str, Tensor], b: Batch) -> Tensor:
-    n, size = b.inputs[0].shape
+def _transformer(
+    config: RunConfig, w: Mapping[str, Tensor], inputs: Sequence[Tensor], slots: Sequence[Tensor]
+) -> Tensor:
+    n, size = inputs[0].shape
+    length = len(inputs) + 1
     p, heads = w["embed.W_E"].shape[1] - 1, config.n_heads
-    rows = [_Rows.apply(w["embed.W_E"][:, :p], z, s) for z, s in zip(b.inputs, b.slots, strict=True)]
+    rows = [_Rows.apply(w["embed.W_E"][:, :p], z, s) for z, s in zip(inputs, slots, strict=True)]
     rows.append(w["embed.W_E"][:, p:].expand(-1, size, -1))
-    r = torch.stack(rows, dim=2) + w["pos_embed.W_pos"][:, None]  # [n, D, 3, d]
+    r = torch.stack(rows, dim=2) + w["pos_embed.W_pos"][:, None]  # [n, D, length, d]
     for i in range(config.n_layers):
         block = f"blocks.{i}."
         final = i == config.n_layers - 1
         x = _norm(config, r, w, block + "ln1").flatten(1, 2)
         # After the last block only "=" is read, so only it asks and only it goes on.
-        asked = x.view(n, size, 3, -1)[:, :, 2] if final else x
+        asked = x.view(n, size, length, -1)[:, :, -1] if final else x
         q, k, v = (
             (z @ w[block + name].transpose(1, 2).flatten(2)).view(n, size, -1, heads, config.d_model // heads)
             for z, name in ((asked, "attn.W_Q"), (x, "attn.W_K"), (x, "attn.W_V"))
@@ -99,7 +107,7 @@ def _transformer(config: RunConfig, w: Mapping[str, Tensor], b: Batch) -> Tensor
         q, k, v = (z.transpose(2, 3) for z in (q, k, v))
         mixed = F.scaled_dot_product_attention(q, k, v, is_causal=not final)
         mixed = mixed.transpose(2, 3).flatten(1, 2).flatten(2)
-        r = r[:, :, 2:] if final else r
+        r = r[:, :, -1:] if final else r
         r = r + (mixed @ w[block + "attn.W_O"].flatten(1, 2)).view_as(r)
         pre = _norm(config, r, w, block + "ln2").flatten(1, 2) @ w[block + "mlp.W_in"]
         if config.biases:
@@ -113,8 +121,57 @@ def _transformer(config: RunConfig, w: Mapping[str, Tensor], b: Batch) -> Tensor
     return _norm(config, r[:, :, 0], w, "ln_final") @ w["unembed.W_U"]
 
 
-def forward(config: RunConfig, w: Mapping[str, Tensor], b: Batch) -> Tensor:
-    """Logits [run, n, q]; `w` holds a tensor [run, ...] for each of the transformer's weights."""
-    if config.n_layers == 1 and not config.layer_norm:
-        return forward_by_lookup(config, w, b)
-    return _transformer(config, w, b)
+def forward(config: RunConfig, w: Mapping[str, Tensor], inputs: Sequence[Tensor], slots: Sequence[Tensor]) -> Tensor:
+    """Logits [run, n, q] of symbols [run, n] each; `w` holds a tensor [run, ...] for each of the transformer's weights."""
+    if config.n_layers == 1 and not config.layer_norm and len(inputs) == 2:
+        return forward_by_lookup(config, w, inputs, slots)
+    return _transformer(config, w, inputs, slots)
+
+
+class Stacked:
+    """See `ensemble.Engine`."""
+
+    name = "stacked"
+    recordable = True
+    # What it can do of a network and its loss; another value, or a field that is not here, is refused.
+    knows: ClassVar[dict[str, tuple[Any, ...] | None]] = {
+        "network": ("transformer",), "d_model": None, "n_heads": None, "d_mlp": None, "n_layers": None,
+        "activation": None, "layer_norm": None, "biases": None, "embedding": None,
+        "loss": None, "temperature": None, "batch_size": (None,),
+    }  # fmt: skip
+
+    def __init__(self, runs: Sequence[Prepared], weights: Tensor, grads: Tensor) -> None:
+        self.runs, self.weights = runs, weights
+        self.leaves = {k: v.detach().requires_grad_() for k, v in runs[0].layout.views(weights).items()}
+        self.slopes = runs[0].layout.views(grads)
+
+    def enter(self, stage: int, data: Sequence[StageData]) -> None:
+        self.data, device = data, self.weights.device
+        self.feed = Feed(self.runs, stage, data, device)
+        columns = [[r.task.inputs[i][d.train] for r, d in zip(self.runs, data, strict=True)]
+                   for i in range(len(self.runs[0].task.inputs))]  # fmt: skip
+        found = slots(columns, int(self.runs[0].task.symbols or 0), self.feed.batch.target.shape[1])
+        self.slots = tuple(torch.from_numpy(x).to(device) for x in found)
+        self.tables: dict[tuple[int, bytes], tuple[Tensor, ...]] = {}
+
+    def draw(self, step: int) -> None:
+        pass
+
+    def gradient(self, step: int | None) -> Tensor:
+        batch = self.feed.batch
+        return gradient(lambda w: self._outputs(w, batch.inputs, self.slots), self.runs[0].loss, self.leaves, batch,
+                        self.slopes)  # fmt: skip
+
+    def logits(self, index: int) -> Tensor:
+        run = self.runs[index]
+        views = run.layout.views(self.weights[index : index + 1])
+        nothing = (torch.empty(0, dtype=torch.int64, device=self.weights.device),) * len(run.task.inputs)
+        return judged(run, self.data[index], self.weights, self.tables, lambda x: self._outputs(views, x, nothing))
+
+    def state(self) -> dict[str, Tensor]:
+        return {}
+
+    def _outputs(self, w: Mapping[str, Tensor], inputs: Sequence[Tensor], slots: Sequence[Tensor]) -> Tensor:
+        config = self.runs[0].config
+        made = forward(config, w, inputs, slots)
+        return made if config.temperature == 1 else made / config.temperature

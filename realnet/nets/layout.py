@@ -1,14 +1,16 @@
-"""A run's network as a module, and its weights as one flat vector: names, shapes, places, starting values.
+"""A network as a module, and its trained weights as one flat vector: names, shapes, places, starting values.
 
 Weights of n runs are [run, size]; a run's named weights are sections of its row (`Layout`), so that an optimizer step
-is a few operations on all of them.
+is a few operations on all of them. What a module has besides, buffers and frozen parameters, is its state.
 """
 
 from __future__ import annotations
 
-import functools
+import contextlib
+import fnmatch
 import math
 import threading
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,15 +18,14 @@ import torch
 from torch import Tensor, nn
 
 from realnet.config import RunConfig
-from realnet.examples import task_of
 from realnet.fields import require
 from realnet.registry import arguments, find
-from realnet.tasks.task import INITIAL
+from realnet.tasks.task import INITIAL, Task
 
-__all__ = ["Layout", "build", "layout", "starting_weights", "trained"]
+__all__ = ["Layout", "build", "initialise", "layout_of", "seeded", "state_of"]
 
 ALIGNMENT = 16  # sections start at multiples of 64 bytes, wherever the run lies in its stack
-_lock = threading.Lock()
+_lock = threading.RLock()
 
 
 @dataclass(frozen=True)
@@ -48,25 +49,39 @@ class Layout:
         }
 
 
-def build(config: RunConfig) -> nn.Module:
-    """The run's network, its parameters as its own code initialises them under the run's seed, in float32."""
+@contextlib.contextmanager
+def seeded(seed: int, device: torch.device | None = None) -> Iterator[None]:
+    """torch's random numbers from `seed` on, and as they were afterwards; its generator is one for all threads."""
+    devices = [device] if device is not None and device.type == "cuda" else []
+    with _lock, torch.random.fork_rng(devices=devices):
+        torch.manual_seed(seed)
+        yield
+
+
+def build(config: RunConfig, task: Task) -> nn.Module:
+    """The run's network as its own code initialises it under the run's seed, in float32.
+
+    Parameters that the constructor froze, or that `config.frozen` names, have requires_grad=False.
+    """
     thing = find("network", config.network)
-    filled = arguments(thing, config.network, config, {"task": task_of(config), "seed": config.seed})
-    # torch's generator is one for all threads.
-    with _lock, torch.random.fork_rng(devices=[]):
-        torch.manual_seed(config.seed)
+    filled = arguments(thing, config.network, config, {"task": task, "seed": config.seed})
+    with seeded(config.seed):
         net = thing(**filled)
     require(isinstance(net, nn.Module), f"{config.network} must make a torch.nn.Module", type(net), "Return one.")
-    return net.requires_grad_(False)
+    names = [name for name, _ in net.named_parameters()]
+    for pattern in config.frozen:
+        chosen = fnmatch.filter(names, pattern)
+        require(bool(chosen), f"frozen must name parameters among {', '.join(names)}", pattern, "Correct the spelling.")
+        for name in chosen:
+            net.get_parameter(name).requires_grad_(False)
+    return net
 
 
-@functools.lru_cache(maxsize=64)
-def layout(config: RunConfig) -> Layout:
-    """The weights that `config` needs and where they lie."""
-    with torch.device("meta"):
-        net = build(config)
-    shapes = {name: tuple(p.shape) for name, p in net.named_parameters()}
-    require(bool(shapes), f"{config.network} must have parameters to train", "none", "Register them in its module.")
+def layout_of(net: nn.Module) -> Layout:
+    """Where the trained weights of `net` lie. Errors: ConfigError if there are none."""
+    shapes = {name: tuple(p.shape) for name, p in net.named_parameters() if p.requires_grad}
+    remedy = "Register parameters in its module, and leave some to be trained."
+    require(bool(shapes), f"{type(net).__name__} must have parameters to train", "none", remedy)
     offsets, end = {}, 0
     for name, shape in shapes.items():
         offsets[name] = end
@@ -74,22 +89,23 @@ def layout(config: RunConfig) -> Layout:
     return Layout(shapes, offsets, end)
 
 
-def starting_weights(config: RunConfig) -> Tensor:
+def initialise(net: nn.Module, config: RunConfig, layout: Layout) -> Tensor:
     """[size] flat starting weights, a function of the seed and the shapes alone, in the config's dtype.
 
     init="normal": init_scale × N(0, 1/fan-in); biases 0, layer-norm gains 1. init="torch": init_scale × PyTorch's
     default, biases too: uniform within ±1/sqrt(fan-in), embeddings N(0, 1). A module of one's own: init_scale ×
-    what its constructor made.
+    what its constructor made. Frozen parameters of the built-in networks are filled in `net` itself.
     """
     rng = np.random.default_rng([config.seed, INITIAL])
-    plan, net = layout(config), build(config)
-    flat = torch.zeros(plan.size, dtype=torch.float64)
-    made = dict(net.named_parameters())
-    for name, weight in plan.views(flat).items():
-        kind, shape = name.rpartition(".")[2], tuple(weight.shape)
+    flat = torch.zeros(layout.size, dtype=torch.float64)
+    views = layout.views(flat)
+    for name, made in net.named_parameters():
+        weight = views[name] if name in views else torch.zeros_like(made, dtype=torch.float64)
+        kind, shape = name.rpartition(".")[2], tuple(made.shape)
         if not hasattr(net, "fan_in"):
-            weight.copy_(made[name]).mul_(config.init_scale)
-        elif config.init == "torch":
+            weight.copy_(made.detach()).mul_(config.init_scale)
+            continue
+        if config.init == "torch":
             bound = 1 / math.sqrt(net.fan_in(name))  # type: ignore[operator]
             values = rng.standard_normal(shape) if kind in ("W_E", "W_pos") else rng.uniform(-bound, bound, shape)
             weight.copy_(torch.ones(shape) if kind == "w" else torch.from_numpy(values)).mul_(config.init_scale)
@@ -98,13 +114,12 @@ def starting_weights(config: RunConfig) -> Tensor:
         elif not kind.startswith("b"):
             scale = config.init_scale / math.sqrt(net.fan_in(name))  # type: ignore[operator]
             weight.copy_(torch.from_numpy(rng.standard_normal(shape)).mul_(scale))
+        if name not in views:
+            made.data.copy_(weight)
     return flat.to(getattr(torch, config.dtype))
 
 
-def trained(config: RunConfig, flat: Tensor) -> nn.Module:
-    """The run's network with the weights of a flat vector [size], in its dtype and on its device."""
-    net = build(config).to(flat)
-    with torch.no_grad():
-        for name, weight in layout(config).views(flat).items():
-            net.get_parameter(name).copy_(weight)
-    return net.requires_grad_()
+def state_of(net: nn.Module) -> dict[str, Tensor]:
+    """What `net` has besides its trained weights, by name: frozen parameters and buffers, saved ones or not."""
+    frozen = {name: p.detach() for name, p in net.named_parameters() if not p.requires_grad}
+    return frozen | dict(net.named_buffers())

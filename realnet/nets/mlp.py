@@ -28,9 +28,18 @@ class MLP(nn.Module):
     layers: Any
 
     def __init__(
-        self, task: Task, d_model: int, d_mlp: int, n_layers: int, activation: str, biases: bool, embedding: bool
+        self,
+        task: Task,
+        d_model: int,
+        d_mlp: int,
+        n_layers: int,
+        activation: str,
+        biases: bool,
+        embedding: bool,
+        dropout: float = 0.0,
     ) -> None:
         super().__init__()
+        self.drop = nn.Dropout(dropout)
         self.activation, self.symbols, self.embedding = ACTIVATIONS[activation], task.symbols, embedding
         if task.symbols is None:
             width = sum(x[0].size for x in task.inputs)
@@ -50,7 +59,7 @@ class MLP(nn.Module):
         r = self._first(torch.cat([x.flatten(1) if x.dim() > 1 else x[:, None] for x in inputs], dim=1))
         for i, layer in enumerate(self.layers):
             r = r if i == 0 else r @ layer.W
-            r = self.activation(r + layer.b if hasattr(layer, "b") else r)
+            r = self.drop(self.activation(r + layer.b if hasattr(layer, "b") else r))
         r = r @ self.unembed.W_U
         return r + self.unembed.b_U if hasattr(self.unembed, "b_U") else r
 

@@ -1,7 +1,8 @@
 """The decoder-only transformer of arXiv 2309.02390, appendix A, on "x y =" with the answer read at "=".
 
-Written to be read: it is the referee of the faster paths of `engine`. Names and shapes of its weights are those of
-TransformerLens: embed.W_E [p + 1, d_model] (the last token is "="), pos_embed.W_pos [3, d_model], and in each block
+Written to be read: it is the referee of the faster paths of `engine`. A task may have more operands than two, or one.
+Names and shapes of its weights are those of TransformerLens: embed.W_E [symbols + 1, d_model] (the last token is "="),
+pos_embed.W_pos [operands + 1, d_model], and in each block
 attn.W_Q, W_K, W_V [head, d_model, d_head], attn.W_O [head, d_head, d_model], mlp.W_in, mlp.W_out; unembed.W_U.
 """
 
@@ -22,9 +23,9 @@ __all__ = ["Transformer"]
 
 
 class Transformer(nn.Module):
-    """Symbols x and y [n] to outputs [n, q]. `biases` are those of the MLP layers, without attention's and the read-out's.
+    """Symbols [n] each to outputs [n, q]. `biases` are those of the MLP layers, without attention's and the read-out's.
 
-    Errors: ConfigError unless the task's inputs are two symbols.
+    Errors: ConfigError unless each of the task's inputs is one symbol.
     """
 
     embed: Any
@@ -41,16 +42,19 @@ class Transformer(nn.Module):
         activation: str,
         layer_norm: bool,
         biases: bool,
+        dropout: float = 0.0,
     ) -> None:
         super().__init__()
-        pairs = task.symbols is not None and [x.ndim for x in task.inputs] == [1, 1]
+        plain = task.symbols is not None and all(x.ndim == 1 for x in task.inputs)
         shapes = [x.shape[1:] for x in task.inputs]
-        require(pairs, "the transformer reads two symbols x and y", shapes, "Choose another network, such as mlp.")
+        remedy = "Say Task(symbols=...), or choose another network, such as mlp."
+        require(plain, "the transformer reads symbols [n], such as x and y", shapes, remedy)
+        self.drop = nn.Dropout(dropout)
         self.config = {"d_model": d_model, "n_heads": n_heads, "layer_norm": layer_norm}
         self.activation = ACTIVATIONS[activation]
         d, width = d_model, d_model // n_heads
         self.embed = weights(W_E=(int(task.symbols or 0) + 1, d))
-        self.pos_embed = weights(W_pos=(3, d))
+        self.pos_embed = weights(W_pos=(len(task.inputs) + 1, d))
         self.blocks = nn.ModuleList()
         for _ in range(n_layers):
             block: Any = nn.Module()
@@ -67,11 +71,11 @@ class Transformer(nn.Module):
             self.ln_final = weights(w=(d,), b=(d,))
         self.unembed = weights(W_U=(d, task.outputs))
 
-    def forward(self, x: Tensor, y: Tensor) -> Tensor:
-        """x, y: [n] symbols."""
+    def forward(self, *symbols: Tensor) -> Tensor:
+        """symbols: [n] each."""
         embedding, position = self.embed.W_E, self.pos_embed.W_pos
-        equals = torch.full_like(x, embedding.shape[0] - 1)
-        r = F.embedding(torch.stack([x, y, equals], dim=1), embedding) + position
+        equals = torch.full_like(symbols[0], embedding.shape[0] - 1)
+        r = F.embedding(torch.stack([*symbols, equals], dim=1), embedding) + position
         for block in self.blocks:
             r = self._block(r, block)
         last = r[:, -1]
@@ -85,13 +89,13 @@ class Transformer(nn.Module):
         a = block.attn
         q, k, v = (torch.einsum("nsd,hde->nhse", n, w) for w in (a.W_Q, a.W_K, a.W_V))
         scores = q @ k.mT / math.sqrt(q.shape[-1])
-        later = torch.ones(3, 3, dtype=torch.bool, device=r.device).triu(1)
+        later = torch.ones(scores.shape[-2:], dtype=torch.bool, device=r.device).triu(1)
         mixed = scores.masked_fill(later, -torch.inf).softmax(-1) @ v
-        r = r + torch.einsum("nhse,hed->nsd", mixed, a.W_O)
+        r = r + self.drop(torch.einsum("nhse,hed->nsd", mixed, a.W_O))
         pre = (_norm(r, block.ln2) if layer_norm else r) @ block.mlp.W_in
         if hasattr(block.mlp, "b_in"):
-            return r + self.activation(pre + block.mlp.b_in) @ block.mlp.W_out + block.mlp.b_out
-        return r + self.activation(pre) @ block.mlp.W_out
+            return r + self.drop(self.activation(pre + block.mlp.b_in) @ block.mlp.W_out + block.mlp.b_out)
+        return r + self.drop(self.activation(pre) @ block.mlp.W_out)
 
     def fan_in(self, name: str) -> int:
         """Numbers that the weight called `name` adds up."""

@@ -27,8 +27,8 @@ def storage_error(path: Path, error: OSError) -> StorageError:
     )
 
 
-def write_atomically(path: Path, write: Callable[[str], object], keep: Path | None = None) -> None:
-    """Let `write` fill a temporary file, then rename it to `path`; the file there before moves to `keep`.
+def write_atomically(path: Path, write: Callable[[str], object]) -> None:
+    """Let `write` fill a temporary file, then rename it to `path`.
 
     Errors: StorageError if the disk is full or cannot be written; `path` is then as it was.
     """
@@ -37,8 +37,6 @@ def write_atomically(path: Path, write: Callable[[str], object], keep: Path | No
         write(temporary)
         with open(temporary, "rb+") as file:
             os.fsync(file.fileno())
-        if keep is not None and path.exists():
-            os.replace(path, keep)
         os.replace(temporary, path)
         if os.name == "posix":
             folder = os.open(path.parent, os.O_RDONLY)

@@ -3,7 +3,6 @@
     locks/<name>.lease            says which session holds the name
     locks/<session>.beat          touched every few seconds while the session lives
     locks/<name>.<session>.heir   made by the one process that may take over from that dead session
-    locks/<session>.wants         a session that waits for work; a holder of several runs gives it some
 
 Only exclusive creation and renaming are asked of the file system, no flock. A holder is dead when its process is gone
 (where that can be seen: same machine, same boot) or when it has not been heard of for a minute by the file server's own
@@ -49,7 +48,6 @@ class Leases:
         self._over.set()
         for name in tuple(self._held):
             self.release(name)
-        self.wants(False)
         (self.folder / f"{self.session}.beat").unlink(missing_ok=True)
 
     def acquire(self, name: str) -> bool:
@@ -82,28 +80,6 @@ class Leases:
     def company(self) -> bool:
         """Whether there are other sessions, alive or not long dead."""
         return any(path.name != f"{self.session}.beat" for path in self.folder.glob("*.beat"))
-
-    def wants(self, work: bool) -> None:
-        """Let holders of several runs know that this session has nothing to do, or has."""
-        path = self.folder / f"{self.session}.wants"
-        if work:
-            with contextlib.suppress(OSError):
-                path.touch()
-        else:
-            path.unlink(missing_ok=True)
-
-    def give(self) -> bool:
-        """Whether another session waits for work; that session's wish is then taken as granted."""
-        for path in self.folder.glob("*.wants"):
-            session = path.name.removesuffix(".wants")
-            if session == self.session:
-                continue
-            with contextlib.suppress(FileNotFoundError):
-                alive = not self._dead(session)
-                path.unlink()  # one holder grants it
-                if alive:
-                    return True
-        return False
 
     def _inherit(self, path: Path, name: str, holder: str) -> bool:
         """Take a dead session's lease over; of several that try only the one that makes the heir's mark does."""

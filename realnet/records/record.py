@@ -18,8 +18,9 @@ import safetensors.numpy
 
 from realnet.config import RunConfig, from_json
 from realnet.fields import ConfigError
+from realnet.phases import Stop
 
-__all__ = ["DamagedRecord", "OtherVersion", "Record"]
+__all__ = ["DamagedRecord", "OtherVersion", "Record", "stopping_step"]
 
 FORMAT = "2"
 PARTS = ("curve", "state")
@@ -37,7 +38,7 @@ class OtherVersion(OSError):
 class Record:
     """A run so far: `tensors` weights, first, second, count, norm; `curves` values by name, step first.
 
-    status: "running", "finished" or "diverged".
+    status: "running", "finished", "diverged", or "stopped" by the config's condition.
     """
 
     config: RunConfig
@@ -51,18 +52,22 @@ class Record:
     @property
     def done(self) -> bool:
         """Whether there is nothing left to train."""
-        return self.status in ("finished", "diverged")
+        return self.status in ("finished", "diverged", "stopped")
 
     def of(self, config: RunConfig) -> Record:
-        """This record as one of `config`, the same run of another length: unfinished, or cut at its end."""
-        if self.step <= config.steps:
-            unfinished = self.status == "finished" and self.step < config.steps
-            return replace(self, config=config, status="running" if unfinished else self.status)
+        """This record as one of `config`, the same run of another length or condition: unfinished, or cut at its end."""
+        end, status = config.steps, "finished"
+        if config.stop is not None and (at := stopping_step(config.stop, self.curves)) is not None and at <= end:
+            end, status = at, "stopped"
+        if self.step <= end:
+            trusted = self.status == "diverged" or (self.status == "stopped" and config.stop == self.config.stop)
+            reached = status if self.step == end and self.done else "running"
+            return replace(self, config=config, status=self.status if trusted else reached)
         curves = {}
         for name, curve in self.curves.items():
             clock = self.curves["light_step" if name.startswith("light_") else "step"]
-            curves[name] = curve[clock <= config.steps]
-        return replace(self, config=config, status="finished", step=config.steps, tensors={}, curves=curves)
+            curves[name] = curve[clock <= end]
+        return replace(self, config=config, status=status, step=end, tensors={}, curves=curves)
 
     def to_bytes(self) -> bytes:
         """The checkpoint file's content."""
@@ -84,16 +89,15 @@ class Record:
         try:
             with safetensors.safe_open(path, "numpy") as file:
                 about = dict(file.metadata() or {})
-                old = "format" not in about  # one digest for everything
-                names = [n for n in file.keys() if old or n.startswith(parts)] if parts or old else []  # noqa: SIM118
+                names = [n for n in file.keys() if n.startswith(parts)] if parts else []  # noqa: SIM118
                 arrays = {name: file.get_tensor(name) for name in names}
             stated = about.pop("sha256")
         except FileNotFoundError:
             raise
         except Exception as error:  # whatever a broken file makes the library say
             raise DamagedRecord(f"not a whole checkpoint: {error}") from error
-        whole = _digest(arrays, about) == stated if old else _digest({}, about) == stated
-        for part in () if old else parts:
+        whole = _digest({}, about) == stated
+        for part in parts:
             whole &= _digest({k: v for k, v in arrays.items() if k.startswith(part)}) == about.get(part)
         if not whole:
             raise DamagedRecord("content does not match its digest")
@@ -127,3 +131,18 @@ def _digest(arrays: dict[str, np.ndarray], about: dict[str, str] | None = None) 
         array = arrays[name]
         total.update(f"{name}{array.dtype}{array.shape}".encode() + array.tobytes())
     return total.hexdigest()
+
+
+def stopping_step(stop: Stop, curves: dict[str, np.ndarray]) -> int | None:
+    """The measured step at which the condition ends a run with these curves; None if it has not yet."""
+    clocks = {clock: np.asarray(curves[clock]) for clock in ("step", "light_step") if clock in curves}
+    reached = []
+    for clock, steps in clocks.items():
+        name = clock.removesuffix("step") + stop.measure
+        if name in curves and (there := np.flatnonzero(stop.holds(np.asarray(curves[name], float)))).size:
+            reached.append(int(steps[there[0]]))
+    if not reached:
+        return None
+    steps = np.concatenate(list(clocks.values()))
+    after = steps[steps >= min(reached) + stop.steps]
+    return int(after.min()) if after.size else None

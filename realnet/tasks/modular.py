@@ -21,6 +21,7 @@ Ints = np.ndarray
 POLYNOMIALS: dict[str, Callable[[Ints, Ints], Ints]] = {
     "add": lambda x, y: x + y,
     "sub": lambda x, y: x - y,
+    "mul": lambda x, y: x * y,
     "x^2+y^2": lambda x, y: x**2 + y**2,
     "x^2+xy+y^2": lambda x, y: x**2 + x * y + y**2,
     "x^2+xy+y^2+x": lambda x, y: x**2 + x * y + y**2 + x,
@@ -104,7 +105,7 @@ def modular(name: str, p: int, seed: int) -> Task:
 def _group(name: str, p: int, label: Ints) -> Group | None:
     if name in ("add", "sub"):
         return Group(np.arange(len(label)), label, np.arange(p))
-    if name == "div":
+    if name == "div" or (name == "mul" and is_prime(p)):  # without 0, a cyclic group
         logs, rows = discrete_log(p), np.flatnonzero(label > 0)
         return Group(rows, logs[label[rows]], np.argsort(logs)[1:])
     return None

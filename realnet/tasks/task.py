@@ -18,7 +18,7 @@ __all__ = ["Group", "Task", "order", "trained_labels"]
 Array = np.ndarray
 
 # Streams of random numbers that must not depend on each other.
-ORDER, RANDOM_LABELS, CORRUPTION, INITIAL, BATCHES, DATA = 1, 2, 3, 4, 5, 6
+ORDER, RANDOM_LABELS, CORRUPTION, INITIAL, BATCHES, DATA, DRAWS = 1, 2, 3, 4, 5, 6, 7
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,6 +31,18 @@ class Group:
     """[m] their labels as exponents of a generator"""
     classes: Array
     """[n] classes in the group's order, and so the symbols"""
+
+    def check(self, examples: int, outputs: int) -> None:
+        """Raise ConfigError unless this is a group of the labels of a task of so many examples and classes."""
+        order = len(self.classes)
+        for name, size in (("rows", examples), ("exponents", order), ("classes", outputs)):
+            x = np.asarray(getattr(self, name))
+            inside = x.ndim == 1 and x.dtype.kind in "iu" and x.size > 0 and x.min() >= 0 and x.max() < size
+            received = (str(x.dtype), x.shape) if x.ndim != 1 or x.dtype.kind not in "iu" else x.tolist()[:10]
+            require(inside, f"a group's {name} must be integers 0 .. {size - 1}", received, "Count from 0.")
+        same = len(self.rows) == len(self.exponents)
+        remedy = "Give an exponent for each row."
+        require(same, "a group must have as many exponents as rows", (len(self.rows), len(self.exponents)), remedy)
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,6 +79,7 @@ class Task:
         require(
             0 <= self.test < len(self), f"test must leave examples of {len(self)} to train on", self.test, "Lower it."
         )
+        self._check_symbols()
         if not self.labelled:
             require(self.targets.ndim == 2, "targets of floats must be [n, k]", self.targets.shape, "Reshape them.")
             return
@@ -75,6 +88,20 @@ class Task:
         object.__setattr__(self, "classes", high + 1 if self.classes is None else self.classes)
         inside = low >= 0 and high < self.outputs
         require(inside, f"labels must be classes 0 .. {self.outputs - 1}", (low, high), "Number the classes from 0.")
+        require(self.outputs > 1, "labels must be of at least two classes", self.outputs, "Say classes=2, or more.")
+        if self.group is not None:
+            self.group.check(len(self), self.outputs)
+
+    def _check_symbols(self) -> None:
+        if self.symbols is None:
+            return
+        for i, x in enumerate(self.inputs):
+            remedy = "Number the symbols from 0, or leave symbols out where inputs are numbers."
+            kinds = x.dtype.kind != "f"
+            require(kinds, f"a task's inputs[{i}] must be symbols, integers", str(x.dtype), remedy)
+            low, high = (int(x.min()), int(x.max())) if x.size else (0, 0)
+            inside = low >= 0 and high < self.symbols
+            require(inside, f"a task's inputs[{i}] must be symbols 0 .. {self.symbols - 1}", (low, high), remedy)
 
     def __len__(self) -> int:
         return len(self.targets)

@@ -13,7 +13,7 @@ from realnet.config import RunConfig
 from realnet.engine.plan import kind, measuring, memory
 from realnet.engine.replay import workers
 from realnet.records import Folder
-from realnet.training.job import Job, events
+from realnet.training.life import How, Life, events
 
 __all__ = ["describe", "preflight", "seconds"]
 
@@ -22,18 +22,31 @@ PROBE = 0.5
 
 
 def preflight(
-    stacks: Sequence[list[RunConfig]], at: Mapping[RunConfig, int], folder: Folder, device: torch.device, threads: int
+    stacks: Sequence[list[RunConfig]],
+    at: Mapping[RunConfig, int],
+    runs: Sequence[RunConfig],
+    folder: Folder,
+    device: torch.device,
+    threads: int,
 ) -> str:
-    """A line on what is about to be done: `stacks` on `threads` workers, each run from its step in `at`."""
-    busy = min(threads, len(stacks))
-    configs = sorted((c for stack in stacks for c in stack), key=memory)
-    held = sum(memory(c) for c in configs[-threads * len(stacks[0]) :]) + busy * max(measuring(c) for c in configs)
-    total = sum(c.steps - at[c] for c in configs)
-    took = seconds(stacks, at, folder, device, busy)
+    """A line on what is about to be done: `runs` on `threads` workers, of which `stacks` begin, each run from its step."""
+    busy, largest = min(threads, len(stacks)), _largest(stacks)
+    held = busy * max(len(stack) * memory(stack[0]) + measuring(stack[0]) for stack in largest.values())
+    ends: dict[str, int] = {}
+    for config in runs:
+        ends[config.key] = max(ends.get(config.key, 0), config.steps)
+    total = sum(ends[config.key] - step for config, step in at.items())
+    now = sum(config.steps - step for config, step in at.items())
+    took = seconds(stacks, at, folder, device, busy) * total / now
     return (
-        f"{len(configs)} runs, {total:,} run-steps in {len(stacks)} stacks, {held / 2**20:.0f} MiB, "
+        f"{len(runs)} runs, {total:,} run-steps in {len(stacks)} stacks, {held / 2**20:.0f} MiB, "
         f"about {_duration(took)} on {describe(device)} with {threads} workers"
     )
+
+
+def _largest(stacks: Sequence[list[RunConfig]]) -> dict[tuple[object, ...], list[RunConfig]]:
+    """The stack with most examples of each kind of runs."""
+    return {kind(stack[0]): stack for stack in sorted(stacks, key=lambda s: _examples(s, 0))}
 
 
 def seconds(
@@ -41,34 +54,24 @@ def seconds(
 ) -> float:
     """Seconds that `busy` workers will take; NaN if memory is short.
 
-    Of each kind of run the smallest and the largest stack are timed, on all workers at once as in training; what lies
-    between is interpolated by the number of examples.
+    Of each kind of run the largest stack is timed, on all workers at once as in training; others of its kind take as
+    long for an example.
     """
-    kinds: dict[tuple[object, ...], list[list[RunConfig]]] = {}
-    for stack in stacks:
-        kinds.setdefault(kind(stack[0]), []).append(stack)
-    took = []
+    took, largest = [], _largest(stacks)
     with workers(busy, device) as pool:
-        for group in kinds.values():
-            ends = {_examples(stack, 0): stack for stack in sorted(group, key=lambda s: _examples(s, 0))}
-            sizes = sorted({min(ends), max(ends)})
-            costs = [
-                np.mean(
-                    list(pool.map(lambda s: _probe(s, folder, device, PROBE / len(kinds)), [ends[size]] * busy)), axis=0
-                )
-                for size in sizes
-            ]
-            for stack in group:
-                took.append(0.0)
-                full, even = (np.array(sorted(some)) for some in events(stack[0]))
-                light = np.setdiff1d(even, full)
-                for i, stage in enumerate(stack[0].stages):
-                    share = (_examples(stack, i) - sizes[0]) / max(1, sizes[-1] - sizes[0])
-                    start = max(at[stack[0]], stage.start)
-                    counts = [int(np.sum((start < some) & (some <= stage.stop))) for some in (full, light)]
-                    cost = costs[0] + share * (costs[-1] - costs[0])
-                    took[-1] += float(np.dot(cost, [max(0, stage.stop - start), *counts]))
-    return max(sum(took) / busy, max(took))
+        costs = {}
+        for name, stack in largest.items():
+            probes = pool.map(lambda s: _probe(s, folder, device, PROBE / len(largest)), [stack] * busy)
+            costs[name] = np.mean(list(probes), axis=0)
+    for stack in stacks:
+        step, full, light = costs[kind(stack[0])]
+        all_full, even = (np.array(sorted(some)) for some in events(stack[0]))
+        start = at[stack[0]]
+        took.append(full * np.sum(all_full > start) + light * np.sum(np.setdiff1d(even, all_full) > start))
+        for i, stage in enumerate(stack[0].stages):
+            share = _examples(stack, i) / _examples(largest[kind(stack[0])], 0)
+            took[-1] += step * share * max(0, stage.stop - max(start, stage.start))
+    return float(max(sum(took) / busy, max(took)))
 
 
 def _examples(stack: list[RunConfig], stage: int) -> int:
@@ -78,19 +81,18 @@ def _examples(stack: list[RunConfig], stage: int) -> int:
 def _probe(stack: list[RunConfig], folder: Folder, device: torch.device, long: float) -> tuple[float, float, float]:
     """Seconds for a step, a full and a light measurement of the stack, which is then thrown away."""
     try:
-        job = Job(stack, dict.fromkeys(stack), folder, device, (), math.inf, {})
-        job.stack.advance(4)
+        life = Life(stack, dict.fromkeys(stack), folder, device, How())
+        life.stack.advance(4)
         times, steps = [], 0
         start = time.perf_counter()
         while not steps or time.perf_counter() - start < long:
-            job.stack.advance(4)
-            job.stack.weights.sum().item()  # waits for a GPU
+            life.stack.advance(4)
+            life.stack.weights.sum().item()  # waits for a GPU
             steps += 4
         times.append((time.perf_counter() - start) / steps)
         for full in (True, False):
-            job.measure(full, True)
             start = time.perf_counter()
-            job.measure(full, True)
+            life.measure(full, True)
             times.append(time.perf_counter() - start)
         return times[0], times[1], times[2]
     except (RuntimeError, MemoryError):

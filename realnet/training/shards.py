@@ -18,10 +18,11 @@ from typing import Any, Protocol
 from tqdm.auto import tqdm
 
 from realnet.config import RunConfig
-from realnet.fields import require
+from realnet.fields import ConfigError, require
 from realnet.records import Folder
+from realnet.training.life import How
+from realnet.training.loop import train_here
 from realnet.training.stopping import Stopped
-from realnet.training.trainer import How, train_here
 
 __all__ = ["Executor", "ExecutorError", "cut", "train_in"]
 
@@ -123,6 +124,7 @@ def train_in(executor: Executor, runs: Sequence[RunConfig], out: Path, shards: i
                     try:
                         error = waiting.pop(i).result()
                     except (Exception, Stopped) as death:  # the worker's, and not the training's
+                        _check_travels(jobs[i], death)
                         if tried[i] == ATTEMPTS:
                             raise _died(i, len(jobs), tried[i], death) from death
                         tried[i] += 1
@@ -141,6 +143,18 @@ def train_in(executor: Executor, runs: Sequence[RunConfig], out: Path, shards: i
             future.cancel()
         raise
     stop.unlink(missing_ok=True)
+
+
+def _check_travels(job: ShardJob, death: BaseException) -> None:
+    """Raise ConfigError if a shard never came to its worker, since processes cannot be handed what it holds."""
+    try:
+        pickle.dumps(job)
+    except Exception as error:
+        raise ConfigError(
+            f"callbacks and loggers must be functions that can be pickled, for workers in other processes; received "
+            f"{job.how.callbacks + job.how.loggers!r} ({error}). Define them with def at the top level of a file that "
+            "can be imported."
+        ) from death
 
 
 def _died(i: int, of: int, times: int, death: BaseException) -> ExecutorError:

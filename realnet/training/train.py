@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+import warnings
 from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
 
@@ -14,13 +15,15 @@ from realnet.config import RunConfig
 from realnet.engine.plan import choose_device
 from realnet.fields import require, whole
 from realnet.loading import load
-from realnet.metrics import Callback
+from realnet.metrics import Callback, Logger
 from realnet.records import Folder, StorageError
-from realnet.results import dataset, write_netcdf
+from realnet.registry import not_while_imported
+from realnet.results import dataset, unit, write_netcdf
 from realnet.training.checks import check
+from realnet.training.life import How
+from realnet.training.loop import train_here
 from realnet.training.shards import Executor, cut, train_in
 from realnet.training.stopping import signals
-from realnet.training.trainer import How, train_here
 
 __all__ = ["train"]
 
@@ -31,6 +34,7 @@ def train(
     out: str | os.PathLike[str] | None = None,
     *,
     callbacks: Sequence[Callback] = (),
+    loggers: Sequence[Logger] = (),
     checkpoint_seconds: float = 60.0,
     stack_size: int | None = None,
     workers: int | None = None,
@@ -49,7 +53,8 @@ def train(
         runs: configs, one by one or from `grid`. Runs they start from come first, into the same folder.
         device: "auto", "cpu", "cuda", ...; a GPU is taken where there is one.
         out: folder of checkpoints and results; without one nothing outlives the call.
-        callbacks: measurements of your own, called at every measured step.
+        callbacks: measurements of your own, called at every full measurement.
+        loggers: told of every measurement as runs go, for a dashboard or a file.
         checkpoint_seconds: a kill loses at most this much work and a second.
         stack_size: runs in a stack; default 1 on a CPU, what fits the memory on a GPU.
         workers: threads that each train a stack; default one a core on a CPU, 1 on a GPU or in an executor's worker.
@@ -63,10 +68,11 @@ def train(
     Errors: ConfigError, RuntimeError for a device that is not there, StorageError for a full disk, OtherVersion for a
     checkpoint that this version cannot read, ExecutorError for workers that keep dying.
     """
+    not_while_imported()
     configs = [runs] if isinstance(runs, RunConfig) else list(runs) if isinstance(runs, Iterable) else []
     good = bool(configs) and all(isinstance(c, RunConfig) for c in configs)
     require(good, "runs must be at least one RunConfig", runs, "Make them with RunConfig or grid.")
-    how = How(device, tuple(callbacks), checkpoint_seconds, stack_size, workers, tf32)
+    how = How(device, tuple(callbacks), tuple(loggers), checkpoint_seconds, stack_size, workers, tf32)
     whole("shards", shards, minimum=1)
     ok = shard is None or (isinstance(shard, Sequence) and len(shard) == 2 and 0 <= shard[0] < shard[1])
     require(ok, "shard must be (i, n) with 0 <= i < n", shard, "The first of 16 is (0, 16).")
@@ -84,6 +90,8 @@ def train(
         folder.add(configs)
         if shard is not None:
             configs = cut(configs, shard[1])[shard[0]]
+        if callbacks or loggers:
+            _say_what_is_not_seen(folder, configs, bool(callbacks))
         for attempt in range(2):
             if executor is None:
                 train_here(configs, folder, how, progress)
@@ -100,11 +108,25 @@ def train(
                 raise StorageError(
                     f"{folder.path} must keep what is written to it; {folder.file(lost[0])} is damaged again"
                 )
-            for config in lost:  # both copies damaged
+            for config in lost:
                 folder.set_aside(config)
         ds = dataset(configs, records)
         write_netcdf(load(out), folder.path / "results.nc")
     return ds
+
+
+def _say_what_is_not_seen(folder: Folder, configs: Sequence[RunConfig], callbacks: bool) -> None:
+    """Warn of finished runs, which no callback or logger sees."""
+    done = [r for r in folder.read_all(configs, "curve").values() if r.done]
+    if callbacks:  # what they measured while the run was trained is there
+        done = [r for r in done if all(unit(name) is not None for name in r.curves)]
+    if done:
+        warnings.warn(
+            f"{len(done)} of {len(configs)} runs were finished before, such as {done[0].config.name}; callbacks and "
+            "loggers do not see them. Call rn.measure(rn.model(out, run), run) for a last point, or train into a new "
+            "folder",
+            stacklevel=3,
+        )
 
 
 def _status(folder: Folder, configs: Sequence[RunConfig]) -> xr.Dataset:

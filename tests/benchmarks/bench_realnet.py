@@ -34,9 +34,10 @@ from threadpoolctl import threadpool_info, threadpool_limits
 import realnet as rn
 from realnet.engine import buffers, compiled, ensemble
 from realnet.engine.ensemble import Stack
+from realnet.engine.general import General
 from realnet.engine.replay import workers
 from realnet.records import Folder, environment
-from realnet.training.job import Job, measured_steps
+from realnet.training.life import How, Life, measured_steps
 from tests.benchmarks.measure import RESULTS as FOLDER
 from tests.benchmarks.measure import spread
 from tests.benchmarks.plain import CPU, PAPER, SMALL, plain_loop, work
@@ -191,7 +192,7 @@ def measuring() -> dict[str, Any]:
     for name, config in {"small": SMALL, "paper": PAPER}.items():
         with tempfile.TemporaryDirectory() as out, threadpool_limits(1, "blas"):
             torch.set_num_threads(1)
-            job = Job([config], {config: None}, Folder(out), CPU, (), 60.0, {})
+            job = Life([config], {config: None}, Folder(out), CPU, How())
             job.stack.advance(2)
             times = {
                 "step": spread([seconds(lambda j=job: j.stack.advance(1), 5) for _ in range(5)]),
@@ -215,8 +216,8 @@ def profile() -> dict[str, Any]:
         stack = Stack([config], CPU)
         with threadpool_limits(1, "blas"):
             stack.advance(2)
-            w, g = stack._named
-            e, s = stack._examples, stack._buffers()
+            ways = stack.ways
+            w, g, e, s = ways._weights, ways._grads, ways.examples, ways.buffers()
             blocks = [(i, min(i + buffers.ROWS, len(e.x))) for i in range(0, len(e.x), buffers.ROWS)]
             m = len(s.fold)
             h, f, o = (np.ones(z.shape, z.dtype) for z in (s.rows[:, :m], s.fold, s.rows[:, m:]))
@@ -250,7 +251,7 @@ def general() -> dict[str, Any]:
     for (name, change), runs in itertools.product(changes.items(), (1, 8)):
         configs = [replace(SMALL, seed=s, activation="gelu", **change) for s in range(runs)]
         stacked = Stack(configs, CPU)
-        with mock.patch.object(ensemble, "by_lookup", return_value=False):
+        with mock.patch.object(ensemble, "engine_class", return_value=General):
             by_module = Stack(configs, CPU)
         torch.set_num_threads(1)
         times: dict[str, list[float]] = {"stacked": [], "general": []}

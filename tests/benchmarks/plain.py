@@ -14,7 +14,7 @@ from torch.nn import functional as F
 
 import realnet as rn
 from realnet.engine.ensemble import Stack
-from realnet.nets.layout import trained
+from realnet.prepared import prepare
 from realnet.tasks.modular import table
 
 CPU = torch.device("cpu")
@@ -52,7 +52,7 @@ def plain_loop(config: rn.RunConfig, kind: str, device: torch.device = CPU) -> C
     """A function that takes one step of a plain training loop."""
     data, pairs = Stack([config], CPU).data[0], table(config.task, config.p)
     x, y, label = (torch.from_numpy(z[data.train]).long().to(device) for z in (pairs.x, pairs.y, data.labels))
-    net = trained(config, Stack([config], CPU).weights[0]) if kind == "reference" else FusedTransformer(config)
+    net = prepare(config).module(prepare(config).start) if kind == "reference" else FusedTransformer(config)
     net = net.to(device)
     optimizer = torch.optim.AdamW(net.parameters(), 1e-3, betas=(0.9, 0.98), weight_decay=1.0)
 

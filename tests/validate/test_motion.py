@@ -63,7 +63,7 @@ def world(id: str) -> Lab:
         wrong_labels(lab, "fresh", seeds=range(10, 14))
         del lab.tables["fresh/memorising_coupled"]
     if id == "P15":
-        wrong_labels(lab, "laws-43")
+        wrong_labels(lab, "laws-43-labels")
     return lab
 
 
