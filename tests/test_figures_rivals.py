@@ -14,6 +14,7 @@ from figures.page import html
 from figures.rivals import digits, free_runs, landscapes, lu_forecast, norm_or_scale, theories
 from figures.study import Study
 from figures.verdicts import Verdicts
+from validate.predictions import ALL as EVERY
 
 NORMS = (1.0, 2.0, 4.0, 8.0)
 ALL = (landscapes, free_runs, lu_forecast, norm_or_scale, digits, theories)
@@ -33,7 +34,8 @@ def column(
 
 
 def prediction(id: str, columns: dict[str, Any], verdict: str = "confirmed") -> dict[str, Any]:
-    nothing = {"claimed": {}, "unclaimed": {}, "changed": "", "source": "a paper", "statistic": "a mean"}
+    nothing = {"claimed": {}, "unclaimed": {}, "changed": "", "source": "a paper", "statistic": "a mean", "standing": "",
+               "says": EVERY[id].says}  # fmt: skip
     return nothing | {"id": id, "claim": f"Claim of {id}.", "verdict": verdict, "columns": columns,
                       "decides": next(iter(columns)), "experiments": [f"teacher/{id.lower()}"]}  # fmt: skip
 
@@ -205,7 +207,7 @@ def test_theories_are_counted_only_where_one_affirms_what_the_other_denies(folde
     # O1 to O9b tell nothing apart; each firm word of a theory is drawn.
     assert (numbers["score_0"], numbers["score_1"]) == ("1, 0, 0", "0, 1, 0")
     assert numbers["apart"] == "O7 (teacher/o7)"
-    assert len(marks) == 9
+    assert len(marks) == 2 + 3  # O7's two, and the legend's
 
 
 def test_the_page_has_a_column_for_each_task(folder: Path) -> None:

@@ -13,10 +13,11 @@ import pytest
 import validate.__main__ as cli
 from realnet import grid
 from realnet.tasks.files import FULL_DATA, package_file
-from validate import readme, studies
+from validate import studies
 from validate.experiments import PROFILES, Profile, Setting, experiments
 from validate.experiments.omnigrok import STAND_INS, TEACHER, omnigrok
 from validate.predictions import ALL, OMNIGROK, PREDICTIONS, suite
+from validate.predictions.omnigrok.published import published
 from validate.rivals import THEORIES, alone_rows, score_rows, scorecard
 from validate.verdicts import load
 
@@ -54,7 +55,7 @@ def test_published_numbers_stand_beside_the_mean_found_at_the_same_norm() -> Non
     measured = {"findings": [{"value": -0.9}], "tables": {"landscape": rows}}
     empty: dict[str, Any] = {"findings": [], "tables": {}}
     columns = {"teacher": measured, "digits": empty, "text": empty, "addition": empty}
-    found = readme.targets({"predictions": [{"id": id, "columns": columns} for id in ("O1", "O2a")]})
+    found = published({"predictions": [{"id": id, "columns": columns} for id in ("O1", "O2a")]})
     here = {row["what"]: row["here"] for row in found}
     assert here["teacher, norm held at α = 1: test loss"] == pytest.approx(3e-4)
     assert here["teacher, norm held at α = 10: test loss"] == 5.0
@@ -138,10 +139,13 @@ def test_a_profile_of_the_rival_is_trained_judged_and_reported(tmp_path: Path, m
     page = (tmp_path / "omnigrok-quick" / "verdicts.md").read_text(encoding="utf-8")
     assert "| prediction | number | rule | teacher | addition | digits | text | molecules | edge |" in page
     gap = judged("P7", "confirmed", "allows", "opposite")
-    text = "\n".join(readme.rival(content, {"predictions": [gap]}))
-    assert "10 of 10 runs finished" in text
-    assert "| teacher, norm held at α = 1: test loss | 7.8e−05 | not measured |" in text
-    assert "Omnigrok: P7 (confirmed); " in text
+    assert (content["finished"], content["runs"]) == (10, 10)
+    theirs = {
+        row["what"]: (row["published"], row["here"]) for row in content["tables"]["Published by Omnigrok's authors"]
+    }
+    assert theirs["teacher, norm held at α = 1: test loss"] == (7.8e-05, None)
+    staked = [row for row in alone_rows(scorecard([gap, *content["predictions"]])) if row["theory"] == "Omnigrok"]
+    assert ("P7", "wrong") in {(row["prediction"], row["came"]) for row in staked}
     assert cli.main(["report", str(tmp_path / "omnigrok-quick"), "--only", "O2"]) == 0
     assert cli.main(["report", str(tmp_path / "omnigrok-quick"), "--only", "P2"]) == 2
 
