@@ -126,6 +126,7 @@ def test_networks_of_after_the_rules_are_told_from_those_of_before(tmp_path: Pat
     entry = {"criterion": "γ, memorising", "value": 0.4, "interval": [0.3, 0.5], "n": 3, "runs": 9, "moving": 2}
     column = {"findings": [entry], "beside": [], "tables": {"pairs": pairs.to_dict("records")}}
     content = json.loads((QUICK / "verdicts.json").read_text())
+    content["predictions"] = [p for p in content["predictions"] if p["id"] != "P19"]
     content["predictions"].append({"id": "P19", "columns": {"coupled": column}})
     (tmp_path / "verdicts.json").write_text(json.dumps(content, default=bool))
 

@@ -66,9 +66,7 @@ def test_figures_read_the_verdicts() -> None:
 @pytest.mark.parametrize("name", FIGURES)
 def test_what_a_figure_quotes_is_what_was_judged(name: str, everything: dict[str, Any]) -> None:
     quoted, sources = caption(name)["numbers"]["quoted"], judged(everything)
-    # theories has verdicts and no numbers; laws quotes nothing until its networks are judged.
-    judged_laws = any(p["id"] == "P19" for p in everything["predictions"])
-    assert quoted or name == "theories" or (name == "laws" and not judged_laws)
+    assert quoted or name == "theories"  # which has verdicts and no numbers
     for entry, values in quoted.items():
         assert values == rounded(sources[entry]), f"{name} is older than the verdicts; run python -m figures build"
 

@@ -85,8 +85,9 @@ def test_thumbnails_lead_to_headings_of_the_gallery() -> None:
 
 def test_a_template_that_quotes_what_is_not_there_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(readme, "TEMPLATES", tmp_path)
+    name = "wrong"
     for text in ("{{ study.P99.number() | words }}", "{{ study.P3.number(7) | words }}", "{{ study.P3.beside('x') }}"):
-        (tmp_path / "wrong.md").write_text(text)
+        (tmp_path / f"{name}.md").write_text(text)
         with pytest.raises((LookupError, UndefinedError)):
             readme.render("<!-- begin: wrong -->\n<!-- end: wrong -->")
 
@@ -95,7 +96,8 @@ def test_a_number_on_a_readme_is_that_of_the_verdicts_with_its_caveat(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(readme, "TEMPLATES", tmp_path)
-    (tmp_path / "one.md").write_text("{{ study.P5.number() | words }}; {{ study.P7.number() | factor }}")
+    name = "one"
+    (tmp_path / f"{name}.md").write_text("{{ study.P5.number() | words }}; {{ study.P7.number() | factor }}")
     text = readme.render("<!-- begin: one -->\n<!-- end: one -->")
     judged = {p["id"]: p for p in load(STUDY / "verdicts.json")["predictions"]}
     saved = {id: judged[id]["columns"][judged[id]["decides"]]["findings"][0] for id in ("P5", "P7")}

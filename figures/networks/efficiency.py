@@ -20,8 +20,8 @@ DATA = ("verdicts.json", "base/memorising_coupled.nc", "base/generalising_couple
 CIRCUITS = {"mem": ("P1b", "Mem-only networks"), "gen": ("P1a", "Gen-only networks")}
 
 CAPTION = """
-Left, centre: norm against logit by weight decay, coupled; lines: means. Mem-only nets have random labels, Gen-only nets
-are right on 99 % of pairs outside D. Dotted: the logit of nets at the threshold; right: norm there. Slope of ln η on ln
+Left, centre: norm against logit by weight decay, coupled; lines: means. Mem-only: random labels; Gen-only: right on 99 %
+outside D. Dotted: the logit at the threshold; right: norm there. Slope of ln η on ln
 D: Gen {slope_gen}, Mem {slope_mem}. They meet at {meet} pairs; half accuracy (green) {half}. n = {n} nets.
 """
 

@@ -29,8 +29,8 @@ WAYS = (
 MEET = ("ln_isologit_over_it", "ln_low", "ln_high")
 
 CAPTION = """
-Left: degree κ of nets at rest: {kappas}. Grey: the paper's, and 2. Centre, right: ungrokking
-threshold, coupled, α = 10⁻⁴, by width and modulus; open: two layers; line: a constant share of p².
+Left: degree κ: {kappas}. Grey: the paper's, and 2. Centre, right: ungrokking
+threshold, coupled, by width and modulus; open: two layers; line: a constant share of p².
 {settings} n = {n} settings.
 """
 
