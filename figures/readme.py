@@ -17,6 +17,7 @@ import math
 import re
 import sys
 import textwrap
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import SimpleNamespace
@@ -25,7 +26,8 @@ from typing import Any
 import jinja2
 
 from validate import report, verdicts
-from validate.predictions import ALL
+from validate.prediction import ABSENT, CONFIRMED, INCONCLUSIVE, REFUTED
+from validate.predictions import ALL, suite
 from validate.rivals import THEORIES, alone_rows, score_rows, scorecard
 
 from .catalogue import ORDER
@@ -67,8 +69,16 @@ class Judged(SimpleNamespace):
 def judged(file: Path) -> SimpleNamespace:
     """Verdicts by the ids of their predictions; `all` of them in order, `data` the whole file, `score` in words."""
     content = verdicts.load(file)
+    lacking = [id for id in suite(content["experiments"]) if id not in {p["id"] for p in content["predictions"]}]
+    if lacking:
+        raise ValueError(
+            f"every prediction must be in {file}; {', '.join(lacking)} is not. Judge anew: "
+            f"python -m validate report {file.parent}"
+        )
     every = [Judged(**p) for p in content["predictions"]]
-    score = ", ".join(f"{n} {verdict}" for verdict, n in verdicts.score(content).items())
+    counts = Counter(ABSENT if p.columns[p.decides]["verdict"] == ABSENT else p.verdict for p in every)
+    words = [f"{counts[word]} {word}" for word in (CONFIRMED, REFUTED, INCONCLUSIVE)]
+    score = ", ".join(words + [f"{counts[ABSENT]} not measured yet"] * bool(counts[ABSENT]))
     return SimpleNamespace(**{p.id: p for p in every}, all=every, data=content, score=score)
 
 
@@ -89,8 +99,7 @@ def factor(found: Mapping[str, Any]) -> str:
 def percent(found: Mapping[str, Any]) -> str:
     """Of a share, per cent."""
     value, low, high = (100 * verdicts.number(x) for x in (found["value"], *found["interval"]))
-    still = f", {found['moving']} of {found['runs']} still moving" if found["moving"] else ""
-    return f"{value:.1f} % ({low:.1f} to {high:.1f}, n = {found['n']}{still})"
+    return f"{value:.1f} % ({low:.1f} to {high:.1f}, {report.units(found)})"
 
 
 def between(values: Mapping[str, float], digits: int = 3, scale: float = 1.0) -> str:

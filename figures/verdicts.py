@@ -70,6 +70,7 @@ class Number(NamedTuple):
     note: str = ""
     runs: int = 0
     moving: int = 0
+    over: str = "seeds"
 
     @classmethod
     def of(cls, entry: dict[str, Any]) -> "Number":
@@ -77,8 +78,9 @@ class Number(NamedTuple):
         low, high = entry["interval"]
         basis = (int(entry.get(name, 0)) for name in ("runs", "moving"))
         return cls(
-            number(entry["value"]), number(low), number(high), int(entry["n"]), str(entry.get("note", "")), *basis
-        )
+            number(entry["value"]), number(low), number(high), int(entry["n"]), str(entry.get("note", "")), *basis,
+            over=entry.get("of", "seeds"),
+        )  # fmt: skip
 
     @classmethod
     def measured(cls, interval: Interval) -> "Number":
@@ -91,7 +93,9 @@ class Number(NamedTuple):
             return NOT_MEASURED
         if not (math.isfinite(self.low) or math.isfinite(self.high)):
             return short(self.value)
-        words = [f"{short(self.low)} to {short(self.high)}"] + [f"n = {self.n}"] * bool(self.n)
+        words = [f"{short(self.low)} to {short(self.high)}"] + [
+            f"n = {self.n}{'' if self.over == 'seeds' else f' {self.over}'}"
+        ] * bool(self.n)
         words += [f"{self.moving} of {self.runs} moving"] * bool(self.moving)
         return f"{short(self.value)} ({', '.join(words)})"
 

@@ -106,6 +106,17 @@ def test_seeds_are_the_units_and_without_them_there_is_no_interval() -> None:
         ({"norm": [1.0]}, "one length", "2, 2, 1"),
         ({"norm": [[1.0, 2.0]]}, "positive numbers (n,)", "[[1.0, 2.0]]"),
         ({"dataset_size": [100.0, 100.0]}, "two sizes or more", "[100.0]"),
+        ({"logit": [9.0, "many"]}, "logit of the Mem networks must be numbers", "many"),
+        (
+            {
+                "dataset_size": [100.0, 100.0, 200.0, 200.0],
+                "logit": [8.0, 10.0, 8.0, 10.0],
+                "norm": [12.0, 12.5, 10.0, 10.4],
+                "seed": list("aaaa"),
+            },
+            "must rise with their number",
+            "swapped",
+        ),
         ({}, "must rest at several logits", "0 in ln S"),
     ],
 )
@@ -191,7 +202,7 @@ def test_two_networks_give_a_line_and_no_interval() -> None:
         (([200, -400], [10, 10], [8, 9]), "must be positive", "-400"),
         (([200, 400], [10, 0], [8, 9]), "must be positive", "0.0"),
         (([200, 400], [10, 10], [8, math.nan]), "margins finite", "nan"),
-        (([200, 400], [10, 10], [11, 12]), "D_crit is read off networks", "1.2"),
+        (([200, 400], [10, 10], [11, 12]), "must lie below training margins", "1.1"),
     ],
 )
 def test_margins_that_cannot_tell_are_refused(arguments: tuple[Any, ...], required: str, received: str) -> None:

@@ -51,12 +51,13 @@ class MarginFit:
     """(8.3): u/(t − u) = (D − D_crit)/D_1 for networks that have grokked, t and u their margins in and out of training.
 
     critical_size   D_crit, training examples
-    scale           D_1, training examples: at D_crit + D_1 half of the training margin is there without training
+    scale           D_1, training examples: at D_crit + D_1 half of the training margin is there without training; of
+                    several seeds, D_crit and D_1 are geometric means
     interval        of D_crit, 95 %: over seeds if there are two or more, else from the scatter about the line; (nan, nan)
                     where two sizes of one seed leave no scatter
     seeds           how many seeds have a fit of their own; 0 where none was named
     sizes           those that were used
-    rms             of what the fit leaves of u/t
+    rms             of what the fit, each seed's own, leaves of u/t
     """
 
     critical_size: float
@@ -67,15 +68,24 @@ class MarginFit:
     rms: float
 
 
+def _floats(values: Any, what: str) -> Array:
+    """`values` as an array of floats. Errors: ValueError."""
+    try:
+        return np.asarray(values, float)
+    except (TypeError, ValueError):
+        raise ValueError(f"{what} must be numbers; received {values!r}. Pass one for each network.") from None
+
+
 def _column(table: Mapping[str, Any], name: str, circuit: str) -> Array:
     try:
-        values = np.asarray(table[name], float)
-    except KeyError:
+        values = _floats(table[name], f"{name} of the {circuit} networks")
+    except (KeyError, TypeError):
+        received = ", ".join(map(str, table)) if hasattr(table, "keys") else type(table).__name__
         raise ValueError(
-            f"the {circuit} networks must have a column {name!r}; received {', '.join(map(str, table))}. "
+            f"the {circuit} networks must have a column {name!r}; received {received}. "
             "Pass dataset_size, logit, norm and, for intervals, seed."
         ) from None
-    if name != "seed" and not (values.ndim == 1 and len(values) and np.isfinite(values).all() and (values > 0).all()):
+    if not (values.ndim == 1 and len(values) and np.isfinite(values).all() and (values > 0).all()):
         raise ValueError(
             f"{name} of the {circuit} networks must be positive numbers (n,); received {values.tolist()}. "
             "Leave out networks that were not measured."
@@ -88,12 +98,13 @@ class _Networks:
     size: Array
     logit: Array
     norm: Array
-    seed: Array
+    seed: npt.NDArray[np.str_]
+    """"" where none is named"""
 
     @classmethod
     def of(cls, table: Mapping[str, Any], circuit: str) -> _Networks:
         size, logit, norm = (np.log(_column(table, name, circuit)) for name in ("dataset_size", "logit", "norm"))
-        seed = _column(table, "seed", circuit) if "seed" in table else np.full(len(size), np.nan)
+        seed = np.asarray(table["seed"]).astype(str) if "seed" in table else np.full(len(size), "")
         if len({len(size), len(logit), len(norm), len(seed)}) > 1:
             raise ValueError(
                 f"columns of the {circuit} networks must have one length; received {len(size)}, {len(logit)}, "
@@ -101,15 +112,15 @@ class _Networks:
             )
         return cls(size, logit, norm, seed)
 
-    def of_seed(self, seed: float) -> _Networks:
+    def of_seed(self, seed: str) -> _Networks:
         mine = self.seed == seed
         return _Networks(self.size[mine], self.logit[mine], self.norm[mine], self.seed[mine])
 
 
 def _within(x: Array, nets: _Networks) -> Array:
     """`x` less its mean over the networks of the same size and seed."""
-    _, group = np.unique(np.stack([nets.size, np.nan_to_num(nets.seed, nan=-1.0)]), axis=1, return_inverse=True)
-    group = group.ravel()
+    seeds = np.unique(nets.seed, return_inverse=True)[1]
+    group = np.unique(np.stack([nets.size, seeds]), axis=1, return_inverse=True)[1].ravel()
     return np.asarray(x - (np.bincount(group, x) / np.bincount(group))[group])
 
 
@@ -154,7 +165,8 @@ def fit_circuits(gen: Mapping[str, Any], mem: Mapping[str, Any], *, kappa: float
     ln P is a straight line in ln S of slope 1/κ for both circuits, and Mem's in ln D of slope β. D_crit is where Mem's norm,
     interpolated between its sizes, passes Gen's; beyond them it lies on that line.
 
-    Errors: ValueError for missing or non-positive numbers, for Mem networks of one size, for logits that cannot tell κ.
+    Errors: ValueError for missing or non-positive numbers, for Mem networks of one size or whose norm does not rise with
+    size, for logits that cannot tell κ.
     """
     one, other = _Networks.of(gen, "Gen"), _Networks.of(mem, "Mem")
     if len(np.unique(other.size)) < 2:
@@ -162,15 +174,20 @@ def fit_circuits(gen: Mapping[str, Any], mem: Mapping[str, Any], *, kappa: float
             f"Mem networks must have two sizes or more; received {np.exp(np.unique(other.size)).round().tolist()}. "
             "Train more sizes about D_crit."
         )
-    if kappa is not None and not kappa > 0:
+    if kappa is not None and not (isinstance(kappa, int | float | np.number) and kappa > 0):
         raise ValueError(f"kappa must be positive, got {kappa!r}. Pass the measured degree, about 5 for one layer.")
 
     def fit(a: _Networks, b: _Networks) -> tuple[Array, float]:
         return _numbers(a, b, _degree(a, b) if kappa is None else kappa)
 
     whole, rms = fit(one, other)
+    if not whole[2] > 0:
+        raise ValueError(
+            f"the norm of Mem networks must rise with their number of examples; received β = {whole[2]:.3g}. Swap "
+            "gen and mem if they are swapped, or train sizes further apart."
+        )
     own = []
-    for seed in np.unique(other.seed[np.isfinite(other.seed)]):
+    for seed in np.unique(other.seed[other.seed != ""]):
         a, b = one.of_seed(seed), other.of_seed(seed)
         if len(np.unique(b.size)) >= 2:
             own.append(fit(a if len(a.size) else one, b)[0])
@@ -221,14 +238,18 @@ def critical_size_from_margins(
     train_margin   t (n,): mean over training examples of the correct logit less the largest other, in nats
     test_margin    u (n,): the same over examples never seen
     seed           of each network (n,): each seed is fitted alone, the interval is over seeds
-    least_share    networks with u/t below it are left out: the line is held to hold from about 1.3 D_crit on
+    least_share    networks with u/t below it are left out: the line is held to hold from about 1.3 D_crit on; so are those
+                   with u >= t, which memorise nothing that could be measured
 
     A measured regularity, not a theorem. Errors: ValueError where the sizes cannot tell D_crit: too few networks above it,
     one size, margins that do not rise with size.
     """
-    size, t, u = (np.asarray(x, float) for x in (sizes, train_margin, test_margin))
-    labels = np.zeros(len(size)) if seed is None else np.asarray(seed, float)
-    if size.ndim != 1 or not size.shape == t.shape == u.shape == labels.shape:
+    named = (("sizes", sizes), ("train_margin", train_margin), ("test_margin", test_margin))
+    size, t, u = (_floats(values, name) for name, values in named)
+    labels = np.zeros(size.shape, int) if seed is None else np.unique(np.asarray(seed), return_inverse=True)[1]
+    if not 0 < least_share < 1:
+        raise ValueError(f"least_share must be a share between 0 and 1, got {least_share!r}. 0.6 is about 1.3 D_crit.")
+    if size.ndim != 1 or not len(size) or not size.shape == t.shape == u.shape == labels.shape:
         raise ValueError(
             f"sizes, margins and seed must be (n,) each; received {size.shape}, {t.shape}, {u.shape}, {labels.shape}. "
             "Pass one of each a network."
@@ -241,6 +262,11 @@ def critical_size_from_margins(
     share = u / t
     # A network whose held-out margin is no smaller than its training margin has memorised nothing that could be measured.
     used = (share >= least_share) & (share < 1)
+    if (share >= 1).all():
+        raise ValueError(
+            f"held-out margins must lie below training margins; the least ratio received is {share.min():.2g}. Swap the "
+            "two if they are swapped."
+        )
     if not used.any():
         raise ValueError(
             f"D_crit is read off networks that have grokked, held-out margin at least {least_share:g} of the training "
@@ -259,22 +285,23 @@ def critical_size_from_margins(
             f"{scale:.3g}. The margins are noisier than their trend: train sizes further apart, or more seeds."
         )
     own = []
+    left = share - (size - critical) / (size - critical + scale)
     for one in np.unique(labels):
         mine = labels == one
         if len(np.unique(size[mine])) >= 2:
             alone, its_scale, _ = _line(size[mine], odds[mine])
             if its_scale > 0 and alone > 0:
-                own.append(math.log(alone))
+                own.append((math.log(alone), math.log(its_scale)))
+                left[mine] = share[mine] - (size[mine] - alone) / (size[mine] - alone + its_scale)
     if seed is not None and len(own) >= 2:
-        critical = math.exp(float(np.mean(own)))
-        interval = tuple(math.exp(x) for x in _over_seeds(own))
+        critical, scale = (math.exp(x) for x in np.mean(own, axis=0))
+        interval = tuple(math.exp(x) for x in _over_seeds([x for x, _ in own]))
     else:
         # dD_crit = −(d intercept + D_crit d slope)/slope
         along = np.array([critical, 1.0]) * scale
         error = math.sqrt(max(float(along @ covariance @ along), 0.0)) if len(odds) > 2 else math.nan
         half = _student(len(odds) - 2) * error if len(odds) > 2 else math.nan
         interval = (critical - half, critical + half)
-    left = share - (size - critical) / (size - critical + scale)
     rms = math.sqrt(float((left**2).mean()))
     return MarginFit(critical, scale, (interval[0], interval[1]), 0 if seed is None else len(own),
                      tuple(np.unique(size).tolist()), rms)  # fmt: skip

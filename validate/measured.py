@@ -226,7 +226,7 @@ class Run:
         logit = self.tenth(equivalent_logit(self.loss, self.classes))
         end, motion = self.tenth(test), self.tenth(test) - self.tenth(test, 6)
         t_fit = crossing_time(self.step, self.train, THRESHOLDS.fit_accuracy, rising=True)
-        plateau = self.plateau()
+        plateau, off = self.plateau(), test > 1 / self.classes + PLATEAU_ABOVE
         step, gen, mem = self.circuits()
         late = step > 0.9 * self.step[-1]
         last = {name: self.last(name) for name in ("gen_share", "homogeneity", "effective_weight_decay")}
@@ -243,7 +243,9 @@ class Run:
             "t_half": crossing_time(self.step, test, 0.5, rising=True),
             "t_lost": crossing_time(self.step, test, 0.5, rising=False),
             "plateau_from": plateau[0], "plateau_to": plateau[1],
-            "left_chance": bool((test > 1 / self.classes + PLATEAU_ABOVE).any()),
+            "left_chance": bool(off.any()),
+            # Whether it left too late for a plateau to be seen before the end, and has not gone through.
+            "late": bool(off.any() and 2 * self.step[np.argmax(off)] > self.step[-1] and end < THRESHOLDS.performance),
             "gen_at_fit": float(np.interp(t_fit, step, gen)) if len(step) and math.isfinite(t_fit) else math.nan,
         }  # fmt: skip
 

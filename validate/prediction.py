@@ -76,11 +76,12 @@ class Basis(NamedTuple):
 
 @dataclass(frozen=True)
 class Estimate:
-    """A measured number: its 95 % interval, over seeds unless `note` names another unit, and what it was measured on."""
+    """A measured number: its 95 % interval, what it was measured on, and the units that the interval is over."""
 
     interval: Interval
     basis: Basis
     note: str = ""
+    of: str = "seeds"
 
 
 def nothing(note: str, runs: int = 0) -> Estimate:
@@ -113,6 +114,7 @@ class Prediction:
     experiments  the runs that it needs, as setting/kind
     registered   commit in which the rule took its present form
     seen         whether the runs that decide had been seen by then
+    new          experiments that decide and were trained after it: without them among the results, seen runs decide
     changed      the rule's old forms and why they were changed; "" if there are none
     says         theory: what it says of the claim ("predicts", "opposite", "allows", "silent"), and why
     columns      what it is measured under: the two protocols, or the tasks that a rival theory is tried on
@@ -129,6 +131,7 @@ class Prediction:
     measure: Callable[[Results, str], Measurement]
     registered: str = ""
     seen: bool = False
+    new: tuple[str, ...] = ()
     changed: str = ""
     says: Mapping[str, tuple[str, str]] = field(default_factory=dict)
     columns: tuple[str, ...] = PROTOCOLS
@@ -178,10 +181,14 @@ class Column:
 
 @dataclass(frozen=True)
 class Verdict:
-    """The judgement of one prediction on one set of results, a column for each protocol."""
+    """The judgement of one prediction on one set of results, a column for each protocol.
+
+    seen    whether the runs that decide here had been seen when the rule took its form
+    """
 
     prediction: Prediction
     columns: Mapping[str, Column]
+    seen: bool = False
 
     @property
     def verdict(self) -> str:
@@ -211,4 +218,6 @@ def _column(prediction: Prediction, results: Results, protocol: str) -> Column:
 
 def judge(prediction: Prediction, results: Results) -> Verdict:
     """Measure and decide in every column; what is not there to be measured is said."""
-    return Verdict(prediction, {name: _column(prediction, results, name) for name in prediction.columns})
+    columns = {name: _column(prediction, results, name) for name in prediction.columns}
+    old = bool(prediction.new) and not any(name in results for name in prediction.new)
+    return Verdict(prediction, columns, prediction.seen or old)

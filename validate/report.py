@@ -36,8 +36,14 @@ def interval_words(found: Mapping[str, Any]) -> str:
     if math.isnan(number(found["value"])):
         return f"not measured ({found['note'] or 'no seeds'})"
     low, high = (number_words(end) for end in found["interval"])
+    return f"{number_words(found['value'])} ({low} to {high}, {units(found)})"
+
+
+def units(found: Mapping[str, Any]) -> str:
+    """What an interval is over, and what still moves: n = 3; n = 3 settings, 2 of 9 still moving."""
+    of = found.get("of", "seeds")
     still = f", {found['moving']} of {found['runs']} still moving" if found["moving"] else ""
-    return f"{number_words(found['value'])} ({low} to {high}, n = {found['n']}{still})"
+    return f"n = {found['n']}{'' if of == 'seeds' else f' {of}'}{still}"
 
 
 def _cell(text: str) -> str:

@@ -11,6 +11,7 @@ import json
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -59,7 +60,7 @@ def number(value: Any) -> float:
 
 def _estimate(estimate: Estimate) -> dict[str, Any]:
     i = estimate.interval
-    about = {"value": i.value, "interval": [i.low, i.high], "n": i.n}
+    about = {"value": i.value, "interval": [i.low, i.high], "n": i.n, "of": estimate.of}
     about |= {"runs": estimate.basis.runs, "moving": estimate.basis.moving}
     return about | {"note": estimate.note}
 
@@ -90,7 +91,8 @@ def _verdict(v: Verdict) -> dict[str, Any]:
     p = v.prediction
     about = {"id": p.id, "claim": p.claim, "source": p.source, "statistic": p.statistic, "experiments": p.experiments}
     claims = {"decides": p.decides, "claimed": p.claimed, "unclaimed": p.unclaimed, "changed": p.changed,
-              "registered": p.registered, "seen": p.seen, "standing": p.standing, "says": p.says}  # fmt: skip
+              "registered": p.registered, "seen": v.seen, "standing": replace(p, seen=v.seen).standing,
+              "says": p.says}  # fmt: skip
     columns = {protocol: _column(column) for protocol, column in v.columns.items()}
     return about | claims | {"verdict": v.verdict, "criteria": [_criterion(c) for c in p.criteria], "columns": columns}
 

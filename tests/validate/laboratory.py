@@ -78,7 +78,7 @@ def row(size: int, decay: float, seed: int, **values: Any) -> dict[str, Any]:
         "effective_weight_decay": decay, "gradient_rest": 0.1, "logit": 10.0, "norm": 20.0, "norm_drift": 0.0,
         "norm_rests": True, "train_margin": 1.0, "unseen_margin": 1.0, "shortfall": 0.1, "frequencies": 3.0,
         "t_fit": 50.0, "t_gen": math.nan, "t_half": math.nan, "t_lost": math.nan, "gen_at_fit": 0.0,
-        "plateau_from": math.nan, "plateau_to": math.nan, "left_chance": True,
+        "plateau_from": math.nan, "plateau_to": math.nan, "left_chance": True, "late": False,
     }  # fmt: skip
     assert set(values) <= set(about), set(values) - set(about)
     return about | values

@@ -60,6 +60,7 @@ def _prediction(id: str, claim: str, criterion: Criterion) -> Prediction:
         criteria=(criterion,),
         measure=measure,
         registered="7e0760b",
+        new=("laws-43/memorising_coupled",),
         changed="Gen nets are accepted by accuracy (99 % outside the training set) and not by the share of their "
         "logits in the trigonometric subspace, which chooses seeds; that number is beside. Coupled nets decide, "
         "because they rest. That form was set after the base's runs had been seen: new seeds, trained until their "

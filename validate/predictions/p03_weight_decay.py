@@ -98,6 +98,7 @@ P3 = Prediction(
     ),
     measure=_measure,
     registered="7e0760b",
+    new=("laws-43/ungrokking_coupled",),
     changed="Asked of AdamW runs after equal numbers of steps, in which thresholds of different decay are at "
     "different stages; now coupled runs decide, and AdamW is asked at equal weight decay × steps. Decided on "
     "seeds never used before.",

@@ -44,14 +44,15 @@ def _measure(results: Results, protocol: str) -> Measurement:
     near = _near(table)
     if near.empty:
         return Measurement({SHARE: nothing("sizes do not span the threshold", len(table))})
-    left = near[near.left_chance.astype(bool)]
+    left = near[near.left_chance.astype(bool) & ~near.late.astype(bool)]
     chance = 1.0 / near.p.iloc[0]
     between = near.test.between(chance + THRESHOLDS.chance_margin, THRESHOLDS.performance)
     long = left.plateau_to / left.plateau_from
     note = (
-        f"of {len(near)} runs within a factor of 1.2 of the threshold {len(near) - len(left)} have not left chance and "
+        f"of {len(near)} runs within a factor of 1.2 of the threshold {len(near) - len(left)} have not left chance, or left "
+        "it too late to show a plateau, and "
     )
-    note += f"are censored; of the {len(left)} that have, {int(long.notna().sum())} show a plateau"
+    note += f"are censored; of the {len(left)} others {int(long.notna().sum())} show a plateau"
     note += f", the longest while the steps grow {long.max():.3g}-fold" if long.notna().any() else ""
     by_seed = left.plateau_from.notna().groupby(left.seed).mean()
     estimates = {SHARE: estimate(by_seed, after_steps(left), note)}
@@ -91,7 +92,7 @@ P4 = Prediction(
     changed="Was the share near the threshold less the share elsewhere, above 0: a difference that one run in 24 "
     "could confirm. Then the share of runs that rest in between: the paper's own example does not rest, its "
     "authors call it transient, and nested sizes of one seed were counted as independent. Now a plateau as the "
-    "paper shows one, by seed; runs that have not left chance are censored, and every eligible run counts. "
+    "paper shows one, by seed; runs that have not left chance, or too late, are censored, and every eligible run counts. "
     "Restated on known runs.",
     says={
         "circuit efficiency": ("predicts", "its authors' own four predictions"),

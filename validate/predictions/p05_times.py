@@ -37,7 +37,9 @@ def exponent(table: pd.DataFrame, time: str) -> Estimate:
     found = pd.DataFrame(rows, columns=["seed", "exponent"]).groupby("seed").exponent.mean()
     decays = ", ".join(f"{decay:g}" for decay in sorted(set(table.weight_decay)))
     sizes = ", ".join(str(size) for size in sorted(set(table.dataset_size)))
-    return estimate(found, of_times(table, time), f"sizes {sizes}; weight decays {decays}")
+    left_out = table.seed.nunique() - found.notna().sum()
+    note = f"sizes {sizes}; weight decays {decays}" + (f"; {left_out} seeds without both times" if left_out else "")
+    return estimate(found, of_times(table, time), note)
 
 
 def _measurement(

@@ -77,6 +77,7 @@ P9 = Prediction(
     ),
     measure=_measure,
     registered="7e0760b",
+    new=("laws-43/memorising_coupled",),
     changed="Was a difference of AIC and a bend of the exponent within ±0.1, whose power was 0.1 at n = 40. Now "
     "the error itself; set after the base's runs had been seen, and Mem-only nets there still moved: new seeds at "
     "rest decide now.",

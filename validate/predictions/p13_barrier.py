@@ -50,8 +50,7 @@ LAWS: dict[str, Callable[[pd.DataFrame], pd.Series]] = {
 
 
 def _laws(every: pd.DataFrame) -> list[dict[str, object]]:
-    "Each law fitted on every other size and held against the sizes between, by log-likelihood a run; sizes left"
-    "out."
+    """Each law fitted on every other size and held against the sizes left out, by log-likelihood a run."""
     rows: list[dict[str, object]] = []
     for decay, runs in every[every.gen_at_fit.notna()].groupby("weight_decay"):
         sizes = sorted(set(runs.dataset_size))
@@ -95,8 +94,8 @@ def _warning(table: pd.DataFrame) -> Estimate:
     escaped = happened[inside.index]
     steps = ", ".join(f"{s:.0f}" for s in sorted(set(inside.steps)))
     note = f"sizes {', '.join(map(str, sizes))}; {int(escaped.sum())} of {len(inside)} escaped in {steps} steps; "
-    note += f"other sizes ({len(table) - len(inside)} runs) have one outcome; n: runs"
-    return Estimate(area_under_curve(centred, escaped), after_steps(inside), note)
+    note += f"other sizes ({len(table) - len(inside)} runs) have one outcome"
+    return Estimate(area_under_curve(centred, escaped), after_steps(inside), note, "runs")
 
 
 def _measure(results: Results, protocol: str) -> Measurement:

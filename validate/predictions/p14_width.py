@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import math
+from collections.abc import Mapping
 
 import numpy as np
+import pandas as pd
 
 from validate.measured import MissingResult, Results
 from validate.prediction import Criterion, Measurement, Prediction
-from validate.predictions.shared import at_answer, bounded, estimate, kind_of, of_seed, of_thresholds, thresholds
+from validate.predictions.shared import at_answer, bounded, kind_of, of_seed, of_thresholds, thresholds
 
 __all__ = ["P14"]
 
@@ -17,7 +18,7 @@ SLOPE = "slope of ln D_crit on ln width"
 
 def _measure(results: Results, protocol: str) -> Measurement:
     rows, used = [], []
-    by_seed: dict[int, dict[int, float]] = {}
+    by_seed: dict[int, dict[int, tuple[float, float]]] = {}
     for setting in results.settings:
         name = f"{setting}/{kind_of('ungrokking', protocol)}"
         if name not in results or setting == "fresh":
@@ -35,16 +36,21 @@ def _measure(results: Results, protocol: str) -> Measurement:
                      "share_of_pairs": size.value / int(first.pairs)})  # fmt: skip
         if setting == "base" or setting.startswith("width-"):
             used.append(found)
-            for seed, size in zip(found.seed, found.ln_size, strict=True):
-                by_seed.setdefault(int(seed), {})[int(first.d_model)] = size
-    slopes = []
-    for sizes in by_seed.values():
-        there = {w: s for w, s in sizes.items() if math.isfinite(s)}
-        if len(there) >= 2:
-            slopes.append(float(np.polyfit(np.log(list(there)), list(there.values()), 1)[0]))
+            for one in found.itertuples():
+                by_seed.setdefault(int(one.seed), {})[int(first.d_model)] = (one.low, one.high)
+    slopes = [_slope(sizes) for sizes in by_seed.values() if len(sizes) >= 2]
     if not slopes:
         raise MissingResult("thresholds at two widths are needed; profile standard trains them.")
-    return Measurement({SLOPE: estimate(slopes, of_thresholds(*used))}, {}, {"settings": rows})
+    ends = pd.DataFrame(slopes, columns=["low", "high"])
+    return Measurement({SLOPE: bounded(ends, of_thresholds(*used))}, {}, {"settings": rows})
+
+
+def _slope(sizes: Mapping[int, tuple[float, float]]) -> tuple[float, float]:
+    """Bounds on the slope of ln threshold on ln width, from bounds on the thresholds."""
+    x = np.log(np.array(list(sizes), float))
+    share = (x - x.mean()) / ((x - x.mean()) ** 2).sum()
+    ends = np.array(list(sizes.values())) * share[:, None]
+    return float(ends.min(1).sum()), float(ends.max(1).sum())
 
 
 P14 = Prediction(

@@ -75,8 +75,8 @@ def _measure(results: Results, protocol: str) -> Measurement:
     table, runs = pd.DataFrame(rows), weaker(*(at_rest(pd.concat(nets), "norm") for nets in (of_lone, of_near)))
     note = f"settings: {', '.join(table.setting)}; weight decay {decay:g}"
     return Measurement(
-        {POLE: estimate(table["pole"], runs, note)},
-        {POWER: estimate(table["power law"], runs, note)},
+        {POLE: estimate(table["pole"], runs, note, "settings")},
+        {POWER: estimate(table["power law"], runs, note, "settings")},
         {"settings": records(table)},
     )
 

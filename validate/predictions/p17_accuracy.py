@@ -34,7 +34,11 @@ def _measure(results: Results, protocol: str) -> Measurement:
         used.append(nets)
     table = pd.DataFrame(rows)
     return Measurement(
-        {CURVE: estimate(table.rms, at_rest(pd.concat(used), "accuracy"), f"settings: {', '.join(table.setting)}")},
+        {
+            CURVE: estimate(
+                table.rms, at_rest(pd.concat(used), "accuracy"), f"settings: {', '.join(table.setting)}", "settings"
+            )
+        },
         {},
         {"settings": records(table)},
     )
@@ -42,8 +46,7 @@ def _measure(results: Results, protocol: str) -> Measurement:
 
 P17 = Prediction(
     id="P17",
-    claim="At rest accuracy is one function of u/t, Φ((u/t + 0.19)/0.67), whatever the modulus, width, task or "
-    "weight decay.",
+    claim="At rest accuracy is one function of u/t, Φ((u/t + 0.19)/0.67), whatever the modulus, width or task.",
     source="(8.4), found in saved runs; beyond the paper",
     statistic="per setting, rms of measured less forecast accuracy over networks that had grokked, nothing fitted; "
     "t interval over settings",

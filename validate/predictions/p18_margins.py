@@ -50,8 +50,8 @@ def _measure(results: Results, protocol: str) -> Measurement:
     runs = weaker(*(at_rest(pd.concat(nets), "norm") for nets in (of_lone, of_grokked)))
     note = f"settings: {', '.join(table.setting)}"
     return Measurement(
-        {OFF: estimate(table.ln_ratio.abs(), runs, note)},
-        {SIGNED: estimate(table.ln_ratio, runs, note)},
+        {OFF: estimate(table.ln_ratio.abs(), runs, note, "settings")},
+        {SIGNED: estimate(table.ln_ratio, runs, note, "settings")},
         {"settings": records(table)},
     )
 

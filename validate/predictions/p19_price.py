@@ -94,7 +94,9 @@ def _measure(results: Results, protocol: str) -> Measurement:
     estimates = {_gamma(name): _estimate(pairs) for name, pairs in groups.items()}
     networks = pd.concat([alone(results, s) for s in there], ignore_index=True)
     by_setting = betas.groupby("setting").ln_ratio.mean()
-    estimates[BETA] = estimate(by_setting, at_rest(networks, "norm"), f"settings: {', '.join(by_setting.index)}")
+    estimates[BETA] = estimate(
+        by_setting, at_rest(networks, "norm"), f"settings: {', '.join(by_setting.index)}", "settings"
+    )
     points = [pairs.assign(group=name) for name, pairs in groups.items() if len(pairs)]
     return Measurement(estimates, {}, {"pairs": records(pd.concat(points)), "β": records(betas)})
 

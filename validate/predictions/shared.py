@@ -69,8 +69,7 @@ def less(first: pd.DataFrame, second: pd.DataFrame) -> pd.DataFrame:
 
 
 def bounded(values: pd.DataFrame, basis: Basis, note: str = "") -> Estimate:
-    "Estimate from bounds `low` and `high`, one pair a seed: a seed outside the sizes counts as what it is, a"
-    "bound."
+    """Estimate from bounds `low` and `high`, one pair a seed: a seed outside the sizes counts as a bound."""
     open_ended = int((values.low != values.high).sum())
     said = f"{open_ended} of {len(values)} seeds are bounds" if open_ended else ""
     return Estimate(over_bounds(values.low, values.high), basis, "; ".join(x for x in (note, said) if x))
@@ -112,9 +111,9 @@ def after_steps(*tables: pd.DataFrame) -> Basis:
     return Basis(sum(len(table) for table in tables), 0)
 
 
-def estimate(values: Iterable[float], basis: Basis, note: str = "") -> Estimate:
-    """Estimate from one value a seed, or another unit that `note` names."""
-    return Estimate(over_seeds(np.asarray(list(values), float)), basis, note)
+def estimate(values: Iterable[float], basis: Basis, note: str = "", of: str = "seeds") -> Estimate:
+    """Estimate from one value for each unit; `of` names the units in the plural."""
+    return Estimate(over_seeds(np.asarray(list(values), float)), basis, note, of)
 
 
 def apart(first: pd.Series, second: pd.Series, basis: Basis, note: str = "") -> Estimate:
