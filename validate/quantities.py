@@ -152,7 +152,7 @@ def price_points(results: Results, settings: Sequence[str]) -> pd.DataFrame:
 
 
 def pole_points(results: Results, settings: Sequence[str]) -> pd.DataFrame:
-    """Networks that had grokked on (8.2), a row each: setting, seed, dataset_size, critical, scale, ratio = u/(t − u),
+    """Networks that had grokked on (8.3), a row each: setting, seed, dataset_size, critical, scale, ratio = u/(t − u),
     norm_rests.  Critical is D_crit of the setting's lone circuits, scale the seed's D_1 as P16 fits it: to every other size.
 
     At the weight decay that P16 asks about. Settings without lone circuits and seeds without four sizes above 1.1 D_crit

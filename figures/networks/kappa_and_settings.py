@@ -2,7 +2,7 @@
 
 Claim: logits grow with norm to a power far above 2, whichever way it is measured; the ungrokking threshold hardly
 depends on width and depth, and is a smaller share of the pairs the larger the modulus; that from scratch grows faster.
-Source: toymodel/README.md (1), (8.5); P7, P9, P11 and P14 of validate.
+Source: toymodel/README.md (1); P7, P9, P11 and P14 of validate.
 """
 
 import matplotlib.pyplot as plt

@@ -3,7 +3,7 @@
 Claim: a new example costs in proportion to what of its margin is not there without training, whatever the network, so
 that one line holds from memorising to grokked; and that share has a pole at D_crit.  Networks trained after the rules
 were stated are told apart from those that had suggested them.
-Source: toymodel/README.md (8.2), (8.4); P16 and P19 of validate.
+Source: toymodel/README.md (8.1), (8.3); P16 and P19 of validate.
 """
 
 import matplotlib.pyplot as plt
@@ -62,7 +62,7 @@ def _price(axes: Axes, pairs: pd.DataFrame) -> int:
     ends = np.array([0.8 * pairs.x.min(), 1.25 * pairs.x.max()])
     axes.fill_between(ends, LOWEST * ends, HIGHEST * ends, color="0.88", lw=0, zorder=0)
     axes.plot(ends, GAMMA * ends, color="k", lw=0.9, zorder=1)
-    axes.set(xscale="log", yscale="log", xlim=ends, ylim=(bottom, 6.0 * HIGHEST * ends[1]), xlabel=r"$1 - u/t$",
+    axes.set(xscale="log", yscale="log", xlim=ends, ylim=(bottom, 30 * HIGHEST * ends[1]), xlabel=r"$1 - u/t$",
              ylabel=r"$\kappa\ \mathrm{d}\,\ln\Vert w\Vert\,/\,\mathrm{d}\,\ln D$  at equal margin")  # fmt: skip
     axes.set_title("what one more example costs")
     return int(hidden.sum())
@@ -84,7 +84,7 @@ def _pole(axes: Axes, nets: pd.DataFrame) -> int:
     low, high = np.clip(share - BAND, 1e-3, None), np.clip(share + BAND, None, 1 - 1e-3)
     axes.fill_between(line, low / (1 - low), high / (1 - high), color="0.88", lw=0, zorder=0)
     axes.plot(line, line, color="k", lw=0.9, zorder=1)
-    axes.set(xscale="log", yscale="log", xlim=(0.1, line[-1]), ylim=(0.1, 2 * line[-1]), ylabel=r"$u\,/\,(t - u)$",
+    axes.set(xscale="log", yscale="log", xlim=(0.1, line[-1]), ylim=(0.1, 12 * line[-1]), ylabel=r"$u\,/\,(t - u)$",
              xlabel=rf"$(D - ${CRITICAL}$)\,/\,D_1$")  # fmt: skip
     return int((~there).sum())
 
