@@ -188,7 +188,9 @@ def agreement(content: Mapping[str, Any], study: Mapping[str, Any]) -> str:
     same = [i for i, verdict in here.items() if there.get(i) == verdict]
     against = [f"{i} ({here[i]}, there {words(study).get(i, ABSENT)})" for i in here if here[i] != there.get(i)]
     open_here = [i for i in there if i not in here]
-    text = f"Against the saved study ({study['finished']} runs): {len(same)} of its {len(there)} decided predictions agree"
+    text = (
+        f"Against the saved study ({study['finished']} runs): {len(same)} of its {len(there)} decided predictions agree"
+    )
     text += f"; open here: {', '.join(open_here)}" if open_here else ""
     text += f"; differ: {', '.join(against)}" if against else ""
     return text + "."

@@ -63,8 +63,7 @@ def _measure(results: Results, protocol: str) -> Measurement:
 
 P4 = Prediction(
     id="P4",
-    claim="Semi-grokking: from random initialisation, near the threshold, accuracy stays in between while the "
-    "steps double.",
+    claim="Semi-grokking: from random initialisation, near the threshold, accuracy stays in between as steps double.",
     source="Varma et al. 2023, section 4.3 and figures 5, 6; (7)",
     statistic="per seed, share of the runs within a factor of 1.2 of the from-scratch threshold that have left "
     "chance whose accuracy lies between chance + 0.1 and 0.9 and moves by less than 0.05 while the steps double; "
