@@ -183,8 +183,8 @@ def fit_circuits(gen: Mapping[str, Any], mem: Mapping[str, Any], *, kappa: float
     whole, rms = fit(one, other)
     if not whole[2] > 0:
         raise ValueError(
-            f"the norm of Mem networks must rise with their number of examples; received β = {whole[2]:.3g}. Swap "
-            "gen and mem if they are swapped, or train sizes further apart."
+            f"the norm of Mem networks must rise with their number of examples; received β = {whole[2]:.3g}. "
+            "Train sizes further apart, if gen and mem are not swapped."
         )
     own = []
     for seed in np.unique(other.seed[other.seed != ""]):
@@ -264,8 +264,8 @@ def critical_size_from_margins(
     used = (share >= least_share) & (share < 1)
     if (share >= 1).all():
         raise ValueError(
-            f"held-out margins must lie below training margins; the least ratio received is {share.min():.2g}. Swap the "
-            "two if they are swapped."
+            f"held-out margins must lie below training margins; the least ratio received is {share.min():.2g}. Pass "
+            "them in this order."
         )
     if not used.any():
         raise ValueError(

@@ -37,8 +37,8 @@ WARNING = "AUC of W_gen when the training set is first fitted, for generalising 
 
 CAPTION = """
 Addition mod {p}, α = 10⁻³ or λ = 1. Left: steps to accuracy one half; line: medians; carets: not within {steps} steps.
-Dashed: D_crit. Centre: W_gen when first fitted; its AUC at equal D: {warning}. Axes of W_gen: linear near 0,
-logarithmic beyond. {mixed}n = {n} nets.
+Dashed: D_crit. Centre: W_gen when first fitted; its AUC at equal D: {warning}. W_gen: linear near
+0. {mixed}n = {n} nets.
 """
 
 

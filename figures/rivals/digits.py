@@ -17,8 +17,8 @@ CIRCUITS = {"true": ("gen", "true labels"), "shuffled": ("mem", "shuffled labels
 BOTTOM = "accuracy above chance at the smallest D′"
 
 CAPTION = """
-Coupled penalty, 5000 digits for MNIST. {left}: accuracy on digits never shown, of nets that had learned
-3000 and went on with D′; medians; dotted: chance. Above it at the smallest D′:
+Coupled penalty, 5000 digits for MNIST. {left}: accuracy on digits never shown, nets that had learned
+3000, then D′; medians; dotted: chance. Above it at the smallest D′:
 {bottom}; asked: below 0.05. {norms}n = {n} nets.
 """
 
