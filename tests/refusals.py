@@ -8,7 +8,7 @@ import pytest
 # How a remedy begins: an imperative, or an offer.
 REMEDY = (
     "Choose|Pass|Leave|Did you mean|Give|Lower|Build|Sort|Drop|Measure|Write|Try|To try|Divide|For a|For an|Use|Start above|"
-    "merge|Train"
+    "merge|Train|Swap"
 )
 
 
