@@ -149,7 +149,7 @@ def test_the_drawn_norms_have_the_judged_slope(circuit: str, id: str) -> None:
 def test_end_values_of_saved_runs_are_those_that_were_judged() -> None:
     keys = ["dataset_size", "weight_decay", "seed"]
     study = Study(PATHS.data)
-    here = study.table("base/ungrokking_coupled").set_index(keys).sort_index()
+    here = study.table("laws-43/ungrokking_coupled").set_index(keys).sort_index()
     there = study.verdicts.rows("P2", "runs").set_index(keys).sort_index()
     both = here.index.intersection(there.index)
     assert len(both) > 50

@@ -26,7 +26,7 @@ SCRATCH = "p113/scratch_coupled"
 SEEN = 3  # seeds below which a weight decay is not shown
 
 CAPTION = """
-Accuracy outside the training set at the end, of nets that had grokked and went on with D′ pairs: medians, band over all
+Accuracy outside the training set at the end, of grokked nets that went on with D′ pairs: medians, band over
 seeds. Dashed: D_crit, where lone circuits cost the same. D_crit; half accuracy: {places}. Moving: {moving}. Coupled
 width, 10–90 %: {width} in ln D′. n = {n}.
 """
