@@ -27,8 +27,8 @@ SEEN = 3  # seeds below which a weight decay is not shown
 
 CAPTION = """
 Accuracy outside the training set at the end, of grokked nets that went on with D′ pairs: medians, band over
-seeds. Dashed: D_crit, where lone circuits cost the same. D_crit; half accuracy: {places}. Moving: {moving}. Coupled
-width, 10–90 %: {width} in ln D′. n = {n}.
+seeds. Dashed: D_crit, where lone circuits cost alike. D_crit; half accuracy: {places}. Moving: {moving}. Coupled
+10–90 %: {width} in ln D′. n = {n}.
 """
 
 
