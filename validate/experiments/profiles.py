@@ -117,7 +117,7 @@ def _laws(
     kinds = {
         "ungrokking_coupled": (Block(near, (ANSWER,), seeds, 4000),),
         "generalising_coupled": (Block(far, (ANSWER,), seeds, 2500),),
-        "memorising_coupled": (Block(alone, (ANSWER,), seeds, 12_000),),
+        "memorising_coupled": (Block(alone, (ANSWER,), seeds, 24_000),),
     } | dict(more or {})
     return Setting(name, title, net, parent, kinds)
 
@@ -171,7 +171,7 @@ LAWS = (
         SMALL,
         (1664, 2500),
         {
-            "corrupted_coupled": (Block((800,), (ANSWER,), range(110, 116), 6000, (0.0, 0.1, 0.2, 0.4)),),
+            "corrupted_coupled": (Block((800,), (ANSWER,), range(110, 116), 12_000, (0.0, 0.1, 0.2, 0.4)),),
             "memorising_coupled": (Block((80, 160, 320), (ANSWER,), range(110, 116), 16_000),),
         },
     ),
@@ -215,12 +215,13 @@ LAWS = (
         FULL,
         (9000, 1500),
         {
-            "corrupted_coupled": (Block((3400,), (ANSWER,), range(20, 23), 4000, (0.0, 0.05, 0.1, 0.2, 0.4)),),
-            "memorising_coupled": (Block((170, 340, 680, 1360), (ANSWER,), range(20, 23), 12_000),),
+            "corrupted_coupled": (Block((3400,), (ANSWER,), range(20, 23), 12_000, (0.0, 0.05, 0.1, 0.2, 0.4)),),
+            "memorising_coupled": (Block((170, 340, 680, 1360), (ANSWER,), range(20, 23), 24_000),),
         },
     ),
 )
-"""Registered before they were trained, with the rules that they decide"""
+"""Registered before they were trained, with the rules that they decide; Mem-only networks and those with wrong labels
+were lengthened when a third of the first ones still moved"""
 
 
 STANDARD = Profile(

@@ -15,7 +15,8 @@ from validate.statistics.thresholds import bounds, crossing
 
 __all__ = [
     "ANSWER", "LARGE", "MARGIN", "STILL", "accuracy_at", "after_steps", "apart", "at_answer", "at_rest", "bounded",
-    "estimate", "kind_of", "less", "ln_sizes", "of_seed", "of_thresholds", "of_times", "records", "thresholds", "weaker",
+    "estimate", "kind_of", "less", "ln_sizes", "of_seed", "of_thresholds", "of_times", "records", "thresholds", "total",
+    "weaker",
 ]  # fmt: skip
 
 MARGIN = math.log(1.15)
@@ -99,6 +100,11 @@ def of_thresholds(*found: pd.DataFrame) -> Basis:
 def of_times(table: pd.DataFrame, time: str) -> Basis:
     """Runs, of which those move in which it has not happened yet."""
     return Basis(len(table), int(table[time].isna().sum()))
+
+
+def total(bases: Iterable[Basis]) -> Basis:
+    """Of several groups of runs together."""
+    return Basis(*map(sum, zip(*bases, strict=True)))
 
 
 def weaker(*bases: Basis) -> Basis:
