@@ -91,7 +91,7 @@ P16 = Prediction(
     ),
     criteria=(Criterion(name=POLE, unit="1", high=0.02, why="u/t to 0.02", truth=0.012, spread=0.006, seeds=6),),
     measure=_measure,
-    registered="PENDING",
+    registered="f9b9128",
     new=("laws-97/ungrokking_coupled", "laws-113/ungrokking_coupled"),
     changed="Registered in 128eeb7 with one D_crit for all seeds of a setting; they differ by as much as a factor of 1.5, "
     "which hides a pole. Now each seed has its own.",

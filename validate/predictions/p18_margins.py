@@ -76,7 +76,7 @@ P18 = Prediction(
         ),
     ),
     measure=_measure,
-    registered="PENDING",
+    registered="f9b9128",
     new=("laws-97/ungrokking_coupled", "laws-113/ungrokking_coupled"),
     changed="Registered in 128eeb7 with one D_crit for all seeds of a setting, and as |ln|, whose "
     "interval over a few settings says little. Now each seed is compared with itself, and the sign counts.",
