@@ -152,13 +152,18 @@ def runs_of(setting: Setting, kind: str) -> tuple[RunConfig, ...]:
 
 
 def rounds(wanted: Sequence[Experiment], by_seed: bool) -> list[Experiment]:
-    """`wanted` in the order of training: as they are, or the first seed of each, the second of each, and so on."""
+    """`wanted` in the order of training: as they are, or the first seed of each, the second of each, and so on.
+
+    By seed, each block (runs of one length) is a part of its own, so that the first is kept before the next begins.
+    """
     if not by_seed:
         return list(wanted)
     parts: dict[int, list[Experiment]] = {}
     for one in wanted:
         for turn, seed in enumerate(dict.fromkeys(run.seed for run in one.runs)):
-            parts.setdefault(turn, []).append(replace(one, runs=tuple(run for run in one.runs if run.seed == seed)))
+            mine = [run for run in one.runs if run.seed == seed]
+            for steps in dict.fromkeys(run.steps for run in mine):
+                parts.setdefault(turn, []).append(replace(one, runs=tuple(r for r in mine if r.steps == steps)))
     return [part for turn in sorted(parts) for part in parts[turn]]
 
 

@@ -429,8 +429,8 @@ PAPER = Profile(
                 # Figures 4 and 7; λ × steps is the same for all three decays.
                 "ungrokking": (
                     Block(FIGURE_4, (1.0,), range(5), 30_000),
-                    Block(FIGURE_4, (0.5,), range(3), 60_000),
                     Block(FIGURE_4, (2.0,), range(3), 15_000),
+                    Block(FIGURE_4, (0.5,), range(3), 60_000),
                 ),
                 # Figure 5 upwards: where is the threshold from random initialisation after so many steps?
                 "scratch": (Block((2400, 2700, 3000, 3830), (1.0,), range(3), 40_000),),
