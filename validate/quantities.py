@@ -29,6 +29,7 @@ __all__ = [
     "at_threshold",
     "behaviour",
     "between",
+    "by_frequencies",
     "gen_at",
     "joined",
     "on_clock",
@@ -69,6 +70,16 @@ def behaviour(run: Run) -> str:
 def between(table: pd.DataFrame) -> pd.Series:
     """Whether each run's accuracy is off chance and not yet generalising, by the bounds of the shared vocabulary."""
     return table.test.between(1 / table.p + THRESHOLDS.chance_margin, THRESHOLDS.performance)
+
+
+def by_frequencies(table: pd.DataFrame) -> pd.DataFrame:
+    """Networks at rest that are right on more than half of the pairs never seen, by the frequencies that Gen holds.
+
+    One row for one frequency (an effective number below 1.5) and one for more: networks `n`, median accuracy `test`.
+    """
+    rest = table[table.rests & table.norm_rests & (table.test > 0.5)]
+    found = rest.groupby(rest.frequencies >= 1.5).test.agg(["size", "median"])
+    return found.set_axis(["n", "test"], axis=1).reindex([False, True])
 
 
 def gen_at(run: Run, step: float) -> float:

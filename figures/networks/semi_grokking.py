@@ -6,26 +6,42 @@ Source: Varma et al. 2023, figure 5; P4 of validate.
 
 import matplotlib.pyplot as plt
 import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from validate.measured import THRESHOLDS
-from validate.quantities import between
+from validate.quantities import between, by_frequencies
 
 from ..lines import beside, number_axis
 from ..palette import COLOURS, GREY, size_colours
 from ..study import Study
 
 DATA = ("base/scratch.nc",)
-ALSO = ("long/scratch.nc",)
+ALSO = ("long/scratch.nc", "laws-43/mixed_coupled.nc")
+MIXED = "laws-43/mixed_coupled"
 DECAY = 1.0
 SHOWN = 4
 
 CAPTION = """
-Addition mod {p} from scratch, AdamW, λ = 1, {steps} steps. Left: accuracy outside the training set at the end;
-filled: at rest, open: still moving; {between} are between chance + 0.05 and 0.9, {moving} of them moving.
-{longer}Right: the runs of the four sizes at which seeds differ most. Dotted: chance. n = {n} runs.
+Addition mod {p} from scratch, AdamW, λ = 1, {steps} steps. Left: accuracy outside the training set at the end; of
+{between} networks between chance + 0.05 and 0.9, {moving} still move. {longer}Middle: the sizes at which seeds
+differ most. {frequencies}n = {n} runs.
 """
+
+
+def _mixed(axes: Axes, nets: pd.DataFrame) -> str:
+    """Ends of networks from mixed starts against the frequencies that Gen holds, and a sentence about them."""
+    for rests, face in ((True, COLOURS["test"]), (False, "w")):
+        own = nets[(nets.rests & nets.norm_rests) == rests]
+        axes.plot(own.frequencies, own.test, "o", ms=3.8, mec=COLOURS["test"], mew=0.8, mfc=face)
+    axes.set(xlabel="frequencies of Gen (effective)", title=f"mixed starts, D = {nets.dataset_size.iloc[0]}")
+    one, more = by_frequencies(nets).itertuples()
+    return (
+        f"Right: mixed starts, coupled; at rest above 0.5 the median is {one.test:.2f} with one frequency "
+        f"(n = {one.n:g}), {more.test:.2f} with more (n = {more.n:g}; after the fact). "
+    )
 
 
 def draw(study: Study) -> tuple[Figure, dict[str, object]]:
@@ -33,7 +49,9 @@ def draw(study: Study) -> tuple[Figure, dict[str, object]]:
     runs = [run for run in study.runs("base/scratch") if run.config["weight_decay"] == DECAY]
     table, late = study.tables("base/scratch"), study.tables("long/scratch")
     table, late = (rows[rows.weight_decay == DECAY] if len(rows) else rows for rows in (table, late))
-    fig, (left, right) = plt.subplots(1, 2, figsize=(7.0, 2.7), sharey=True)
+    mixed = study.tables(MIXED)
+    fig, row = plt.subplots(1, 3 if len(mixed) else 2, figsize=(7.0, 2.6), sharey=True)
+    left, right = row[:2]
     for rows, mark, size, colour in ((table, "o", 3.8, COLOURS["test"]), (late, "s", 5.5, "k")):
         for rests in (True, False) if len(rows) else ():
             own = rows.rests == rests
@@ -47,10 +65,7 @@ def draw(study: Study) -> tuple[Figure, dict[str, object]]:
             Line2D([], [], ls="", marker="s", ms=5.5, mfc="none", mec="k", label=f"{late.steps.max()} steps")
         )
         rest = late[late.test < THRESHOLDS.performance]
-        longer = (
-            f"Squares: of {len(late)} runs of {late.steps.max()} steps {len(late) - len(rest)} are through, the others "
-        )
-        longer += f"at {', '.join(f'{x:.2f}' for x in sorted(rest.test))}, {int((~rest.rests).sum())} of them moving. "
+        longer = f"After {late.steps.max()} steps {len(late) - len(rest)} of {len(late)} are through, {int((~rest.rests).sum())} move. "
     left.legend(handles=handles, loc="center right")
     # The sizes at which seeds differ most.
     spread = table.groupby("dataset_size").test.agg(np.ptp).sort_values(ascending=False)
@@ -59,14 +74,16 @@ def draw(study: Study) -> tuple[Figure, dict[str, object]]:
             right.plot(run.step, run.test, color=colour, lw=0.9)
         right.plot([], [], color=colour, lw=0.9, label=f"D = {size:g}")
     right.legend(loc="upper left")
-    number_axis(left.xaxis, table.dataset_size, 7)
+    frequencies = _mixed(row[2], mixed) if len(mixed) else ""
+    number_axis(left.xaxis, table.dataset_size, 5)
     left.set(xlabel="data set size D (pairs)", ylabel="accuracy outside D", ylim=(-0.04, 1.05))
     right.set(xlabel="optimizer steps", xlim=(0, table.steps.max()))
-    for axes in (left, right):
+    for axes in row:
         axes.axhline(1.0 / table.p.iloc[0], color=GREY, ls=":", lw=0.9, zorder=0)
     halfway = between(table)
     return fig, {
-        "n": len(table) + len(late),
+        "n": len(table) + len(late) + len(mixed),
+        "frequencies": frequencies,
         "p": int(table.p.iloc[0]),
         "steps": int(table.steps.max()),
         "between": int(halfway.sum()),
