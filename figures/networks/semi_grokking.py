@@ -39,7 +39,7 @@ def _mixed(axes: Axes, nets: pd.DataFrame) -> str:
     axes.set(xlabel="frequencies of Gen (effective)", title=f"mixed starts, D = {nets.dataset_size.iloc[0]}")
     one, more = by_frequencies(nets).itertuples()
     return (
-        f"Right: mixed starts, coupled; at rest above 0.5 the median is {one.test:.2f} with one frequency "
+        f"Right: mixed starts, coupled; at rest above 0.5: median {one.test:.2f} with one frequency "
         f"(n = {one.n:g}), {more.test:.2f} with more (n = {more.n:g}; after the fact). "
     )
 
@@ -65,7 +65,8 @@ def draw(study: Study) -> tuple[Figure, dict[str, object]]:
             Line2D([], [], ls="", marker="s", ms=5.5, mfc="none", mec="k", label=f"{late.steps.max()} steps")
         )
         rest = late[late.test < THRESHOLDS.performance]
-        longer = f"After {late.steps.max()} steps {len(late) - len(rest)} of {len(late)} are through, {int((~rest.rests).sum())} move. "
+        moving = int((~rest.rests).sum())
+        longer = f"After {late.steps.max()} steps {len(late) - len(rest)} of {len(late)} are through, {moving} move. "
     left.legend(handles=handles, loc="center right")
     # The sizes at which seeds differ most.
     spread = table.groupby("dataset_size").test.agg(np.ptp).sort_values(ascending=False)
