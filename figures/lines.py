@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
-from .verdicts import Number
+from validate.words import Number
 
 __all__ = ["beside", "critical", "decay_name", "medians", "number_axis", "power"]
 

@@ -29,7 +29,7 @@ BOTH = "#7B3294"
 CRITICAL = r"$D_\mathrm{crit}$"
 """How pictures write the critical data set size; captions write D_crit"""
 PROTOCOLS = {"coupled": "#332288", "AdamW": "#C99700"}
-VERDICTS = {"confirmed": "#225522", "refuted": "#882255", "inconclusive": "#808040"}
+VERDICTS = {"confirmed": "#225522", "refuted": "#882255", "inconclusive": "#808040", "not tested": "#777777"}
 
 
 def behaviour_map(

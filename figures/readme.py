@@ -17,7 +17,6 @@ import math
 import re
 import sys
 import textwrap
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import SimpleNamespace
@@ -26,9 +25,9 @@ from typing import Any
 import jinja2
 
 from validate import report, verdicts
-from validate.prediction import ABSENT, CONFIRMED, INCONCLUSIVE, REFUTED
 from validate.predictions import ALL, suite
 from validate.rivals import THEORIES, alone_rows, score_rows, scorecard
+from validate.words import Number, interval_words, number_words, units
 
 from .catalogue import ORDER
 from .paths import HERE, Paths
@@ -76,9 +75,7 @@ def judged(file: Path) -> SimpleNamespace:
             f"python -m validate report {file.parent}"
         )
     every = [Judged(**p) for p in content["predictions"]]
-    counts = Counter(ABSENT if p.columns[p.decides]["verdict"] == ABSENT else p.verdict for p in every)
-    words = [f"{counts[word]} {word}" for word in (CONFIRMED, REFUTED, INCONCLUSIVE)]
-    score = ", ".join(words + [f"{counts[ABSENT]} not measured yet"] * bool(counts[ABSENT]))
+    score = ", ".join(f"{n} {verdict}" for verdict, n in verdicts.score(content).items())
     return SimpleNamespace(**{p.id: p for p in every}, all=every, data=content, score=score)
 
 
@@ -92,14 +89,14 @@ def bench(name: str) -> dict[str, Any]:
 
 def factor(found: Mapping[str, Any]) -> str:
     """Of a number that is a logarithm, the number."""
-    ends = [math.exp(min(verdicts.number(x), 700.0)) for x in (found["value"], *found["interval"])]
-    return report.interval_words({**found, "value": verdicts.plain(ends[0]), "interval": ends[1:]})
+    return str(Number.read(found).exp())
 
 
 def percent(found: Mapping[str, Any]) -> str:
     """Of a share, per cent."""
-    value, low, high = (100 * verdicts.number(x) for x in (found["value"], *found["interval"]))
-    return f"{value:.1f} % ({low:.1f} to {high:.1f}, {report.units(found)})"
+    part = Number.read(found)
+    value, low, high = (100 * x for x in part[:3])
+    return f"{value:.1f} % ({low:.1f} to {high:.1f}, {units(part.n, part.of, part.runs, part.moving)})"
 
 
 def between(values: Mapping[str, float], digits: int = 3, scale: float = 1.0) -> str:
@@ -134,7 +131,7 @@ def environment() -> jinja2.Environment:
     loader = jinja2.FileSystemLoader(TEMPLATES)
     made = jinja2.Environment(loader=loader, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True,
                               autoescape=False)  # fmt: skip
-    made.filters |= {"words": report.interval_words, "number": report.number_words, "factor": factor, "percent": percent,
+    made.filters |= {"words": interval_words, "number": number_words, "factor": factor, "percent": percent,
                      "table": _rows, "between": between, "fill": fill}  # fmt: skip
     rival = Paths().saved("omnigrok/verdicts.json")
     study = judged(Paths().data / "verdicts.json")

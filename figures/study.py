@@ -12,9 +12,10 @@ import xarray as xr
 
 from validate.measured import MissingResult, Results, Run
 from validate.quantities import at_threshold
+from validate.words import Number
 
 from .paths import Paths
-from .verdicts import Number, Verdicts
+from .verdicts import Verdicts
 
 __all__ = ["Run", "Study"]
 

@@ -9,10 +9,11 @@ from doit.cmd_base import ModuleTaskLoader
 from doit.doit_cmd import DoitMain
 from doit.tools import config_changed
 
+from validate.verdicts import FORMAT
+
 from .catalogue import chosen, fingerprint, needs
 from .paths import Paths
 from .render import digest, package_version, render
-from .verdicts import FORMAT
 
 
 def task(paths: Paths, name: str) -> dict[str, Any]:

@@ -110,7 +110,7 @@ def folder(tmp_path: Path) -> Path:
     with_factors = column([finding("share", 0.9)], cells=cells())
     with_factors["beside"] = [finding(name, 1.0) | {"name": name} for name in norm_or_scale.FACTORS.values()]
     predictions = [
-        prediction("O1", {"teacher": with_bottom, "digits": column([], "not measured")}),
+        prediction("O1", {"teacher": with_bottom, "digits": column([], "not tested")}),
         prediction("O2a", {"teacher": column(o2, times=times())}),
         prediction("O3", {"teacher": column(o3, times=times())}),
         prediction("O5", {"teacher": judged_forecasts()}, "refuted"),

@@ -18,7 +18,7 @@ from figures.paths import Paths
 from figures.render import rounded
 from figures.study import Study
 from figures.tasks import _absent
-from figures.verdicts import NOT_MEASURED, Number, number, region, short
+from validate.words import NOT_MEASURED, Number, number, number_words, region
 
 PATHS = Paths()
 JUDGED = PATHS.saved("verdicts.json")
@@ -78,7 +78,7 @@ def test_what_a_figure_quotes_is_in_its_caption(name: str, everything: dict[str,
         value = sources[entry][0]
         # A logarithm may be said as the number itself.
         values = [value, math.exp(value)] if re.search(r"\bln\b", entry.partition(": ")[2]) else [value]
-        assert any(word in text for x in values for word in (short(x), f"{x:.2g}", f"{x:.0f}")), entry
+        assert any(word in text for x in values for word in (number_words(x), f"{x:.2g}", f"{x:.0f}")), entry
 
 
 def test_the_scorecard_quotes_every_criterion_of_both_protocols(verdicts: dict[str, Any]) -> None:
@@ -160,7 +160,7 @@ def test_end_values_of_saved_runs_are_those_that_were_judged() -> None:
 
 def test_numbers_in_words() -> None:
     assert str(Number(-0.323, -0.33, -0.318, 3)) == "−0.323 (−0.33 to −0.318, n = 3)"
-    assert str(Number(-0.323, -0.33, -0.318, 3, "", 20, 5)) == "−0.323 (−0.33 to −0.318, n = 3, 5 of 20 moving)"
+    assert str(Number(-0.323, -0.33, -0.318, 3, "", 20, 5)) == "−0.323 (−0.33 to −0.318, n = 3, 5 of 20 still moving)"
     assert str(Number(1.0, -math.inf, math.inf, 2)) == "1"
     assert str(Number()) == NOT_MEASURED
     assert Number(0.0, -math.inf, math.inf, 4).exp()[:2] == (1.0, 0.0)

@@ -2,7 +2,8 @@
 
 A prediction has one criterion or more. A criterion names a number and the region that the theory puts it in; the number is
 measured with a 95 % interval over seeds. It is confirmed if the whole interval lies in the region, refuted if it lies
-wholly outside, and inconclusive otherwise, or if too few seeds or too few runs at rest bear on it. Every number is measured
+wholly outside, and inconclusive otherwise, or if too few seeds or too few runs at rest bear on it; where the runs are not
+there it is not tested. Every number is measured
 under both protocols, coupled and AdamW: a prediction says for which of them it is claimed, and why.
 """
 
@@ -16,10 +17,11 @@ from typing import Any, NamedTuple
 from validate.measured import PROTOCOLS, MissingResult, Results
 from validate.statistics.intervals import Interval, decide
 from validate.statistics.power import power
+from validate.words import region
 
 __all__ = ["Basis", "Criterion", "Estimate", "Finding", "Measurement", "Prediction", "Verdict", "judge", "nothing"]
 
-CONFIRMED, REFUTED, INCONCLUSIVE, ABSENT = "confirmed", "refuted", "inconclusive", "not measured"
+CONFIRMED, REFUTED, INCONCLUSIVE, ABSENT = "confirmed", "refuted", "inconclusive", "not tested"
 STANCES = ("predicts", "opposite", "allows", "silent")
 """What a theory can say of a claim; it allows what agrees with it either way"""
 MOST_MOVING = 1 / 3
@@ -51,11 +53,7 @@ class Criterion:
     @property
     def rule(self) -> str:
         """The region in words."""
-        if math.isinf(self.low):
-            return f"below {self.high:.3g}"
-        if math.isinf(self.high):
-            return f"above {self.low:.3g}"
-        return f"within [{self.low:.3g}, {self.high:.3g}]"
+        return region(self.low, self.high)
 
     def power(self, seeds: int | None = None) -> float:
         """How often the rule decides, either way, if `truth` and `spread` are right, with `seeds` or as many as planned."""
@@ -192,9 +190,8 @@ class Verdict:
 
     @property
     def verdict(self) -> str:
-        """That of the deciding column; inconclusive where it was not measured."""
-        found = self.columns[self.prediction.decides].verdict
-        return INCONCLUSIVE if found == ABSENT else found
+        """That of the deciding column."""
+        return self.columns[self.prediction.decides].verdict
 
 
 def find(criterion: Criterion, estimate: Estimate) -> Finding:

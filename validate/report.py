@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 import re
 import sys
@@ -11,39 +10,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from validate.prediction import ABSENT, CONFIRMED, INCONCLUSIVE, REFUTED, Prediction
-from validate.verdicts import decided, number, score, words
+from validate.verdicts import decided, score, words
+from validate.words import interval_words, number, number_words
 
-__all__ = ["agreement", "curve", "interval_words", "listing", "markdown", "rows_table", "table", "terminal", "wrong"]
+__all__ = ["agreement", "curve", "listing", "markdown", "rows_table", "table", "terminal", "wrong"]
 
 WIDTH = 110
-# Blue, bold red, yellow: told apart by colour-blind readers, and each has its word.
-CODES = {CONFIRMED: "34;1", REFUTED: "31;1", INCONCLUSIVE: "33"}
-
-
-def number_words(value: Any) -> str:
-    """Three significant digits; "not measured" for null."""
-    x = number(value) + 0.0  # no −0
-    if math.isnan(x):
-        return "not measured"
-    if math.isinf(x):
-        return "∞" if x > 0 else "−∞"
-    text = f"{x:.0f}" if 1000 <= abs(x) < 1e6 else f"{x:.3g}"
-    return text.replace("-", "−")
-
-
-def interval_words(found: Mapping[str, Any]) -> str:
-    """value (low to high, n = 3)"""
-    if math.isnan(number(found["value"])):
-        return f"not measured ({found['note'] or 'no seeds'})"
-    low, high = (number_words(end) for end in found["interval"])
-    return f"{number_words(found['value'])} ({low} to {high}, {units(found)})"
-
-
-def units(found: Mapping[str, Any]) -> str:
-    """What an interval is over, and what still moves: n = 3; n = 3 settings, 2 of 9 still moving."""
-    of = found.get("of", "seeds")
-    still = f", {found['moving']} of {found['runs']} still moving" if found["moving"] else ""
-    return f"n = {found['n']}{'' if of == 'seeds' else f' {of}'}{still}"
+# Blue, bold red, yellow, faint: told apart by colour-blind readers, and each has its word.
+CODES = {CONFIRMED: "34;1", REFUTED: "31;1", INCONCLUSIVE: "33", ABSENT: "2"}
 
 
 def _cell(text: str) -> str:
@@ -52,13 +26,6 @@ def _cell(text: str) -> str:
 
 def _row(*cells: str) -> str:
     return "| " + " | ".join(_cell(c) for c in cells) + " |"
-
-
-def _numbers(column: Mapping[str, Any]) -> str:
-    """A column's verdict and numbers in one cell."""
-    if column["verdict"] == ABSENT:
-        return "not measured"
-    return "; ".join(f"{f['criterion']}: {interval_words(f)}" for f in column["findings"])
 
 
 def table(content: Mapping[str, Any]) -> str:
@@ -163,7 +130,7 @@ def terminal(content: Mapping[str, Any]) -> str:
         says: list[str] = []
         for f in column["findings"]:
             says += textwrap.wrap(f"{f['criterion']}: {interval_words(f)}; {f['rule']}", right)
-        says = says or textwrap.wrap(column["missing"] or "not measured", right)
+        says = says or textwrap.wrap(f"needs {column['missing']}", right)
         for i in range(max(len(claims), len(says))):
             claim = claims[i] if i < len(claims) else ""
             verdict = _coloured(f"{p['verdict']:<16}", p["verdict"]) if i == 0 else " " * 16
@@ -183,17 +150,21 @@ def curve(rows: Sequence[Mapping[str, Any]], where: str) -> str:
 
 
 def agreement(content: Mapping[str, Any], study: Mapping[str, Any]) -> str:
-    """How far these verdicts agree with those of the saved study."""
-    here, there = decided(content), decided(study)
-    same = [i for i, verdict in here.items() if there.get(i) == verdict]
-    against = [f"{i} ({here[i]}, there {words(study).get(i, ABSENT)})" for i in here if here[i] != there.get(i)]
-    open_here = [i for i in there if i not in here]
-    text = (
-        f"Against the saved study ({study['finished']} runs): {len(same)} of its {len(there)} decided predictions agree"
+    """How far these verdicts agree with those of the saved study, counted over what was tested and decided in both."""
+    here, there, tested = decided(content), decided(study), words(content)
+    both = [id for id in here if id in there]
+    same = [id for id in both if here[id] == there[id]]
+    said = {
+        "differ": [f"{id} ({here[id]}, there {there[id]})" for id in both if id not in same],
+        "decided only here": [id for id in here if id not in there],
+        "open here": [id for id in there if tested.get(id) == INCONCLUSIVE],
+        "not tested here": [id for id in there if tested.get(id, ABSENT) == ABSENT],
+    }
+    rest = "".join(f"; {name}: {', '.join(ids)}" for name, ids in said.items() if ids)
+    return (
+        f"Against the saved study ({study['finished']} runs): {len(same)} of {len(both)} predictions decided in both agree"
+        f"{rest}."
     )
-    text += f"; open here: {', '.join(open_here)}" if open_here else ""
-    text += f"; differ: {', '.join(against)}" if against else ""
-    return text + "."
 
 
 def listing(predictions: Iterable[Prediction]) -> str:

@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from validate.prediction import ABSENT, CONFIRMED, REFUTED
+from validate.prediction import CONFIRMED, REFUTED
 
 __all__ = ["BOTH", "THEORIES", "alone_rows", "outcome", "rival_rows", "score_rows", "scorecard"]
 
@@ -73,8 +73,7 @@ def scorecard(predictions: Iterable[Mapping[str, Any]]) -> list[dict[str, str]]:
         said = {theory: p.get("says", {}).get(theory, ("silent", "")) for theory in THEORIES}
         firm = [theory for theory, (says, _) in said.items() if says in FIRM]
         apart = {says for says, _ in said.values()} == set(FIRM)
-        absent = "columns" in p and p["columns"][p["decides"]]["verdict"] == ABSENT
-        row = {"prediction": p["id"], "claim": p["claim"], "verdict": ABSENT if absent else p["verdict"]}
+        row = {"prediction": p["id"], "claim": p["claim"], "verdict": p["verdict"]}
         for theory, (says, reason) in said.items():
             row |= {theory: says, f"{theory}, reason": reason}
         rows.append(row | {"decides": BOTH if apart else " and ".join(firm) or "neither"})

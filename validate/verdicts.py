@@ -1,8 +1,8 @@
 """Verdicts as JSON, `verdicts.json`: plain dicts and lists of text, numbers, true, false and null.
 
 A number that was not measured (nan) is null and an infinite one is "inf" or "-inf", so that the file is JSON everywhere;
-`number` reads both back. Numbers have six significant digits. What the file says about its data (when, where, by which
-code) is what the runs recorded, so the same runs and the same code give the same bytes.
+`validate.words.number` reads both back. Numbers have six significant digits. What the file says about its data (when,
+where, by which code) is what the runs recorded, so the same runs and the same code give the same bytes.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ from realnet.config import from_dict
 from realnet.records import write_atomically
 from validate.experiments import PROFILES, experiments
 from validate.measured import Results
-from validate.prediction import CONFIRMED, INCONCLUSIVE, REFUTED, Column, Criterion, Estimate, Finding, Verdict
+from validate.prediction import ABSENT, CONFIRMED, INCONCLUSIVE, REFUTED, Column, Criterion, Estimate, Finding, Verdict
 from validate.predictions.omnigrok.published import published
 from validate.rivals import scorecard
 from validate.studies import studies
 
-__all__ = ["FORMAT", "data", "load", "number", "plain", "save", "words"]
+__all__ = ["FORMAT", "data", "decided", "load", "plain", "save", "score", "words"]
 
 FORMAT = 2
 DIGITS = 6
@@ -51,11 +51,6 @@ def plain(value: Any) -> Any:
         f"a verdict's tables must hold text, numbers, truth values, lists and mappings; received {value!r} of type "
         f"{type(value).__name__}. Convert it where the table is made."
     )
-
-
-def number(value: Any) -> float:
-    """The number that `plain` wrote: null is nan, "inf" infinite. Errors: ValueError for other text."""
-    return math.nan if value is None else float(value)
 
 
 def _estimate(estimate: Estimate) -> dict[str, Any]:
@@ -178,10 +173,11 @@ def words(content: Mapping[str, Any]) -> dict[str, str]:
 
 def decided(content: Mapping[str, Any]) -> dict[str, str]:
     """{id: verdict} of those that are confirmed or refuted."""
-    return {id: verdict for id, verdict in words(content).items() if verdict != INCONCLUSIVE}
+    return {id: verdict for id, verdict in words(content).items() if verdict in (CONFIRMED, REFUTED)}
 
 
 def score(content: Mapping[str, Any]) -> dict[str, int]:
-    """How many predictions have which verdict."""
+    """How many predictions have which verdict; those that were not tested are counted where there are any."""
     counts = Counter(words(content).values())
-    return {verdict: counts[verdict] for verdict in (CONFIRMED, REFUTED, INCONCLUSIVE)}
+    found = {verdict: counts[verdict] for verdict in (CONFIRMED, REFUTED, INCONCLUSIVE)}
+    return found | ({ABSENT: counts[ABSENT]} if counts[ABSENT] else {})

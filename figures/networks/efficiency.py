@@ -10,11 +10,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from validate.quantities import at_threshold
+from validate.words import Number, number_words
 
 from ..lines import critical, number_axis
 from ..palette import COLOURS, CRITICAL, size_colours
 from ..study import Study
-from ..verdicts import Number, short
 
 DATA = ("verdicts.json", "base/memorising_coupled.nc", "base/generalising_coupled.nc", "base/ungrokking_coupled.nc")
 CIRCUITS = {"mem": ("P1b", "Mem-only networks"), "gen": ("P1a", "Gen-only networks")}
@@ -77,5 +77,5 @@ def draw(study: Study) -> tuple[Figure, dict[str, object]]:
         "slope_gen": str(verdicts.number("P1a", "slope of ln η_gen on ln D")),
         "slope_mem": str(verdicts.number("P1b", "slope of ln η_mem on ln D")),
         "meet": str(meet),
-        "half": short(half.value),
+        "half": number_words(half.value),
     }

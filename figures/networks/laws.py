@@ -16,10 +16,10 @@ from matplotlib.lines import Line2D
 from validate.matching.laws import MODULAR_LAWS
 from validate.predictions.p16_pole import FROM, POLE, POWER
 from validate.quantities import pole_points, price_points
+from validate.words import number_words
 
 from ..palette import BOTH, COLOURS, CRITICAL, GREY
 from ..study import Study
-from ..verdicts import short
 
 DATA = ("verdicts.json", "base/memorising_coupled.nc")
 ALSO = ("*/memorising_coupled.nc", "*/generalising_coupled.nc", "*/ungrokking_coupled.nc")
@@ -122,9 +122,9 @@ def draw(study: Study) -> tuple[Figure, dict[str, object]]:
         "n": len(pairs) + len(nets),
         "below": below,
         "under": under,
-        "gammas": f"γ: {', '.join(short(gamma.value) for gamma in gammas.values())}. " if gammas else "",
+        "gammas": f"γ: {', '.join(number_words(gamma.value) for gamma in gammas.values())}. " if gammas else "",
         "when": f"Held out: {held[0]} of {len(pairs)}, {held[1]} of {len(nets)} points." if len(new)
         else "Every point was seen before the rules were stated: nothing is held out yet.",
-        "pole": short(verdicts.number("P16", POLE).value),
-        "power": short(verdicts.number("P16", POWER).value),
+        "pole": number_words(verdicts.number("P16", POLE).value),
+        "power": number_words(verdicts.number("P16", POWER).value),
     }  # fmt: skip

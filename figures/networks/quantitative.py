@@ -13,11 +13,11 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 import toymodel as tm
+from validate.words import number_words
 
 from ..lines import critical, number_axis
 from ..palette import BOTH, COLOURS, CRITICAL, GREY
 from ..study import Study
-from ..verdicts import short
 
 DATA = ("verdicts.json", "base/memorising_coupled.nc", "base/generalising_coupled.nc", "base/ungrokking_coupled.nc")
 ALSO = ("fresh/ungrokking_coupled.nc",)
@@ -77,7 +77,11 @@ def draw(study: Study) -> tuple[Figure, dict[str, object]]:
     ranges = {}
     for k, (column, face) in enumerate((("logit", "w"), ("norm", BOTH))):
         error = 100.0 * (forecast[:, k] / cells[column] - 1.0)
-        ranges[column] = f"{short(round(error.min(), 1))} to {short(round(error.max(), 1))}" if fitted else "an unknown"
+        ranges[column] = (
+            f"{number_words(round(error.min(), 1))} to {number_words(round(error.max(), 1))}"
+            if fitted
+            else "an unknown"
+        )
         right.plot(cells.dataset_size, error, "D", ms=3.6, mfc=face, mec=BOTH, mew=0.8, label=column)
     right.set(ylabel="forecast over measured − 1 (%)", ylim=(-8, 8))
     left.set_ylabel("logit at rest (nats)")
@@ -93,10 +97,10 @@ def draw(study: Study) -> tuple[Figure, dict[str, object]]:
     return fig, {
         "n": len(every),
         "p": classes,
-        "kappa": short(numbers["κ"]),
-        "eta": short(numbers["η_gen"]),
-        "beta": short(numbers["β"]),
-        "critical": short(numbers["D_crit"]),
+        "kappa": number_words(numbers["κ"]),
+        "eta": number_words(numbers["η_gen"]),
+        "beta": number_words(numbers["β"]),
+        "critical": number_words(numbers["D_crit"]),
         "alpha": f"{decay:g}",
         **ranges,
     }

@@ -15,13 +15,15 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch, Rectangle
 from matplotlib.ticker import MaxNLocator
 
+from validate.words import Number, number_words
+
 from ..palette import PROTOCOLS, VERDICTS
 from ..study import Study
-from ..verdicts import Number, region, short, typeset
+from ..verdicts import typeset
 
 DATA = ("verdicts.json", "base/ungrokking.nc")
 REGION = "#E2E6EC"
-MARKS = {"confirmed": "o", "refuted": "X", "inconclusive": "o"}
+MARKS = {"confirmed": "o", "refuted": "X", "inconclusive": "o", "not tested": ""}
 LINE = 0.52  # height of a line of a claim, in rows of numbers
 
 CAPTION = """
@@ -46,7 +48,7 @@ def _glyph(axes: Axes, y: float, found: Number, low: float, high: float, verdict
     axes.plot([0, 1], [y + 0.2, y + 0.2], color="0.75", lw=0.4, zorder=0)
     for x in (ticks[0], ticks[-1]):
         axes.plot([place(x)] * 2, [y + 0.2, y + 0.28], color="0.5", lw=0.5)
-        axes.text(place(x), y + 0.3, short(x), fontsize=3.8, ha="center", va="top", color="0.4")
+        axes.text(place(x), y + 0.3, number_words(x), fontsize=3.8, ha="center", va="top", color="0.4")
     if found.exists:
         colour = VERDICTS[verdict]
         axes.plot([place(found.low), place(found.high)], [y - 0.05] * 2, color=colour, lw=1.3, solid_capstyle="butt")
@@ -59,13 +61,13 @@ def _column(axes: Axes, text: Axes, top: float, height: float, column: dict[str,
     findings = column.get("findings", ())
     for k, entry in enumerate(findings):
         y = top + k + 0.5 * (height - len(findings))
-        found, (low, high) = Number.of(entry), (float(x) for x in entry["region"])
+        found, (low, high) = Number.read(entry), (float(x) for x in entry["region"])
         _glyph(axes, y, found, low, high, entry["verdict"])
-        value = short(round(found.value, 3)) if found.exists else "–"
+        value = number_words(round(found.value, 3)) if found.exists else "–"
         text.text(0.0, y, value, va="center", fontsize=6, color=VERDICTS[entry["verdict"]])
-        text.text(1.0, y, region(low, high), va="center", ha="right", fontsize=5.6, color="0.4")
+        text.text(1.0, y, entry["rule"], va="center", ha="right", fontsize=5.6, color="0.4")
     if not findings:
-        words = "not claimed" if column.get("unclaimed") else "not measured"
+        words = "not claimed" if column.get("unclaimed") else "not tested"
         axes.text(0.5, top + 0.5 * height - 0.5, words, ha="center", va="center", fontsize=5.8, color="0.55")
 
 

@@ -12,11 +12,11 @@ from matplotlib.lines import Line2D
 
 import toymodel as tm
 from validate.quantities import on_clock
+from validate.words import number_words
 
 from ..lines import decay_name, number_axis
 from ..palette import CRITICAL, GREY, decay_colours
 from ..study import Study
-from ..verdicts import short
 
 DATA = ("verdicts.json", "base/scratch.nc", "base/ungrokking.nc")
 ALSO = ("base/memorising.nc",)
@@ -80,8 +80,8 @@ def draw(study: Study) -> tuple[Figure, dict[str, object]]:
         "p": next(iter(sides.values()))[0].config["p"],
         "clock": COMPARED,
         "spreads": " and ".join(spreads) or "an unknown share",
-        "gap": short(gap.exp().value),
-        "kept": short(kept.value),
+        "gap": number_words(gap.exp().value),
+        "kept": number_words(kept.value),
         "seeds": gap.n,
         "kappa": model.kappa,
     }

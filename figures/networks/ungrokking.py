@@ -9,11 +9,11 @@ import matplotlib.pyplot as plt
 from matplotlib.figure import Figure
 
 from validate.quantities import place
+from validate.words import number_words
 
 from ..lines import critical, decay_name, medians, number_axis
 from ..palette import CRITICAL, GREY, decay_colours
 from ..study import Study
-from ..verdicts import short
 
 DATA = ("verdicts.json", "base/ungrokking.nc", "base/ungrokking_coupled.nc")
 ALSO = ("base/memorising*.nc", "base/generalising_coupled.nc", "base/scratch.nc", "p113/*_coupled.nc")
@@ -45,7 +45,7 @@ def draw(study: Study) -> tuple[Figure, dict[str, object]]:
             own = table[table.weight_decay == decay]
             if own.seed.nunique() >= min(SEEN, table.seed.nunique()):
                 medians(axes, own, "test", colour, decay_name(decay, coupled))
-                found.append(short(place(own).value))
+                found.append(number_words(place(own).value))
         large = setting != "base" and len(scratch)
         if large:
             medians(axes, scratch, "test", colours[scratch.weight_decay.iloc[0]], "scratch", "--")
@@ -55,7 +55,7 @@ def draw(study: Study) -> tuple[Figure, dict[str, object]]:
             axes.text(
                 meet.value, 1.0, CRITICAL, transform=axes.get_xaxis_transform(), va="bottom", ha="center", fontsize=7
             )
-        places.append(f"{short(meet.value)}; {', '.join(found)} ({title})")
+        places.append(f"{number_words(meet.value)}; {', '.join(found)} ({title})")
         moving.append(f"{int((~table.rests).sum())} of {len(table)}")
         axes.axhline(1.0 / p, color=GREY, ls=":", lw=0.8, zorder=0)
         axes.set(xlabel="data set size D′ (pairs)", ylim=(-0.03, 1.04))
@@ -64,7 +64,7 @@ def draw(study: Study) -> tuple[Figure, dict[str, object]]:
         axes.legend(**{"loc": (0.37, 0.3), "handlelength": 1.3, "framealpha": 0.0} if large else {"loc": "upper left"})
     row[0, 0].set_ylabel("accuracy outside D′")
     if len(scratch):
-        places.append(f"from scratch {short(place(scratch).value)}")
+        places.append(f"from scratch {number_words(place(scratch).value)}")
     return fig, {
         "n": sum(map(len, there.values())) + len(scratch),
         "places": ", ".join(places),

@@ -11,11 +11,14 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
+from validate.prediction import ABSENT
+from validate.words import Number, number_words
+
 from ..palette import PROTOCOLS, VERDICTS
 from ..paths import HERE, Paths
 from ..render import write_whole
 from ..tasks import build
-from ..verdicts import NOT_MEASURED, Number, Verdicts, number, region, short
+from ..verdicts import Verdicts
 
 __all__ = ["html", "write"]
 
@@ -56,9 +59,9 @@ def _table(head: Iterable[str], rows: Iterable[Iterable[str]], kind: str = "") -
 
 def _finding(entry: Mapping[str, Any]) -> str:
     """A number with its interval, its region and what follows, in a line."""
-    found, (low, high) = Number.of(dict(entry)), (number(x) for x in entry["region"])
+    found = Number.read(entry)
     unit = "" if entry["unit"] in ("", "1") or not found.exists else f" {escape(entry['unit'])}"
-    return f"{escape(str(found))}{unit}; asked: {escape(region(low, high))}"
+    return f"{escape(str(found))}{unit}; predicted: {escape(entry['rule'])}"
 
 
 def _column(prediction: Mapping[str, Any], protocol: str) -> str:
@@ -68,10 +71,10 @@ def _column(prediction: Mapping[str, Any], protocol: str) -> str:
     column = prediction["columns"][protocol]
     if column.get("findings"):
         return "<br>".join(
-            f'<span style="color:{VERDICTS[f["verdict"]]}" title="{escape(f["criterion"])}">{Number.of(f)}</span>'
+            f'<span style="color:{VERDICTS[f["verdict"]]}" title="{escape(f["criterion"])}">{Number.read(f)}</span>'
             for f in column["findings"]
         )
-    return "not claimed" if protocol in prediction["unclaimed"] else NOT_MEASURED
+    return "not claimed" if protocol in prediction["unclaimed"] else ABSENT
 
 
 def _wrong(predictions: list[dict[str, Any]]) -> str:
@@ -92,7 +95,7 @@ def _cell(value: Any) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, int | float) or value in ("inf", "-inf"):
-        return short(float(value))
+        return number_words(float(value))
     return "–" if value is None else escape(str(value))
 
 
@@ -136,7 +139,7 @@ def _section(p: dict[str, Any], picture: str) -> str:
         parts += [f'<p class="note">{protocol}: {escape(remark)}</p>' for remark in column.get("remarks", ())]
     parts.append(picture)
     beside = [
-        (protocol, escape(b["name"]), escape(str(Number.of(b))), escape(b["note"]))
+        (protocol, escape(b["name"]), escape(str(Number.read(b))), escape(b["note"]))
         for protocol, column in p["columns"].items()
         for b in column.get("beside", ())
     ]

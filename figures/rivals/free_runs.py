@@ -15,11 +15,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from validate.quantities import joined
+from validate.words import number_words
 
 from ..lines import number_axis
 from ..palette import COLOURS, GREY, VERDICTS, decay_colours
 from ..study import Run, Study
-from ..verdicts import short
 from .tasks import RUNS, TASKS, published, remark, round_values, shown
 
 DATA = ("omnigrok/verdicts.json", "omnigrok/teacher/free.nc")
@@ -109,7 +109,7 @@ def draw(study: Study) -> tuple[Figure, dict[str, object]]:
         _times(axes, rows)
         slope = verdicts.number("O2a", GEN, task)
         verdicts.number("O2a", FIT, task)
-        axes.set_title(f"{TASKS[task]}: {short(slope.value) if slope.exists else '–'}")
+        axes.set_title(f"{TASKS[task]}: {number_words(slope.value) if slope.exists else '–'}")
     if panels:
         panels[0].set_ylabel("steps")
     lines = [(TASKS[task], "O3", task, DELAYS) for task in delays]

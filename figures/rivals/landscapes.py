@@ -10,10 +10,12 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from validate.words import Number, number_words
+
 from ..lines import critical, number_axis
 from ..palette import COLOURS, VERDICTS
 from ..study import Study
-from ..verdicts import Number, Verdicts, short
+from ..verdicts import Verdicts
 from .tasks import LANDSCAPE, TASKS, TIP, published, remark, round_values, shown
 
 DATA = ("omnigrok/verdicts.json", "omnigrok/teacher/landscape.nc")
@@ -43,7 +45,7 @@ def _losses(axes: Axes, rows: pd.DataFrame, task: str, verdicts: Verdicts) -> No
         critical(axes, Number(bottom.value, *ends))
     column = verdicts.column("O1", task)
     rises = [verdicts.number("O1", entry["criterion"], task).value for entry in column["findings"]]
-    words = ", ".join(f"{name} {short(rise)}" for name, rise in zip("UL", np.round(rises, 2), strict=True))
+    words = ", ".join(f"{name} {number_words(rise)}" for name, rise in zip("UL", np.round(rises, 2), strict=True))
     axes.set_title(f"{TASKS[task]}\n{words}", color=VERDICTS[column["verdict"]])
     axes.set(xscale="log", yscale="log", xlabel="norm")
     number_axis(axes.xaxis, round_values(own.start_norm))

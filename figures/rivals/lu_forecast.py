@@ -12,11 +12,11 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from validate.predictions.omnigrok.o05_forecast import ERROR, LAWS, MARGIN
+from validate.words import number_words
 
 from ..lines import number_axis
 from ..palette import GREY
 from ..study import Study
-from ..verdicts import short
 from .tasks import TASKS, remark, round_values, shown
 
 DATA = ("omnigrok/verdicts.json", "omnigrok/teacher/free.nc")
@@ -56,7 +56,9 @@ def draw(study: Study) -> tuple[Figure, dict[str, object]]:
         axes.set(xlim=ends, ylim=ends, xlabel="measured steps")
         axes.set_title(f"{TASKS[task]}: {verdicts.column('O5', task)['verdict']}")
         names = (ERROR, LAWS["lu_at_level"], LAWS["norm_law"])
-        words.append(f"{TASKS[task]} {', '.join(short(verdicts.number('O5', name, task).value) for name in names)}")
+        words.append(
+            f"{TASKS[task]} {', '.join(number_words(verdicts.number('O5', name, task).value) for name in names)}"
+        )
     row[0, 0].set_ylabel("forecast steps")
     fig.legend(*row[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=len(LOOKS))
     return fig, {

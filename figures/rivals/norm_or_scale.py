@@ -9,10 +9,10 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from validate.predictions.omnigrok.o07_scale import DEGREE, FACTORS
+from validate.words import number_words
 
 from ..lines import number_axis
 from ..study import Study
-from ..verdicts import short
 from .tasks import TASKS, remark, round_values, shown
 
 DATA = ("omnigrok/verdicts.json", "omnigrok/teacher/scale.nc")
@@ -50,9 +50,13 @@ def draw(study: Study) -> tuple[Figure, dict[str, object]]:
             axes.plot(norm, mean, style, color=colour, lw=1.2, label="large outputs" if large else "small outputs")
             ends |= {f"{task} {'large' if large else 'small'} {alpha:g}": time for alpha, time in mean.items()}
         found = {what: verdicts.number("O7", FACTORS[part], task) for what, part in PARTS.items()}
-        ranges = "; ".join(f"{short(x.value)} ({short(x.low)} to {short(x.high)})" for x in found.values() if x.exists)
+        ranges = "; ".join(
+            f"{number_words(x.value)} ({number_words(x.low)} to {number_words(x.high)})"
+            for x in found.values()
+            if x.exists
+        )
         words.append(f"{TASKS[task]} {ranges} (n = {found['norm'].n})")
-        factors = ", ".join(f"{what} ×{short(factor.value)}" for what, factor in found.items() if factor.exists)
+        factors = ", ".join(f"{what} ×{number_words(factor.value)}" for what, factor in found.items() if factor.exists)
         axes.set(xlabel="norm", title=f"{TASKS[task]}\n{factors}")
         number_axis(axes.xaxis, rows.groupby("init_scale").start_norm.mean().round(1))
         number_axis(axes.yaxis, round_values(rows.time))

@@ -236,5 +236,5 @@ def test_runs_that_were_never_trained_are_reported_as_such(tmp_path: Path) -> No
         training.collect(experiment, tmp_path, tmp_path / "quick")
     assert cli.main(["report", str(tmp_path / "quick")]) == 0
     found = (tmp_path / "quick" / "verdicts.json").read_text()
-    assert found.count('"verdict": "not measured"') >= 2 * len(PREDICTIONS)
+    assert found.count('"verdict": "not tested"') >= 2 * len(PREDICTIONS)
     assert '"verdict": "confirmed"' not in found

@@ -137,7 +137,7 @@ def test_one_run_alone_decides_nothing_and_breaks_nothing(name: str) -> None:
     net = replace(NETS[setting.removesuffix("-113")], steps=1000, seed=1)
     for found in (math.inf, 20.0):
         saved = Saved({name: [run(replace(net, fixed_norm=kind == "landscape"), found, found)]})
-        assert {judge(p, saved).verdict for p in OMNIGROK.values()} == {"inconclusive"}  # type: ignore[arg-type]
+        assert {judge(p, saved).verdict for p in OMNIGROK.values()} <= {"inconclusive", "not tested"}  # type: ignore[arg-type]
 
 
 # --- Times ---------------------------------------------------------------------------------------------------------------

@@ -83,12 +83,11 @@ def judged(id: str, verdict: str, *says: str, **more: Any) -> dict[str, Any]:
 
 
 def test_theories_are_scored_only_where_they_contradict_each_other() -> None:
-    unmeasured = {"decides": "teacher", "columns": {"teacher": {"verdict": "not measured"}}}
     card = scorecard([
         judged("A", "confirmed", "predicts", "opposite"),
         judged("B", "refuted", "predicts", "opposite"),
         judged("C", "refuted", "opposite", "predicts"),
-        judged("D", "inconclusive", "opposite", "predicts", **unmeasured),
+        judged("D", "not tested", "opposite", "predicts"),
         judged("E", "confirmed", "predicts", "predicts"),
         judged("F", "refuted", "silent", "opposite"),
         judged("G", "refuted", "predicts", "allows"),
@@ -100,7 +99,7 @@ def test_theories_are_scored_only_where_they_contradict_each_other() -> None:
     assert [row["decides"] for row in card] == [
         *[both] * 4, alike, "Omnigrok", *["circuit efficiency"] * 2, neither, neither,
     ]  # fmt: skip
-    assert (card[3]["verdict"], card[8]["Omnigrok"], card[0]["Omnigrok, reason"]) == ("not measured", "silent", "why")
+    assert (card[3]["verdict"], card[8]["Omnigrok"], card[0]["Omnigrok, reason"]) == ("not tested", "silent", "why")
     assert score_rows(card) == [
         {"theory": "circuit efficiency", "right": 2, "wrong": 1, "open": 1},
         {"theory": "Omnigrok", "right": 1, "wrong": 2, "open": 1},
@@ -134,7 +133,7 @@ def test_a_profile_of_the_rival_is_trained_judged_and_reported(tmp_path: Path, m
     assert [p["id"] for p in content["predictions"]] == list(OMNIGROK)
     found = {p["id"]: {name: c["verdict"] for name, c in p["columns"].items()} for p in content["predictions"]}
     assert found["O5"]["teacher"] == "inconclusive"
-    assert found["O5"]["digits"] == found["O9a"]["digits"] == "not measured"
+    assert found["O5"]["digits"] == found["O9a"]["digits"] == "not tested"
     assert [row["setting"] for row in content["tables"]["Stand-ins"]] == ["teacher"]
     page = (tmp_path / "omnigrok-quick" / "verdicts.md").read_text(encoding="utf-8")
     assert "| prediction | number | rule | teacher | addition | digits | text | molecules | edge |" in page

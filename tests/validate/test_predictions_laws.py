@@ -40,7 +40,7 @@ def test_p15_needs_lone_circuits_of_the_same_seed() -> None:
     wrong_labels(lab, "laws-43-labels")
     name = "laws-43-labels/memorising_coupled"
     lab.tables[name] = lab.table(name).assign(seed=lambda t: t.seed + 100)
-    assert judged("P15", lab).columns["coupled"].verdict == "not measured"
+    assert judged("P15", lab).columns["coupled"].verdict == "not tested"
 
 
 @pytest.mark.parametrize(

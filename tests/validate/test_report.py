@@ -12,11 +12,12 @@ from validate.measured import MissingResult
 from validate.prediction import Basis, Criterion, Estimate, Measurement, Prediction, judge, nothing
 from validate.predictions import PREDICTIONS
 from validate.statistics.intervals import Interval
-from validate.verdicts import FORMAT, _verdict, decided, load, number, plain, save, score, words
+from validate.verdicts import FORMAT, _verdict, decided, load, plain, save, score, words
+from validate.words import number
 
 
 def prediction(
-    id: str, coupled: tuple[float, float], adamw: tuple[float, float] | None, claimed: bool = True
+    id: str, coupled: tuple[float, float] | None, adamw: tuple[float, float] | None, claimed: bool = True
 ) -> Prediction:
     def measure(results: object, protocol: str) -> Measurement:
         ends = coupled if protocol == "coupled" else adamw
@@ -45,6 +46,7 @@ def content() -> dict[str, Any]:
         prediction("A", (0.2, 0.4), (2.0, 3.0)),
         prediction("B", (-0.5, 0.5), None),
         prediction("C", (1.5, 1.6), (0.1, 0.2), claimed=False),
+        prediction("D", None, (0.1, 0.2), claimed=False),
     ]
     about = {"format": FORMAT, "profile": "quick", "runs": 9, "finished": 8, "untrained": ["x/y"], "tables": {}}
     provenance = {"device": ["cpu"], "processor": ["some"]}
@@ -52,11 +54,13 @@ def content() -> dict[str, Any]:
 
 
 def test_the_deciding_column_is_the_verdict(content: dict[str, Any]) -> None:
-    assert words(content) == {"A": "confirmed", "B": "inconclusive", "C": "refuted"}
+    assert words(content) == {"A": "confirmed", "B": "inconclusive", "C": "refuted", "D": "not tested"}
     assert decided(content) == {"A": "confirmed", "C": "refuted"}
-    assert score(content) == {"confirmed": 1, "refuted": 1, "inconclusive": 1}
+    assert score(content) == {"confirmed": 1, "refuted": 1, "inconclusive": 1, "not tested": 1}
     columns = [[c["verdict"] for c in p["columns"].values()] for p in content["predictions"]]
-    assert columns == [["confirmed", "refuted"], ["inconclusive", "not measured"], ["refuted", "confirmed"]]
+    assert columns == [
+        ["confirmed", "refuted"], ["inconclusive", "not tested"], ["refuted", "confirmed"], ["not tested", "confirmed"],
+    ]  # fmt: skip
 
 
 def test_json_keeps_what_is_not_a_number(content: dict[str, Any], tmp_path: Path) -> None:
@@ -85,7 +89,7 @@ def test_the_table_has_a_column_a_protocol_and_brackets_where_nothing_is_claimed
     lines = report.table(content).splitlines()
     a, b, c = (next(line for line in lines if f"**{id}**" in line) for id in "ABC")
     assert a.endswith("| **confirmed** | **refuted** |")
-    assert b.endswith("| **inconclusive** | **not measured** |")
+    assert b.endswith("| **inconclusive** | **not tested** |")
     assert c.endswith("| **refuted** | (confirmed) |")
     assert r"Claim A \| with a bar." in a
     assert all(line.count(" | ") == 4 for line in lines)
@@ -102,21 +106,25 @@ def test_what_is_wrong_is_what_refutes_a_claim_where_it_is_made(content: dict[st
 
 def test_markdown_and_terminal_say_the_same(content: dict[str, Any]) -> None:
     text = report.markdown(content)
-    assert "1 confirmed, 1 refuted, 1 inconclusive" in text
+    assert "1 confirmed, 1 refuted, 1 inconclusive, 1 not tested" in text
     assert "Not trained: x/y." in text
     assert "a remark" in text
     shown = report.terminal(content)
-    assert [line.split()[0] for line in shown.splitlines() if "[coupled]" in line] == ["A", "B", "C"]
+    assert [line.split()[0] for line in shown.splitlines() if "[coupled]" in line] == ["A", "B", "C", "D"]
     assert all(len(line) <= report.WIDTH for line in shown.splitlines())
+    assert "not tested" in shown
+    assert "needs train it" in shown
 
 
 def test_agreement_counts_what_both_decided(content: dict[str, Any]) -> None:
     other = json.loads(json.dumps(content))
     other["predictions"][1]["verdict"] = "confirmed"
     other["predictions"][2]["verdict"] = "confirmed"
+    other["predictions"][3]["verdict"] = "refuted"
     said = report.agreement(content, other)
-    assert "1 of its 3 decided predictions agree" in said
+    assert "1 of 2 predictions decided in both agree" in said
     assert "open here: B" in said
+    assert "not tested here: D" in said
     assert "differ: C (refuted, there confirmed)" in said
 
 

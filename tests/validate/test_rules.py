@@ -101,8 +101,8 @@ def test_equations_that_are_cited_exist() -> None:
         assert cited <= there, (file.name, cited - there)
 
 
-def test_what_is_not_trained_is_not_measured() -> None:
+def test_what_is_not_trained_is_not_tested() -> None:
     for id in PREDICTIONS:
         found = judged(id, Lab())
-        assert found.verdict == "inconclusive"
-        assert {c.verdict for c in found.columns.values()} == {"not measured"}
+        assert found.verdict == "not tested"
+        assert {c.verdict for c in found.columns.values()} == {"not tested"}

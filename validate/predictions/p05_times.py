@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pandas as pd
 
-from validate.measured import Results
+from validate.measured import MissingResult, Results
 from validate.prediction import Criterion, Estimate, Measurement, Prediction
 from validate.predictions.shared import estimate, kind_of, of_times, records
 
@@ -49,6 +49,10 @@ def _measurement(
     table = results.deciding(kind_of(kind, protocol))
     tried = table.groupby("dataset_size").weight_decay.nunique()
     table = table[table.dataset_size.isin(tried[tried >= 2].index) & table.dataset_size.between(low, high)]
+    if table.empty:
+        raise MissingResult(
+            f"{kind_of(kind, protocol)} at one size under two weight decays; profile standard has AdamW's."
+        )
     columns = ["dataset_size", "weight_decay", "seed", "t_fit", "t_half", "t_gen", "t_lost", "test"]
     seen, unused = table[table.seed < UNUSED], table[table.seed >= UNUSED]
     beside = {f"the same, the {seen.seed.nunique()} seeds before": exponent(seen, time)} if len(unused) else {}
