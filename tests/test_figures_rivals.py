@@ -24,7 +24,7 @@ def finding(
     name: str, value: float, verdict: str = "confirmed", region: tuple[Any, Any] = ("-inf", 1.1)
 ) -> dict[str, Any]:
     return {"criterion": name, "value": value, "interval": [value - 0.1, value + 0.1], "n": 3, "region": list(region),
-            "verdict": verdict, "unit": "1", "runs": 3, "moving": 0, "note": ""}  # fmt: skip
+            "verdict": verdict, "unit": "1", "runs": 3, "moving": 0, "note": "", "rule": "below 1.1"}  # fmt: skip
 
 
 def column(

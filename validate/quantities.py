@@ -17,7 +17,7 @@ import pandas as pd
 
 import toymodel as tm
 from validate.matching.efficiency import gen_nets, isologit, mem_nets, norms_at
-from validate.matching.laws import alone, circuits, mixtures
+from validate.matching.laws import alone, mixtures, paired
 from validate.measured import CURVES, THRESHOLDS, MissingResult, Results, Run
 from validate.predictions import p16_pole
 from validate.predictions.p19_price import pairs_of_sizes
@@ -164,25 +164,17 @@ def price_points(results: Results, settings: Sequence[str]) -> pd.DataFrame:
 
 def pole_points(results: Results, settings: Sequence[str]) -> pd.DataFrame:
     """Networks that had grokked on (8.3), a row each: setting, seed, dataset_size, critical, scale, ratio = u/(t − u),
-    norm_rests.  Critical is D_crit of the setting's lone circuits, scale the seed's D_1 as P16 fits it: to every other size.
+    norm_rests.  Critical is D_crit of the seed's lone circuits, scale its D_1 as P16 fits it: to every other size.
 
-    At the weight decay that P16 asks about. Settings without lone circuits and seeds without four sizes above 1.1 D_crit
-    are left out.
+    At the weight decay that P16 asks about. Seeds without lone circuits or four sizes above 1.1 D_crit are left out.
     """
-    found, decay = [], ANSWER["coupled"]
+    found = []
     columns = ["setting", "seed", "dataset_size", "critical", "scale", "ratio", "norm_rests"]
-    for setting in settings:
-        try:
-            critical = circuits(results, setting, decay)[0].critical_size
-            nets = mixtures(results, setting)
-        except MissingResult:
-            continue
-        nets = nets[nets.weight_decay == decay]
-        above = nets[nets.dataset_size >= p16_pole.FROM * critical]
-        for seed, own in above.groupby("seed"):
-            if own.dataset_size.nunique() >= 4:
-                rows = nets[nets.seed == seed]
-                ratio = rows.unseen_margin / (rows.train_margin - rows.unseen_margin)
-                scale = p16_pole._one(own, critical)["pole, fitted"]
-                found.append(rows.assign(setting=setting, critical=critical, scale=scale, ratio=ratio)[columns])
+    for pair in paired(results, settings, lambda setting: ANSWER["coupled"]):
+        critical, nets = pair.lone.critical_size, pair.grokked
+        near = nets[nets.dataset_size >= p16_pole.FROM * critical]
+        if near.dataset_size.nunique() >= 4:
+            ratio = nets.unseen_margin / (nets.train_margin - nets.unseen_margin)
+            scale = p16_pole.one(near, critical)["pole, fitted"]
+            found.append(nets.assign(setting=pair.setting, critical=critical, scale=scale, ratio=ratio)[columns])
     return pd.concat(found, ignore_index=True) if found else pd.DataFrame(columns=columns)

@@ -14,6 +14,7 @@ from validate.experiments.design import FEW, runs_of
 from validate.measured import Results
 from validate.prediction import judge
 from validate.predictions import suite
+from validate.words import number
 
 NET = rn.RunConfig(p=23, d_model=16, d_mlp=32, n_heads=2, dataset_size=1)
 KEPT = Path(__file__).parent.parent.parent / "figures" / "data" / "validate"
@@ -102,6 +103,6 @@ def test_verdicts_that_are_kept_are_those_of_the_runs_that_are_kept(profile: str
         for name, column in one["columns"].items():
             assert column["verdict"] == other["columns"][name]["verdict"], (one["id"], name)
             for a, b in zip(column["findings"], other["columns"][name]["findings"], strict=True):
-                numbers = [verdicts.number(x) for x in (a["value"], *a["interval"], a["n"], a["moving"])]
-                saved = [verdicts.number(x) for x in (b["value"], *b["interval"], b["n"], b["moving"])]
+                numbers = [number(x) for x in (a["value"], *a["interval"], a["n"], a["moving"])]
+                saved = [number(x) for x in (b["value"], *b["interval"], b["n"], b["moving"])]
                 assert numbers == pytest.approx(saved, rel=1e-4, nan_ok=True), (one["id"], name, a["criterion"])

@@ -5,7 +5,7 @@ Margins are means over examples, in nats: t in training, u never seen; m = t −
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -95,13 +95,12 @@ def circuits(
     return tm.fit_circuits(gen, mem, kappa=kappa), nets
 
 
-def paired(results: Results, decay_of: Callable[[str], float]) -> Iterator[Pair]:
-    """Each seed of each setting that has both its lone circuits and networks that had grokked.
+def paired(results: Results, names: Iterable[str], decay_of: Callable[[str], float]) -> Iterator[Pair]:
+    """Each seed of the settings `names` that has both its lone circuits and networks that had grokked.
 
     decay_of    weight decay by setting
-    Errors: MissingResult if no setting has Mem-only networks.
     """
-    for setting in settings(results, "memorising_coupled"):
+    for setting in names:
         decay = decay_of(setting)
         try:
             nets = mixtures(results, setting)

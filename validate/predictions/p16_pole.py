@@ -9,7 +9,7 @@ import numpy.typing as npt
 import pandas as pd
 from scipy import optimize
 
-from validate.matching.laws import decisive, paired
+from validate.matching.laws import decisive, paired, settings
 from validate.measured import MissingResult, Results
 from validate.prediction import Criterion, Estimate, Measurement, Prediction
 from validate.predictions.shared import ANSWER, at_rest, estimate, records, total, weaker
@@ -36,7 +36,7 @@ def power_law(size: Array, critical: float, exponent: float) -> Array:
     return np.asarray(1 / (1 + (size / critical) ** -exponent))
 
 
-def _one(nets: pd.DataFrame, critical: float) -> dict[str, float]:
+def one(nets: pd.DataFrame, critical: float) -> dict[str, float]:
     """One seed: a number each fitted to every other size, errors at those between."""
     nets = nets[nets.dataset_size >= FROM * critical].sort_values("dataset_size")
     size, share = nets.dataset_size.to_numpy(float), (nets.unseen_margin / nets.train_margin).to_numpy(float)
@@ -61,11 +61,11 @@ def _measure(results: Results, protocol: str) -> Measurement:
     if protocol == "AdamW":
         raise MissingResult("lone circuits under AdamW do not rest at a penalty that is known.")
     rows = []
-    for pair in paired(results, lambda setting: DECAY):
+    for pair in paired(results, settings(results, "memorising_coupled"), lambda setting: DECAY):
         critical = pair.lone.critical_size
         near = pair.grokked[pair.grokked.dataset_size >= FROM * critical]
         if near.dataset_size.nunique() >= 4:
-            rows.append({"setting": pair.setting, "seed": pair.seed, "critical_size": critical, **_one(near, critical),
+            rows.append({"setting": pair.setting, "seed": pair.seed, "critical_size": critical, **one(near, critical),
                          "alone": at_rest(pair.alone, "norm"), "grokked": at_rest(near, "norm")})  # fmt: skip
     if not rows:
         raise MissingResult("lone circuits and four sizes of networks that have grokked; profile standard has them.")

@@ -7,7 +7,7 @@ import math
 import pandas as pd
 
 import toymodel as tm
-from validate.matching.laws import decisive, paired
+from validate.matching.laws import decisive, paired, settings
 from validate.measured import MissingResult, Results
 from validate.prediction import Criterion, Estimate, Measurement, Prediction
 from validate.predictions.shared import ANSWER, at_rest, estimate, records, total, weaker
@@ -27,7 +27,11 @@ def _measure(results: Results, protocol: str) -> Measurement:
     if protocol == "AdamW":
         raise MissingResult("lone circuits under AdamW do not rest at a penalty that is known.")
     rows, refused = [], []
-    for pair in paired(results, lambda setting: 1e-3 if setting == "laws-43" else ANSWER["coupled"]):
+    for pair in paired(
+        results,
+        settings(results, "memorising_coupled"),
+        lambda setting: 1e-3 if setting == "laws-43" else ANSWER["coupled"],
+    ):
         sizes, train, unseen = (pair.grokked[c] for c in ("dataset_size", "train_margin", "unseen_margin"))
         try:
             found = tm.critical_size_from_margins(sizes, train, unseen)
