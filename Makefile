@@ -48,11 +48,11 @@ explore: $(READY)
 data: $(READY)
 	$(BIN)/python -m validate.reference_runs grokking
 	$(BIN)/python -m validate run --profile standard
-	$(BIN)/python -m validate keep runs/validate/standard figures/data/validate/standard
+	$(BIN)/python -m validate keep runs/validate/standard validate/data/standard
 	$(BIN)/python -m validate run --profile quick
-	$(BIN)/python -m validate keep runs/validate/quick figures/data/validate/quick
+	$(BIN)/python -m validate keep runs/validate/quick validate/data/quick
 	$(BIN)/python -m validate run --profile omnigrok
-	$(BIN)/python -m validate keep runs/validate/omnigrok figures/data/validate/omnigrok
+	$(BIN)/python -m validate keep runs/validate/omnigrok validate/data/omnigrok
 
 bench: $(READY)
 	$(BIN)/python -m tests.benchmarks

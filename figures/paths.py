@@ -4,10 +4,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
-SAVED = HERE / "data"
+SAVED = HERE.parent / "validate" / "data"
 """Results kept with the project"""
-RIVAL = "omnigrok"
-"""Folder of the rival theory's study among them"""
+OTHERS = ("omnigrok", "paper", "realnet")
+"""Folders beside the study: the rival theory's, the paper's own protocol, realnet's reference runs"""
 ANIMATED = ("hero",)
 """Figures that move: `draw(study, share)` of their time, in FRAMES steps"""
 
@@ -24,7 +24,7 @@ class Paths:
     model     toymodel's source: a change in it makes every figure stale
     """
 
-    data: Path = SAVED / "validate" / "standard"
+    data: Path = SAVED / "standard"
     gallery: Path = HERE / "gallery"
     build: Path = HERE.parent / "build" / "figures"
     source: Path = HERE
@@ -41,15 +41,11 @@ class Paths:
         return self.build / "record.json"
 
     def saved(self, name: str) -> Path:
-        """A saved result: one of realnet's reference runs, or a file of the study that is shown."""
-        if name.startswith("omnigrok/"):
-            own = self.data == type(self)().data
-            return (
-                SAVED / "validate" / name.replace("omnigrok", RIVAL, 1)
-                if own
-                else self.data / name.removeprefix("omnigrok/")
-            )
-        return SAVED / name if name.startswith("realnet/") else self.data / name
+        """A saved result: of one of OTHERS, or of the study that is shown; another study's runs stand for those of both."""
+        other, _, rest = name.partition("/")
+        if other not in OTHERS:
+            return self.data / name
+        return self.data / rest if other != "realnet" and self.data != type(self)().data else SAVED / name
 
     def targets(self, name: str) -> dict[str, Path]:
         """The files of figure `name`, by kind."""

@@ -22,7 +22,7 @@ from toymodel.explore import answer, drawing, settings
 from toymodel.plot import COLOURS
 
 ROOT = Path(__file__).parent.parent
-GROKKING = ROOT / "figures" / "data" / "realnet" / "grokking.nc"
+GROKKING = ROOT / "validate" / "data" / "realnet" / "grokking.nc"
 START = settings.settled({})
 SVG = "{http://www.w3.org/2000/svg}"
 

@@ -18,7 +18,7 @@ from figures.study import Study
 from figures.tasks import _absent
 from validate.quantities import price_points
 
-QUICK = SAVED / "validate" / "quick"
+QUICK = SAVED / "quick"
 SMALL = Paths(data=QUICK)
 SHOWN = [name for name in names(SMALL) if needs(SMALL, name) and not _absent(SMALL, name)]
 

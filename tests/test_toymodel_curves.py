@@ -109,7 +109,7 @@ def test_a_run_that_starts_high_says_nothing_of_chance() -> None:
 
 
 def test_a_file_of_realnet_is_classified_too(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
-    kept = Path(__file__).parent.parent / "figures" / "data" / "realnet" / "grokking.nc"
+    kept = Path(__file__).parent.parent / "validate" / "data" / "realnet" / "grokking.nc"
     assert main([str(kept)]) == 0
     out = capsys.readouterr().out
     assert out.count("grokking  ") == 2

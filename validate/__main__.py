@@ -5,9 +5,9 @@ python -m validate run --profile quick              train what is missing, judge
 python -m validate run --profile standard --only P2
 python -m validate run --profile omnigrok-quick     the rival theory, Omnigrok, on the same runner
 python -m validate run --net mine.toml              where is D_crit for my own task and network?
-python -m validate run --profile standard --kept figures/data/validate/standard    train what the saved study lacks
+python -m validate run --profile standard --kept validate/data/standard    train what the saved study lacks
 python -m validate report runs/validate/quick       judge and report saved runs; trains nothing
-python -m validate keep runs/validate/quick figures/data/validate/quick    copy results and verdicts, for figures
+python -m validate keep runs/validate/quick validate/data/quick    copy results and verdicts, for figures
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ from validate.predictions import ALL, suite
 __all__ = ["main"]
 
 OUT = Path("runs/validate")
-STUDY = Path(__file__).parent.parent / "figures" / "data" / "validate" / "standard"
+STUDY = Path(__file__).parent / "data" / "standard"
 """The saved study, which every run is held against"""
 
 
@@ -110,7 +110,7 @@ def run(
         out: folder of runs, results and reports; stop at any time, the same command goes on.
         data: folder with full data in the place of what pip brings, for omnigrok: MNIST's four IDX files,
             "IMDB Dataset.csv", or QM9's gdb9.sdf and gdb9.sdf.csv.
-        kept: saved results to go on from, such as figures/data/validate/standard; what is finished there is not trained.
+        kept: saved results to go on from, such as validate/data/standard; what is finished there is not trained.
         device: auto, cpu, cuda, ...
         workers: threads that each train a run.
     """
@@ -160,7 +160,7 @@ def keep(results: Annotated[Path, tyro.conf.Positional], to: Annotated[Path, tyr
 
     Args:
         results: folder of saved and judged results, such as runs/validate/quick.
-        to: the folder to be made or replaced, such as figures/data/validate/quick.
+        to: the folder to be made or replaced, such as validate/data/quick.
     """
     from realnet.records import write_atomically
 

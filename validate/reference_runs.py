@@ -1,4 +1,4 @@
-"""The training behind the saved reference data in figures/data/realnet: what it is, how it is saved.
+"""The training behind the saved reference data in validate/data/realnet: what it is, how it is saved.
 
     python -m validate.reference_runs grokking    # mod 113, 30 % of the pairs, weight decay 1
 
@@ -28,7 +28,7 @@ def main(name: str, workers: int) -> None:
     ds = train(REFERENCE[name], device="cpu", out=Path("runs/reference") / name, workers=workers)
     drop = [v for v in ds.data_vars if str(v).startswith("light_removed")]
     floats = {n: v.astype("float32") for n, v in ds.data_vars.items() if v.dtype.kind == "f"}
-    path = Path("figures/data/realnet") / f"{name}.nc"
+    path = Path("validate/data/realnet") / f"{name}.nc"
     path.parent.mkdir(parents=True, exist_ok=True)
     write_netcdf(ds.assign(floats).drop_vars(drop), path)
 

@@ -130,7 +130,7 @@ def terminal(content: Mapping[str, Any]) -> str:
         says: list[str] = []
         for f in column["findings"]:
             says += textwrap.wrap(f"{f['criterion']}: {interval_words(f)}; {f['rule']}", right)
-        says = says or textwrap.wrap(f"needs {column['missing']}", right)
+        says = says or textwrap.wrap(column["missing"], right)
         for i in range(max(len(claims), len(says))):
             claim = claims[i] if i < len(claims) else ""
             verdict = _coloured(f"{p['verdict']:<16}", p["verdict"]) if i == 0 else " " * 16

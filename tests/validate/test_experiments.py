@@ -17,7 +17,7 @@ from validate.predictions import suite
 from validate.words import number
 
 NET = rn.RunConfig(p=23, d_model=16, d_mlp=32, n_heads=2, dataset_size=1)
-KEPT = Path(__file__).parent.parent.parent / "figures" / "data" / "validate"
+KEPT = Path(__file__).parent.parent.parent / "validate" / "data"
 
 
 def one(kind: str, **block: object) -> rn.RunConfig:

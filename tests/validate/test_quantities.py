@@ -24,7 +24,7 @@ from validate.quantities import (
     price_points,
 )
 
-SAVED = Path(__file__).parents[2] / "figures" / "data" / "validate"
+SAVED = Path(__file__).parents[2] / "validate" / "data"
 
 
 @pytest.fixture(scope="module")

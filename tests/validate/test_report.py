@@ -113,7 +113,7 @@ def test_markdown_and_terminal_say_the_same(content: dict[str, Any]) -> None:
     assert [line.split()[0] for line in shown.splitlines() if "[coupled]" in line] == ["A", "B", "C", "D"]
     assert all(len(line) <= report.WIDTH for line in shown.splitlines())
     assert "not tested" in shown
-    assert "needs train it" in shown
+    assert "train it" in shown
 
 
 def test_agreement_counts_what_both_decided(content: dict[str, Any]) -> None:
