@@ -51,7 +51,8 @@ def _measurement(
     table = table[table.dataset_size.isin(tried[tried >= 2].index) & table.dataset_size.between(low, high)]
     if table.empty:
         raise MissingResult(
-            f"{kind_of(kind, protocol)} at one size under two weight decays; profile standard has AdamW's."
+            f"runs of {kind_of(kind, protocol)} on one size under two weight decays must be among the saved results. "
+            "Train them: profile standard has them under AdamW."
         )
     columns = ["dataset_size", "weight_decay", "seed", "t_fit", "t_half", "t_gen", "t_lost", "test"]
     seen, unused = table[table.seed < UNUSED], table[table.seed >= UNUSED]
