@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import shutil
 import sys
-import time
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Annotated, Literal
@@ -40,7 +39,8 @@ from validate.predictions import ALL, suite
 __all__ = ["main"]
 
 OUT = Path("runs/validate")
-STUDY = Path(__file__).parent / "data" / "standard"
+DATA = Path(__file__).parent / "data"
+STUDY = DATA / "standard"
 """The saved study, which every run is held against"""
 
 
@@ -114,6 +114,7 @@ def run(
         device: auto, cpu, cuda, ...
         workers: threads that each train a run.
     """
+    from validate.progress import Progress
     from validate.training import collect, saved, train
 
     if net is not None:
@@ -129,19 +130,19 @@ def run(
     todo = _wanted(chosen, predictions, whole=not only)
     for setting in {e.setting.name: e.setting for e in todo}.values():
         task_of(setting.net)  # data that are missing or damaged are met before hours of training
-    start = time.monotonic()
     finished = {e.name: saved(e, kept) for e in todo}
     whole = {e.name: e for e in todo}
     todo = rounds(todo, chosen.by_seed)
-    for i, experiment in enumerate(todo, 1):
-        spent, setting, done = time.monotonic() - start, experiment.setting, finished[experiment.name]
-        runs = f"{len(experiment.runs)} runs" + (f", {len(done)} of them kept" if kept else "")
-        print(f"[{i}/{len(todo)}, {spent:.0f} s] {setting.title}: {experiment.kind}, {runs}", flush=True)
+    progress = Progress(todo, predictions, out, results, DATA / profile, finished)
+    for i, experiment in enumerate(todo):
+        progress.before(i)
         # What is stacked in one way is not to be trained in another.
-        then = [e for e in todo[i : i + 1] if e.setting.stack == setting.stack]
+        then = [e for e in todo[i + 1 : i + 2] if e.setting.stack == experiment.setting.stack]
         ahead = dict.fromkeys(run.start_from for e in then for run in e.runs if run not in finished[e.name])
+        done = finished[experiment.name]
         train(experiment, out, device, workers, done, [run for run in ahead if run])
         collect(whole[experiment.name], out, results, done)
+        progress.after(i)
     _report(results, predictions, only)
 
 

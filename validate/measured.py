@@ -24,6 +24,7 @@ import toymodel as tm
 from realnet.config import from_dict
 from realnet.examples import task_of
 from realnet.tasks.modular import MODULAR, table_size
+from validate.experiments import PROFILES, experiments
 
 __all__ = ["PROTOCOLS", "REST", "THRESHOLDS", "MissingResult", "Results", "Run", "crossing_time", "equivalent_logit"]
 
@@ -261,6 +262,12 @@ CURVES = {
 """A run's curves, by what they are called in a saved file"""
 
 
+def _profile_with(name: str, first: str) -> str:
+    """The profile that trains experiment `name`: `first` if it does."""
+    there = [p.name for p in PROFILES.values() if name in {e.name for e in experiments(p)}]
+    return first if first in there or not there else there[0]
+
+
 class Results:
     """A profile's saved experiments, `folder`/<setting>/<kind>.nc.
 
@@ -299,8 +306,8 @@ class Results:
         path = self.file(name)
         if not path.exists():
             raise MissingResult(
-                f"experiment {name!r} must be among the saved results; {str(self.folder)!r} has "
-                f"{', '.join(self.names)}. Train it: python -m validate run --profile {self.folder.name}"
+                f"experiment {name!r} must be among the saved results; {str(self.folder)!r} does not have it. "
+                f"Train it: python -m validate run --profile {_profile_with(name, self.folder.name)}"
             )
         with xr.open_dataset(path, engine="netcdf4") as ds:
             return ds.load()

@@ -9,11 +9,17 @@ import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from validate.prediction import ABSENT, CONFIRMED, INCONCLUSIVE, REFUTED, Prediction
-from validate.verdicts import decided, score, words
-from validate.words import interval_words, number, number_words
+import numpy as np
+import numpy.typing as npt
 
-__all__ = ["agreement", "curve", "listing", "markdown", "rows_table", "table", "terminal", "wrong"]
+from realnet import RunConfig
+from validate.prediction import ABSENT, CONFIRMED, INCONCLUSIVE, REFUTED, Prediction, Verdict
+from validate.verdicts import decided, score, words
+from validate.words import Number, interval_words, number, number_words
+
+__all__ = [
+    "agreement", "curve", "decided_now", "life", "listing", "markdown", "rows_table", "table", "terminal", "wrong",
+]  # fmt: skip
 
 WIDTH = 110
 # Blue, bold red, yellow, faint: told apart by colour-blind readers, and each has its word.
@@ -139,13 +145,43 @@ def terminal(content: Mapping[str, Any]) -> str:
     return "\n".join(lines)
 
 
+def life(networks: Sequence[tuple[RunConfig, npt.NDArray[np.float64]]]) -> str:
+    """Accuracy over training of a network and of the one that started from it, a line of bars each."""
+    if not networks:
+        return ""
+    (parent, grokking), (child, ungrokking) = networks
+    return "\n".join((
+        f"A network that groks: accuracy on examples it never saw, {parent.dataset_size} training examples, "
+        f"{parent.steps} steps",
+        f"  {_bars(grokking)}  {grokking[-1]:.2f}",
+        f"It ungroks: accuracy on examples taken away, {child.dataset_size} are left to train on, {child.steps} more steps",
+        f"  {_bars(ungrokking)}  {ungrokking[-1]:.2f}",
+    ))  # fmt: skip
+
+
+def _bars(values: npt.NDArray[np.float64], width: int = 60) -> str:
+    """Values from 0 to 1 as blocks, each the mean of its share of the steps."""
+    parts = np.array_split(values, min(width, len(values)))
+    return "".join("▁▂▃▄▅▆▇█"[min(7, int(8 * part.mean()))] for part in parts)
+
+
+def decided_now(verdict: Verdict) -> str:
+    """A verdict with its first number, in a line."""
+    column, text = verdict.columns[verdict.prediction.decides], ""
+    if column.findings:
+        name, e = column.findings[0].criterion.name, column.findings[0].estimate
+        text = f": {name} {Number.measured(e.interval, *e.basis, e.of)}"
+    line = textwrap.shorten(f"{verdict.prediction.id} {verdict.verdict}{text}", WIDTH - 2, placeholder=" …")
+    return f"  {line}"
+
+
 def curve(rows: Sequence[Mapping[str, Any]], where: str) -> str:
     """The ungrokking curve at the paper's size as bars."""
     lines = [f"Ungrokking at the paper's own size (p = 113, width 128), {where}: accuracy outside D′"]
     for row in rows:
         accuracy = number(row["accuracy"])
-        bar = "█" * round(40 * accuracy)
-        lines.append(f"  D′ = {row['dataset_size']:>5}  {bar:<40} {accuracy:.2f}  ({row['seeds']} seeds)")
+        bar, seeds = "█" * round(40 * accuracy), f"{row['seeds']} seed{'s' * (row['seeds'] != 1)}"
+        lines.append(f"  D′ = {row['dataset_size']:>5}  {bar:<40} {accuracy:.2f}  ({seeds})")
     return "\n".join(lines)
 
 

@@ -16,6 +16,8 @@ import shutil
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 
+import numpy as np
+import numpy.typing as npt
 import xarray as xr
 
 import realnet as rn
@@ -23,7 +25,9 @@ from realnet.records import Folder, Record, write_atomically
 from realnet.results import dataset, read_netcdf, records, write_netcdf
 from validate.experiments import Experiment
 
-__all__ = ["collect", "saved", "train"]
+__all__ = ["collect", "core_seconds", "life", "saved", "train"]
+
+Array = npt.NDArray[np.float64]
 
 # Fields that no judge reads and that are larger than all others together.
 UNREAD = ("frequency_share", "embedding_share", "light_removed_loss")
@@ -82,6 +86,35 @@ def train(
     _share(Folder(where), runs, out)
     if runs:
         rn.train(runs, device, where, workers=workers, stack_size=experiment.setting.stack)
+
+
+def core_seconds(file: Path) -> float:
+    """What the saved runs of an experiment took, and those they start from, in seconds of a core; 0 if there are none."""
+    if not file.exists():
+        return 0.0
+    with xr.open_dataset(file, engine="netcdf4") as ds:
+        parents = json.loads(ds.attrs.get("parents", "{}"))
+        return float(np.nansum(ds.wall_time.values) + sum(parents.values()))
+
+
+def life(experiment: Experiment, out: Path) -> list[tuple[rn.RunConfig, Array]]:
+    """A network and the one that started from it, each with its accuracy (k,) outside its training set, over its steps.
+
+    Of the experiment's runs that which ends lowest; none where no run started from another that was trained here.
+    """
+    folder, found = Folder(out / "runs" / experiment.name), []
+    for run in experiment.runs:
+        parent = folder.read(run.start_from, "curve") if run.start_from else None
+        child = folder.read(run, "curve") if parent else None
+        if parent and child:
+            found.append(((parent.config, _outside(parent)), (run, _outside(child))))
+    return list(min(found, key=lambda pair: pair[1][1][-1], default=()))
+
+
+def _outside(record: Record) -> Array:
+    """Accuracy on examples that were taken away from training, or where none was, on those never seen."""
+    taken = record.curves.get("light_removed_accuracy", np.empty(0))
+    return taken if np.isfinite(taken).any() else record.curves["light_unseen_accuracy"]
 
 
 def collect(

@@ -69,9 +69,9 @@ class Number(NamedTuple):
         return cls(value, low, high, **about)
 
     @classmethod
-    def measured(cls, interval: Interval) -> Number:
-        """From what was measured and not judged."""
-        return cls(interval.value, interval.low, interval.high, interval.n)
+    def measured(cls, interval: Interval, runs: int = 0, moving: int = 0, of: str = "seeds") -> Number:
+        """From what was measured."""
+        return cls(interval.value, interval.low, interval.high, interval.n, runs=runs, moving=moving, of=of)
 
     def __str__(self) -> str:
         """value (low to high, n = 3, 5 of 20 still moving); only the value where nothing else is known"""

@@ -34,7 +34,11 @@ QUICK = Profile(
             replace(FINE, points_per_decade=6),
             (1664, 1000),
             {
-                "memorising_coupled": (Block((100, 300, 900), (1e-5, 1e-4, 1e-3), range(4), 1500),),
+                # First what is seen soonest: networks that grok, and ungrok within seconds.
+                "ungrokking": (
+                    Block((120,), (2.0,), range(10, 16), 800),
+                    Block((120,), (0.5,), range(10, 16), 3200),
+                ),
                 "generalising_coupled": (Block((500, 1000), (1e-3,), range(10, 16), 800),),
                 "ungrokking_coupled": (
                     # Few thresholds still move after these steps (P2, P8a, P10); the larger decay is sooner at rest.
@@ -42,11 +46,9 @@ QUICK = Profile(
                     # The largest too: where it lies above 300, a seed's threshold must still lie between sizes (P3).
                     Block((200, 300, 450), (1e-3,), range(10, 20), 1500),
                 ),
-                "ungrokking": (
-                    Block((120,), (0.5,), range(10, 16), 3200),
-                    Block((120,), (2.0,), range(10, 16), 800),
-                ),
-                "scratch_coupled": (Block((500, 600, 700, 810, 940, 1100), (1e-3,), range(10, 16), 1200),),
+                "scratch_coupled": (Block((500, 600, 700, 940), (1e-3,), range(10, 16), 1200),),
+                # To be seen beside Gen, not to decide: Mem's norm rises with D. To rest takes ten times as long.
+                "memorising_coupled": (Block((100, 300, 900), (1e-3,), range(4), 1500),),
             },
         ),
         Setting(
