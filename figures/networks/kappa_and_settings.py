@@ -17,7 +17,7 @@ from ..lines import number_axis
 from ..palette import BOTH, COLOURS, GREY, PROTOCOLS
 from ..study import Study
 
-DATA = ("verdicts.json", "base/memorising_coupled.nc")
+DATA = ("verdicts.json", "base/memorising_coupled.nc", "width-128/ungrokking_coupled.nc")
 # Where κ comes from: label, prediction, its number, colour.
 WAYS = (
     ("Mem-only nets", "P9", "κ of Mem-only nets", COLOURS["mem"]),

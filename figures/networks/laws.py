@@ -38,8 +38,7 @@ BAND = 0.02  # of u/t
 
 CAPTION = """
 {when} Left: neighbouring sizes of one seed; t, u: margin on pairs trained, never seen; line: γ = 1/2, band: its region;
-triangles: {below} lower slopes. {gammas}Right: α = 10⁻⁴, D_crit of lone circuits, a seed's D_1 fitted to every other size;
-{under} networks near or below D_crit lie lower; band: u/t to 0.02, rms {pole}, of a power law {power}. n = {n} points.
+triangles: {below} lower slopes. {gammas}{right}n = {n} points.
 """
 
 
@@ -71,9 +70,6 @@ def _price(axes: Axes, pairs: pd.DataFrame) -> int:
 def _pole(axes: Axes, nets: pd.DataFrame) -> int:
     """u/(t − u) against (D − D_crit)/D_1; how many networks a log axis cannot show."""
     axes.set_title("what a grokked network still memorises")
-    if nets.empty:
-        axes.text(0.5, 0.5, "no setting with lone circuits\nand four sizes", transform=axes.transAxes, ha="center")
-        return 0
     x, y = (nets.dataset_size - nets.critical) / nets.scale, nets.ratio
     there = (x > 0.1) & (y > 0.1)
     claimed = nets.dataset_size >= FROM * nets.critical
@@ -92,14 +88,16 @@ def _pole(axes: Axes, nets: pd.DataFrame) -> int:
 def draw(study: Study) -> tuple[Figure, dict[str, object]]:
     """The price of an example, and the pole."""
     verdicts = study.verdicts
-    new, fits = verdicts.rows("P19", "pairs"), verdicts.rows("P16", "settings")
+    new, fits = verdicts.rows("P19", "pairs"), verdicts.rows("P16", "seeds")
     pairs = pd.concat(
         [price_points(study, BEFORE).assign(held_out=False), new.assign(held_out=True)], ignore_index=True
     )
     late = pole_points(study, MODULAR_LAWS if len(fits) else ())
     nets = pd.concat([pole_points(study, BEFORE).assign(held_out=False), late.assign(held_out=True)], ignore_index=True)
-    fig, (left, right) = plt.subplots(1, 2, figsize=(7.0, 3.5))
-    below, under = _price(left, pairs), _pole(right, nets)
+    # Where no setting has lone circuits and four sizes, there is nothing on the right.
+    fig, row = plt.subplots(1, 2 if len(nets) else 1, figsize=(7.0, 3.5), squeeze=False)
+    left, right = row[0, 0], row[0, -1]
+    below, under = _price(left, pairs), _pole(right, nets) if len(nets) else 0
     gammas = {group: verdicts.number("P19", f"γ, {group}") for group in GROUPS if group in set(new.get("group", ()))}
     for group in GROUPS:
         if group in set(pairs.group):
@@ -111,9 +109,12 @@ def draw(study: Study) -> tuple[Figure, dict[str, object]]:
              ("norm not at rest", 3.4, 0.9, "none")]  # fmt: skip
     handles = [Line2D([], [], ls="", marker="o", ms=ms, mew=0.7, alpha=alpha, mec="k", mfc=face, label=label)
                for label, ms, alpha, face in looks[not len(new) :]]  # fmt: skip
-    handles.append(Line2D([], [], ls="", marker="x", ms=3, color=GREY, label=rf"below {FROM} {CRITICAL}: not claimed"))
-    right.legend(handles=handles, loc="upper left")
-    for axes in (left, right) if not len(new) else ():
+    if len(nets):
+        handles.append(
+            Line2D([], [], ls="", marker="x", ms=3, color=GREY, label=rf"below {FROM} {CRITICAL}: not claimed")
+        )
+        right.legend(handles=handles, loc="upper left")
+    for axes in row[0] if not len(new) else ():
         axes.text(
             0.97, 0.06, "held-out networks\nare not trained yet", transform=axes.transAxes, ha="right", color=GREY
         )
@@ -121,10 +122,10 @@ def draw(study: Study) -> tuple[Figure, dict[str, object]]:
     return fig, {
         "n": len(pairs) + len(nets),
         "below": below,
-        "under": under,
         "gammas": f"γ: {', '.join(number_words(gamma.value) for gamma in gammas.values())}. " if gammas else "",
         "when": f"Held out: {held[0]} of {len(pairs)}, {held[1]} of {len(nets)} points." if len(new)
         else "Every point was seen before the rules were stated: nothing is held out yet.",
-        "pole": number_words(verdicts.number("P16", POLE).value),
-        "power": number_words(verdicts.number("P16", POWER).value),
+        "right": f"Right: α = 10⁻⁴, D_crit of the seed's lone circuits, its D_1 fitted to every other size; {under} networks "
+        f"near or below D_crit lie lower; band: u/t to 0.02, rms {number_words(verdicts.number('P16', POLE).value)}, of a power "
+        f"law {number_words(verdicts.number('P16', POWER).value)}. " if len(nets) else "",
     }  # fmt: skip

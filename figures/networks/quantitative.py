@@ -19,8 +19,13 @@ from ..lines import critical, number_axis
 from ..palette import BOTH, COLOURS, CRITICAL, GREY
 from ..study import Study
 
-DATA = ("verdicts.json", "base/memorising_coupled.nc", "base/generalising_coupled.nc", "base/ungrokking_coupled.nc")
-ALSO = ("fresh/ungrokking_coupled.nc",)
+DATA = (
+    "verdicts.json",
+    "base/memorising_coupled.nc",
+    "base/generalising_coupled.nc",
+    "base/ungrokking_coupled.nc",
+    "fresh/ungrokking_coupled.nc",
+)
 DECAY = 1e-4
 START = 5.0  # nats, from which a lone circuit comes to rest, grown
 KINDS = {
@@ -51,8 +56,6 @@ def draw(study: Study) -> tuple[Figure, dict[str, object]]:
     """Logit and norm against data set size, and the errors of mixtures."""
     found = {name: study.verdicts.number("P11", name) for name in ("κ", "η_gen", "β", "D_crit")}
     numbers = {name: number.value for name, number in found.items()}
-    # Where nothing could be fitted to lone circuits there is no forecast, and the networks are drawn alone.
-    fitted = all(number.exists for number in found.values())
     tables = {kind: study.tables(*names) for kind, (names, _, _) in KINDS.items()}
     tables["Mem-only"] = tables["Mem-only"][tables["Mem-only"].train >= 0.99]
     every, classes = pd.concat(tables.values()), int(tables["both"].p.iloc[0])
@@ -61,14 +64,12 @@ def draw(study: Study) -> tuple[Figure, dict[str, object]]:
     grid = np.geomspace(every.dataset_size.min(), every.dataset_size.max(), 30)
     for kind, (_, colour, mark) in KINDS.items():
         own = tables[kind][tables[kind].weight_decay == decay].groupby("dataset_size")[["logit", "norm"]].mean()
-        alone = fitted and kind != "both"
-        curve = np.array([_rest(numbers, classes, kind, size, decay) for size in grid]) if alone else None
+        curve = np.array([_rest(numbers, classes, kind, size, decay) for size in grid]) if kind != "both" else None
         for k, (axes, column) in enumerate(((left, "logit"), (centre, "norm"))):
             axes.plot(own.index, own[column], mark, color=colour, ms=3.6, mec="w", mew=0.4, label=kind)
             if curve is not None:
                 axes.plot(grid, curve[:, k], color=colour, lw=1.1, zorder=1)
     cells = tables["both"].groupby(["weight_decay", "dataset_size"])[["logit", "norm"]].mean().reset_index()
-    cells = cells if fitted else cells.iloc[:0]
     winners = np.where(cells.dataset_size > numbers["D_crit"], "Gen-only", "Mem-only")
     forecast = np.array([_rest(numbers, classes, kind, row.dataset_size, row.weight_decay)
                          for kind, row in zip(winners, cells.itertuples(), strict=True)]).reshape(-1, 2)  # fmt: skip
@@ -77,11 +78,7 @@ def draw(study: Study) -> tuple[Figure, dict[str, object]]:
     ranges = {}
     for k, (column, face) in enumerate((("logit", "w"), ("norm", BOTH))):
         error = 100.0 * (forecast[:, k] / cells[column] - 1.0)
-        ranges[column] = (
-            f"{number_words(round(error.min(), 1))} to {number_words(round(error.max(), 1))}"
-            if fitted
-            else "an unknown"
-        )
+        ranges[column] = " to ".join(number_words(round(end, 1)) for end in (error.min(), error.max()))
         right.plot(cells.dataset_size, error, "D", ms=3.6, mfc=face, mec=BOTH, mew=0.8, label=column)
     right.set(ylabel="forecast over measured − 1 (%)", ylim=(-8, 8))
     left.set_ylabel("logit at rest (nats)")
@@ -90,8 +87,7 @@ def draw(study: Study) -> tuple[Figure, dict[str, object]]:
         number_axis(axes.xaxis, (60, 100, 200, 400, 800, 1600))
         critical(axes, found["D_crit"])
         axes.set_xlabel("data set size (pairs)")
-    if fitted:
-        left.text(numbers["D_crit"] * 1.1, 0.02, CRITICAL, transform=left.get_xaxis_transform(), fontsize=7)
+    left.text(numbers["D_crit"] * 1.1, 0.02, CRITICAL, transform=left.get_xaxis_transform(), fontsize=7)
     left.legend(loc="upper right")
     right.legend(loc="upper right")
     return fig, {

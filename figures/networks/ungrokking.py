@@ -34,7 +34,9 @@ seeds. Dashed: D_crit, where lone circuits cost alike. D_crit; half accuracy: {p
 
 def draw(study: Study) -> tuple[Figure, dict[str, object]]:
     """A panel for each protocol, and one for the paper's size."""
-    there = {title: table for title, name in PANELS.items() if len(table := study.tables(name))}
+    tables = {title: study.tables(name) for title, name in PANELS.items()}
+    # On one size there is no transition to be seen.
+    there = {title: table for title, table in tables.items() if len(table) and table.dataset_size.nunique() > 1}
     scratch = study.tables(SCRATCH)
     fig, row = plt.subplots(1, len(there), figsize=(7.0, 2.6), sharey=True, squeeze=False)
     places, moving = [], []
