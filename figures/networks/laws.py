@@ -118,6 +118,7 @@ def draw(study: Study) -> tuple[Figure, dict[str, object]]:
         axes.text(
             0.97, 0.06, "held-out networks\nare not trained yet", transform=axes.transAxes, ha="right", color=GREY
         )
+    pole, power = (number_words(verdicts.number("P16", name).value) for name in (POLE, POWER))
     held = int(pairs.held_out.sum()), int(nets.held_out.sum())
     return fig, {
         "n": len(pairs) + len(nets),
@@ -125,7 +126,7 @@ def draw(study: Study) -> tuple[Figure, dict[str, object]]:
         "gammas": f"γ: {', '.join(number_words(gamma.value) for gamma in gammas.values())}. " if gammas else "",
         "when": f"Held out: {held[0]} of {len(pairs)}, {held[1]} of {len(nets)} points." if len(new)
         else "Every point was seen before the rules were stated: nothing is held out yet.",
-        "right": f"Right: α = 10⁻⁴, D_crit of the seed's lone circuits, its D_1 fitted to every other size; {under} networks "
-        f"near or below D_crit lie lower; band: u/t to 0.02, rms {number_words(verdicts.number('P16', POLE).value)}, of a power "
-        f"law {number_words(verdicts.number('P16', POWER).value)}. " if len(nets) else "",
+        "right": f"Right: α = 10⁻⁴, D_crit of the seed's lone circuits, its D_1 fitted to every other size; {under} "
+        f"networks near or below D_crit lie lower; band: u/t to 0.02, rms {pole}, of a power law {power}. "
+        if len(nets) else "",
     }  # fmt: skip
