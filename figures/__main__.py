@@ -3,6 +3,7 @@
 import argparse
 import signal
 import sys
+from importlib.metadata import version
 from pathlib import Path
 
 import matplotlib
@@ -14,6 +15,7 @@ from .tasks import build
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m figures", description="Draw the figures of two-circuits.")
+    parser.add_argument("--version", action="version", version=f"figures {version('two-circuits')}")
     commands = parser.add_subparsers(dest="command", required=True)
     builder = commands.add_parser("build", help="draw the figures whose inputs changed")
     builder.add_argument("names", nargs="*", metavar="NAME", help="figures to draw; default all")

@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Mapping
+from importlib.metadata import version
 from typing import Any
 
 import tyro
@@ -20,6 +21,9 @@ def run_command(commands: Mapping[str, Callable[..., Any]], prog: str, args: lis
 
     0; 2 for bad input or a full disk or memory; 128 and the signal's number when asked to leave (130 for Control-C).
     """
+    if (sys.argv[1:] if args is None else args)[:1] == ["--version"]:
+        print(f"{prog.rpartition(' ')[2]} {version('two-circuits')}")
+        return 0
     try:
         tyro.extras.subcommand_cli_from_dict(dict(commands), prog=prog, args=args)
         sys.stdout.flush()

@@ -113,3 +113,11 @@ def test_a_reader_that_leaves_early_causes_no_traceback(command: str) -> None:
     os.close(closed)
     assert "Traceback" not in done.stderr
     assert "BrokenPipe" not in done.stderr
+
+
+@pytest.mark.parametrize("room", ["toymodel", "realnet", "validate", "figures"])
+def test_every_room_tells_its_version(room: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", room, "--version"], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.split() == [room, importlib.metadata.version("two-circuits")]
