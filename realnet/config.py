@@ -66,7 +66,7 @@ class RunConfig:
     activation: str = "relu"
     layer_norm: bool = False
     biases: bool = False
-    """biases in the MLP layers; without them and without layer norm the net is nearly homogeneous"""
+    """biases in the MLP layers; without them and without layer norm the network is nearly homogeneous"""
     embedding: bool = True
     """MLP on symbols only: learned embeddings of width d_model; False feeds one-hot pairs"""
     init: str = "normal"

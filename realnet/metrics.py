@@ -1,4 +1,4 @@
-"""What is measured on a net (realnet/README.md, Measures), from its outputs on all examples and its training gradient.
+"""What is measured on a network (realnet/README.md, Measures), from its outputs on all examples and its training gradient.
 
 Axis order: outputs are [n, q]; classes are 0 .. q - 1. Everything is computed in float64. Quantities that a run does
 not have (removed examples before any are removed, circuits where the labels form no cyclic group) are NaN.
@@ -46,7 +46,7 @@ KEY_FREQUENCIES = 5
 
 @dataclass(frozen=True)
 class Snapshot:
-    """A net at a measured step, as a Callback sees it."""
+    """A network at a measured step, as a Callback sees it."""
 
     config: RunConfig
     """None for a network from elsewhere whose task is no RunConfig's"""
@@ -89,7 +89,7 @@ def equivalent_logit(loss: float, q: int) -> float:
 def homogeneity(loss: float, w_dot_g: float, q: int) -> float:
     """kappa_local = d ln s / d ln|w| under scaling of all weights, exactly: dL/d ln|w| = <w, grad L>.
 
-    With ds/dL = -1 / (1 - e^-L). NaN where s <= 0: the net is no better than chance.
+    With ds/dL = -1 / (1 - e^-L). NaN where s <= 0: the network is no better than chance.
     """
     s = equivalent_logit(loss, q)
     if not 0 < s < math.inf:

@@ -7,7 +7,7 @@ import os
 
 from hypothesis import HealthCheck, Phase, settings
 
-# Nets as small as the tests' take ten times as long on two threads as on one where the threads meet other processes.
+# Networks as small as the tests' take ten times as long on two threads as on one where the threads meet other processes.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 

@@ -1,4 +1,4 @@
-"""Measurements against closed forms, finite differences and nets made by hand."""
+"""Measurements against closed forms, finite differences and networks made by hand."""
 
 from __future__ import annotations
 

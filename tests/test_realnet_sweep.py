@@ -18,7 +18,7 @@ import realnet as rn
 from realnet.__main__ import main
 from realnet.records import Folder
 
-# Nets that are stacked and not compiled: processes start sooner.
+# Networks that are stacked and not compiled: processes start sooner.
 TINY = rn.RunConfig(
     network="mlp", p=7, dataset_size=30, d_model=8, d_mlp=16, steps=60, light_every=20, points_per_decade=4
 )

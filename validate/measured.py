@@ -1,6 +1,6 @@
 """Saved runs as a table, one row a run: what every judge reads.
 
-End values are means over the last tenth of a run's even grid of steps, because a net under Adam oscillates at tiny losses.
+End values are means over the last tenth of a run's even grid of steps, because Adam oscillates at tiny losses.
 Accuracy outside the training set pools pairs that were never seen with pairs that were removed. There is one notion of
 rest: `motion`, what a number changed from the sixth tenth of a run to the last.
 """
@@ -120,7 +120,7 @@ class Run:
         return _table(json.dumps(self.config))[1]
 
     def sizes(self, step: Array) -> Array:
-        """Training pairs (k,) of the net as it is at `step` (k,): phases may change them."""
+        """Training pairs (k,) of the network as it is at `step` (k,): phases may change them."""
         sizes, start = np.full(len(step), float(self.config["dataset_size"])), 0
         for phase in self.config.get("phases", ()):
             if phase["dataset_size"] is not None:
@@ -152,7 +152,7 @@ class Run:
         the steps at least double.
         """
         low, high = 1 / self.classes + PLATEAU_ABOVE, THRESHOLDS.performance
-        # A net under Adam oscillates: five measurements together.
+        # A network under Adam oscillates: five measurements together.
         smooth = np.convolve(self.test, np.ones(5) / 5, mode="valid")
         step = self.step[2:-2]
         best = (math.nan, math.nan)

@@ -29,7 +29,11 @@ READINGS = {
     ),
     "random walk among optima (Millidge 2022)": (
         ("P1a P1b", "silent", "it does not speak of norms"),
-        ("P2 P3 P4", "opposite", "a net cannot walk away from generalisation, or it would without a change of data"),
+        (
+            "P2 P3 P4",
+            "opposite",
+            "a network cannot walk away from generalisation, or it would without a change of data",
+        ),
     ),
     "simplicity of the generalising solution (Nanda et al. 2023, appendix E)": (
         ("P1a P1b P2 P3", "predicts", "circuit efficiency formalises it"),

@@ -79,7 +79,7 @@ def small_and_large(results: Results) -> Rows:
         row(setting, "slope of ln η_mem on ln D", over_seeds(slopes(norms_at(mem, logit))))
         for name, nets in (("Mem", mem), ("Gen", gen)):
             misfit, kappa = (estimate.interval for estimate in misfit_to_law(nets))
-            row(setting, f"κ of {name}-only nets", kappa)
+            row(setting, f"κ of {name}-only networks", kappa)
             row(setting, f"rms misfit of {name} to its law", misfit)
         found = thresholds(results.table(f"{setting}/ungrokking_coupled"))
         for decay, own in found.groupby("weight_decay"):
@@ -93,7 +93,7 @@ def small_and_large(results: Results) -> Rows:
 
 
 def small_decays(results: Results) -> Rows:
-    """Under AdamW with weight decay down to 0: does a net still grok, does it still ungrok?"""
+    """Under AdamW with weight decay down to 0: does a network still grok, does it still ungrok?"""
     rows = []
     for kind in ("ungrokking", "scratch"):
         table = _table(results, f"small-decay/{kind}")
@@ -153,7 +153,7 @@ def _mixed(results: Results) -> pd.DataFrame:
 
 
 def mixed_starts(results: Results) -> Rows:
-    """Nets that start with a part of Gen, on pairs at which nets from scratch stay at chance: how much of it is enough?"""
+    """Networks that start with a part of Gen, on pairs at which those from scratch stay at chance: how much is enough?"""
     if "fresh/mixed_coupled" not in results:
         return []
     rows = []
@@ -167,7 +167,7 @@ def mixed_starts(results: Results) -> Rows:
 def deciding_start(results: Results) -> Rows:
     """By weight decay: the least start from which Gen came back, the greatest from which it did not, and from scratch.
 
-    A net from scratch starts when its training set is first fitted; those at no more pairs than the mixed runs are counted.
+    A network from scratch starts when it first fits its training set; those on no more pairs than mixed runs are counted.
     """
     if "fresh/mixed_coupled" not in results:
         return []
@@ -186,10 +186,10 @@ def deciding_start(results: Results) -> Rows:
 
 
 def constant_rate(results: Results) -> Rows:
-    """Escape with and without the tail at a tenth of the rate, from scratch: does noise lift nets out?
+    """Escape with and without the tail at a tenth of the rate, from scratch: does noise lift networks out?
 
-    Of the nets that had not escaped when the tail begins, which share did by its end; constant runs are compared over the
-    same steps, and were trained for more: those that escape later are counted in all.
+    Of the networks that had not escaped when the tail begins, which share did by its end; constant runs are compared over
+    the same steps, and were trained for more: those that escape later are counted in all.
     """
     constant, tail = _table(results, "long/scratch_constant"), _table(results, "fresh/scratch_coupled")
     if constant is None or tail is None:

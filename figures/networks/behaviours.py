@@ -23,7 +23,7 @@ DATA = ("base/scratch.nc", "base/ungrokking.nc")
 ALSO = ("long/scratch.nc", "base/scratch_coupled.nc", "base/ungrokking_coupled.nc")
 SPREAD = 0.3
 T_END = 1e4
-RICH = 10.0  # data set size, relative to D_crit, on which a net has grokked before it ungroks
+RICH = 10.0  # data set size, relative to D_crit, on which a network has grokked before it ungroks
 STARTS = {
     "from scratch": ("base/scratch", "long/scratch", "base/scratch_coupled"),
     "after grokking": ("base/ungrokking", "base/ungrokking_coupled"),

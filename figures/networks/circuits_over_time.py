@@ -22,8 +22,8 @@ STYLES = ("-", ":", "--", "-.")
 
 CAPTION = """
 Left: addition mod {p}, D = {size}, AdamW, λ = {decay}, {seeds} seeds: accuracy; right logit outside D (Gen) and what
-training pairs have beyond it (Mem). Vertical: generalises. Centre: the toy model. Right: nets mod {small} that had
-grokked and rest on D′ pairs: ratio of logits, by seed; lines: medians. Carets: {without} of {nets} nets without a
+training pairs have beyond it (Mem). Vertical: generalises. Centre: the toy model. Right: networks mod {small} that had
+grokked and rest on D′ pairs: ratio of logits, by seed; lines: medians. Carets: {without} of {nets} networks without a
 ratio, their W_gen or W_mem not above 0. n = {n} runs.
 """
 
@@ -83,7 +83,7 @@ def draw(study: Study) -> tuple[Figure, dict[str, object]]:
         x = rest.dataset_size * 1.025 ** (k - 1)
         right.plot(x[own], ratio[own], "o", ms=2.4, mew=0, color=colour, alpha=0.6)
         right.plot(x[own & without], 0 * x[own & without] + ceiling, "^", ms=3, mfc="none", mec=colour, mew=0.6)
-        # A net without a ratio has more Mem than any other.
+        # A network without a ratio has more Mem than any other.
         medians = ratio.fillna(np.inf)[own].groupby(rest.dataset_size[own]).median()
         right.plot(medians[np.isfinite(medians)], "-", lw=1.1, color=colour, label=decay_name(decay, True))
     right.axhline(1.0, color=GREY, lw=0.8, ls=":", zorder=0)

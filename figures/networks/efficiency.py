@@ -22,7 +22,7 @@ CIRCUITS = {"mem": ("P1b", "Mem-only networks"), "gen": ("P1a", "Gen-only networ
 CAPTION = """
 Left, centre: norm against logit by weight decay, coupled; lines: means. Mem-only: random labels; Gen-only: right on 99 %
 outside D. Dotted: the logit at the threshold; right: norm there. Slope of ln η on ln
-D: Gen {slope_gen}, Mem {slope_mem}. They meet at {meet} pairs; half accuracy (green) {half}. n = {n} nets.
+D: Gen {slope_gen}, Mem {slope_mem}. They meet at {meet} pairs; half accuracy (green) {half}. n = {n} networks.
 """
 
 

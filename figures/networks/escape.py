@@ -1,6 +1,6 @@
-"""From scratch nets leave the memorising state after a wait that grows as D falls and differs by seed (beyond the paper).
+"""Memorising networks generalise after a wait that grows as D falls and differs by seed (beyond the paper).
 
-Claim: between D_crit and the threshold from scratch the memorising state is metastable: whether and when a net leaves
+Claim: between D_crit and the threshold from scratch the memorising state is metastable: whether and when a network leaves
 it differs between seeds; the centre panel asks whether the generalising logit at first fit tells which do, the right one
 how much of it is enough.
 Source: P13 of validate; toymodel/README.md (4.3).
@@ -25,7 +25,7 @@ from ..study import Run, Study
 
 DATA = ("verdicts.json", "base/scratch.nc")
 ALSO = ("base/*_coupled.nc", "fresh/scratch*.nc", "fresh/mixed_coupled.nc", "long/scratch.nc", "p113/*_coupled.nc")
-# Nets of one kind from scratch: their experiments, weight decay, protocol and mark.
+# Networks of one kind from scratch: their experiments, weight decay, protocol and mark.
 LARGE = "coupled, p = 113"
 SERIES = {
     "coupled": (("base/scratch_coupled", "fresh/scratch_coupled"), 1e-3, "coupled", "s"),
@@ -38,7 +38,7 @@ WARNING = "AUC of W_gen when the training set is first fitted, for generalising 
 CAPTION = """
 Addition mod {p}, α = 10⁻³ or λ = 1. Left: steps to accuracy one half; line: medians; carets: not within {steps} steps.
 Dashed: D_crit. Centre: W_gen when first fitted; its AUC at equal D: {warning}. W_gen: linear near
-0. {mixed}n = {n} nets.
+0. {mixed}n = {n} networks.
 """
 
 
@@ -56,7 +56,7 @@ def _series(left: Axes, centre: Axes, table: pd.DataFrame, colour: str, mark: st
 
 
 def _mixtures(axes: Axes, runs: Iterable[Run]) -> list[float]:
-    """Accuracy at the end against W_gen of nets that had learned a part of Gen when they were given few pairs: the ends."""
+    """Accuracy at the end against W_gen of networks that had learned a part of Gen before they were given few pairs."""
     ends = []
     for run in runs:
         ends.append(run.tenth(run.test))
@@ -75,7 +75,7 @@ def _signed(axis: Axis, threshold: float, ticks: Sequence[float]) -> None:
 
 
 def draw(study: Study) -> tuple[Figure, dict[str, object]]:
-    """Waiting times, the early warning, and the ends of nets that had a part of Gen first where there are runs of it."""
+    """Waiting times, the early warning, and the ends of networks that had a part of Gen first where there are runs of it."""
     tables = {
         name: t[t.weight_decay == decay]
         for name, (names, decay, *_) in SERIES.items()

@@ -20,8 +20,8 @@ from ..study import Study
 DATA = ("verdicts.json", "base/memorising_coupled.nc", "width-128/ungrokking_coupled.nc")
 # Where κ comes from: label, prediction, its number, colour.
 WAYS = (
-    ("Mem-only nets", "P9", "κ of Mem-only nets", COLOURS["mem"]),
-    ("Gen-only nets", "P9", "κ of Gen-only nets", COLOURS["gen"]),
+    ("Mem-only networks", "P9", "κ of Mem-only networks", COLOURS["mem"]),
+    ("Gen-only networks", "P9", "κ of Gen-only networks", COLOURS["gen"]),
     ("all single circuits", "P11", "κ", BOTH),
 )
 
@@ -44,7 +44,7 @@ def _against(axes: Axes, table: pd.DataFrame, column: str, label: str) -> None:
             rows[column] / aside, rows.pairs, (rows.pairs - low, high - rows.pairs), fmt="o", ms=4, color="k", mfc=inside,
             capsize=2, elinewidth=0.9,
         )  # fmt: skip
-    # Beside it, where a setting's own nets of one circuit say that it is.
+    # Beside it, where a setting's own networks of one circuit say that it is.
     if MEET[0] in own:
         value, bottom, top = (own.pairs * np.exp(own[name].clip(-10.0, 10.0)) for name in MEET)
         there, error = np.isfinite(value), (value - bottom, top - value)

@@ -1,4 +1,4 @@
-"""Two laws on trial: what one more example costs in norm, and what a grokked net still memorises (beyond the paper).
+"""Two laws on trial: what one more example costs in norm, and what a grokked network still memorises (beyond the paper).
 
 Claim: a new example costs in proportion to what of its margin is not there without training, whatever the network, so
 that one line holds from memorising to grokked; and that share has a pole at D_crit.  Networks trained after the rules

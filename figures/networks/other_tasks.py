@@ -28,7 +28,7 @@ COUPLED = 1e-4
 GROKKED = 0.9
 
 CAPTION = """
-Accuracy outside the training set at the end, of grokked nets that went on with D′ pairs: medians, band over all seeds;
+Accuracy outside the training set at the end, of grokked networks that went on with D′ pairs: medians, band over all seeds;
 modulus {p}. Dotted: coupled. Diamonds: seeds' halfway sizes; means by decay: {sizes} % of pairs. {poor}n = {n} runs.
 """
 
@@ -45,7 +45,7 @@ def draw(study: Study) -> tuple[Figure, dict[str, object]]:
     poor, sizes = [], []
     for axes, (task, table) in zip(grid.ravel(), there.items(), strict=False):
         start, found = table.start.median(), []
-        if start < GROKKED:  # nets that had not grokked have nothing to lose
+        if start < GROKKED:  # networks that had not grokked have nothing to lose
             poor.append(f"{TASKS[task]} ({start:.2f})")
         for k, ((coupled, decay), own) in enumerate(table.groupby(["coupled", "weight_decay"])):
             share = own.assign(dataset_size=own.dataset_size / own.pairs)

@@ -1,7 +1,7 @@
 """At rest the cheaper of two lone circuits gives the logits of mixtures well, their norms less well (beyond the paper).
 
-Claim: κ, η_gen, β and D_crit, fitted to nets that have one circuit only, forecast nets with both as the cheaper circuit
-alone: their logits to about a percent; near and below D_crit the nets cost a few percent more than that.
+Claim: κ, η_gen, β and D_crit, fitted to networks of one circuit, forecast networks with both as the cheaper circuit
+alone: their logits to about a percent; near and below D_crit the networks cost a few percent more than that.
 Source: toymodel/README.md (4.3); P11 of validate.
 """
 
@@ -36,9 +36,9 @@ KINDS = {
 WITHIN = 3.0
 
 CAPTION = """
-Nets mod {p} at rest, coupled, means over seeds, and the toy's circuits with κ = {kappa}, η_gen = {eta}, β = {beta},
+Networks mod {p} at rest, coupled, means over seeds, and the toy's circuits with κ = {kappa}, η_gen = {eta}, β = {beta},
 D_crit = {critical}, fitted to lone ones. Left, centre: α = {alpha}. Right: the cheaper circuit alone against every mixture,
-shaded ±3 %: off by {logit} % in the logit, {norm} % in the norm; nothing is fitted to mixtures. n = {n} nets.
+shaded ±3 %: off by {logit} % in the logit, {norm} % in the norm; nothing is fitted to mixtures. n = {n} networks.
 """
 
 

@@ -30,7 +30,7 @@ CAPTION = """
 {confirmed} confirmed, {refuted} refuted, {inconclusive} inconclusive of {n_predictions} predictions; the protocol
 with a bar decides. Each mark is an estimate with its 95 % interval over seeds on an axis of its own, with two ticks, over
 its pass region (shaded). A prediction is confirmed if all its intervals lie inside, refuted if one lies wholly outside;
-too few seeds or nets that still move decide nothing. n = {n} runs.
+too few seeds or networks that still move decide nothing. n = {n} runs.
 """
 
 

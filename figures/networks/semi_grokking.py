@@ -1,6 +1,6 @@
 """From scratch most networks end at chance or generalise; of those in between most still move (paper, figure 5).
 
-Claim: most of the scatter of the paper's figure 5 is motion caught at a moment: nets between chance and 0.9 still move.
+Claim: most of the scatter of the paper's figure 5 is motion caught at a moment: networks between chance and 0.9 still move.
 Source: Varma et al. 2023, figure 5; P4 of validate.
 """
 

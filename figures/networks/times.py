@@ -1,7 +1,7 @@
 """Under AdamW grokking and ungrokking take a time near 1/λ; under a coupled penalty ungrokking does not (beyond the paper).
 
 Claim: decoupled decay is the toy's clock; Adam divides a penalty in the loss by its own size, so that α sets where a
-net rests and not how fast it gets there.
+network rests and not how fast it gets there.
 Source: toymodel/README.md (6.1), (6.2); P5 and P6 of validate.
 """
 
@@ -26,7 +26,7 @@ PANELS = {
 }
 
 CAPTION = """
-Steps until accuracy outside the training set is 0.9 for good (from scratch), or one half for good (nets that had
+Steps until accuracy outside the training set is 0.9 for good (from scratch), or one half for good (networks that had
 grokked): medians and quartiles of the runs of a size, where at least half change; carets: some do not in the steps
 trained. Grey: 1/λ. Exponents: {exponents}. n = {n} runs.
 """

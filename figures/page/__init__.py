@@ -25,7 +25,7 @@ __all__ = ["html", "write"]
 TITLE = "The two-circuit theory of grokking on trial"
 RULE = """A prediction is confirmed if the 95 % intervals over seeds of all its
 numbers lie inside their regions, refuted if one lies wholly outside, and inconclusive otherwise: too wide, too few seeds, or
-too many runs still moving. Each number is measured under two protocols: a coupled L2 penalty, under which nets come to rest,
+too many runs still moving. Each number is measured under two protocols: a coupled L2 penalty, under which networks rest,
 and AdamW, the paper's; what the rival theory, Omnigrok, claims, on each of its tasks."""
 # The figure of each prediction; one that several share is shown with the first.
 FIGURES = {

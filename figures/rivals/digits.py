@@ -1,4 +1,4 @@
-"""On digits, where generalising is not exact, nets that go on with fewer examples do not go back to chance.
+"""On digits, where generalising is not exact, networks that go on with fewer examples do not go back to chance.
 
 Claim: whether what circuit efficiency says of modular addition, ungrokking and two efficiencies that meet, holds on images.
 Source: Varma et al. 2023, figures 3 and 4, asked of MNIST; O9 of validate.
@@ -17,9 +17,9 @@ CIRCUITS = {"true": ("gen", "true labels"), "shuffled": ("mem", "shuffled labels
 BOTTOM = "accuracy above chance at the smallest D′"
 
 CAPTION = """
-Coupled penalty, 5000 digits for MNIST. {left}: accuracy on digits never shown, nets that had learned
+Coupled penalty, 5000 digits for MNIST. {left}: accuracy on digits never shown, networks that had learned
 3000, then D′; medians; dotted: chance. Above it at the smallest D′:
-{bottom}; asked: below 0.05. {norms}n = {n} nets.
+{bottom}; asked: below 0.05. {norms}n = {n} networks.
 """
 
 

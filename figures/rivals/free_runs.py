@@ -46,7 +46,7 @@ GROKS = np.log(3.0)
 CAPTION = """
 Top: train (black, one γ) and test accuracy from a large start on the clock γ × steps; diamonds:
 published, at γ = {gammas}. Below: steps to fit (squares) and to generalise (dots); grey: 1/γ; number: exponent of
-time to generalise. Last: ln(t_gen/t_fit), large start (dots; or norm held), small (squares), 95 %; beyond ln 3 a net groks.
+time to generalise. Last: ln(t_gen/t_fit), large start (dots; or norm held), small (squares), 95 %; beyond ln 3 it groks.
 {remark}n = {n} runs.
 """
 

@@ -1,4 +1,4 @@
-"""Omnigrok's forecast of when a net generalises is off by factors; a law of the norm with two fitted constants is not.
+"""Omnigrok's forecast of when a network generalises is off by factors; a law of the norm with two fitted constants is not.
 
 Claim: how far ln(w_0/w_c)/(γ × rate) is from the time that free runs take, beside a law of the norm whose constants are
 fitted to the other weight decays.

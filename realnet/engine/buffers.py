@@ -18,7 +18,7 @@ ROWS = 384  # examples in a block: long enough for the products, short enough fo
 
 
 class Weights(NamedTuple):
-    """Weights of a run, or their gradients; shapes as in `model`, biases zero where the net has none."""
+    """Weights of a run, or their gradients; shapes as in `model`, biases zero where the network has none."""
 
     W_E: Array
     W_pos: Array

@@ -1,6 +1,6 @@
 """Transformers of a stack of runs on any device: tensors carry the run as their first axis.
 
-Where the net is a one-layer transformer without layer norm, `forward_by_lookup` uses that only "=" is read and that
+Where the network is a one-layer transformer without layer norm, `forward_by_lookup` uses that only "=" is read and that
 its query is one and the same: scores and values depend on (symbol, position) alone and are looked up, and W_O is
 folded into [W_in | W_U] (`compiled` takes this further on a CPU). Gradients by autograd, with look-ups whose backward
 is a sum over a fixed table of slots: no atomic adds, so the same bits come out every time.

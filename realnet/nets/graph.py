@@ -14,7 +14,7 @@ __all__ = ["GraphNet"]
 class GraphNet(nn.Module):
     """Two convolutions (atoms -> 32 -> 16), sum over the atoms, and a hidden layer of 32.
 
-    A convolution is h_i <- W h_i + b + sum over bonds (i, j) of A(e_ij) h_j, where a small net with 32 hidden units makes
+    A convolution is h_i <- W h_i + b + sum over bonds (i, j) of A(e_ij) h_j, where a small one with 32 hidden units makes
     the matrix A of the bond's features. Atoms that are not there have only zeros as features and stay out of the sum.
     """
 

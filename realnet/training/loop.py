@@ -197,7 +197,7 @@ class Sweep:
             need = (memory(together[0]) + measuring(together[0])) / 2**20
             raise MemoryError(
                 f"a single run must fit in memory; it needs about {need:.0f} MiB on {self.device}. "
-                "Choose a smaller net or data set, or another device."
+                "Choose a smaller network or data set, or another device."
             ) from error
         half = len(together) // 2
         stacks.extendleft([together[half:], together[:half]])

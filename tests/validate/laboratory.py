@@ -108,7 +108,7 @@ def singles(
     setting: str = "base",
     seeds: Sequence[int] = range(4),
 ) -> None:
-    """Mem-only and Gen-only nets at rest."""
+    """Mem-only and Gen-only networks at rest."""
     rng = np.random.default_rng(1)
     for kind, present, sizes in (("memorising", (0, 1), (100, 240, 900)), ("generalising", (1, 0), (500, 1600))):
         rows = []

@@ -1,4 +1,4 @@
-"""The theory's numbers are found again in nets that obey it, and those of norm sharing in nets that share norm."""
+"""The theory's numbers are found again in networks that obey it, and those of norm sharing in networks that share norm."""
 
 import math
 

@@ -21,7 +21,7 @@ AFTER_STEPS = {
     ("P4", "share of runs near the from-scratch threshold that have left chance and show a plateau in between"),
     ("P7", "gap ln(D_scratch / D_ungrokking) at the end"),
     ("P7", "gap at the end as a share of that after a third of the steps"),
-    ("P13", "accuracy of nets that have grokked less that of nets from scratch, same pairs and decay"),
+    ("P13", "accuracy of networks that have grokked less that of networks from scratch, same pairs and decay"),
     ("P13", "AUC of W_gen when the training set is first fitted, for generalising by the end, at equal D"),
     ("O2b", "share of runs without decay that generalise"),
 }

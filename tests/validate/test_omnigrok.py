@@ -47,7 +47,7 @@ def run(net: RunConfig, t_fit: float, t_gen: float, norm: float = 20.0, status: 
             "unseen": np.where(step >= t_gen, ends.get("test_loss", 0.1), ends.get("test_loss", 5.0))}  # fmt: skip
     norms = norm * np.exp(-net.learning_rate * net.weight_decay * step * (not net.fixed_norm))
     curves = {f"{k}_accuracy": v for k, v in accuracy.items()} | {f"{k}_loss": v for k, v in loss.items()}
-    # A net at rest under the penalty: it balances the loss along the weights.
+    # A network at rest under the penalty: it balances the loss along the weights.
     curves |= {"norm": norms, "effective_weight_decay": np.full(len(step), net.weight_decay)}
     full = xr.Dataset({k: ("step", v) for k, v in curves.items()}, {"step": step})
     nothing = np.full(len(step), math.nan)

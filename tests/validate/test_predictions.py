@@ -126,7 +126,7 @@ def test_p9_measures_the_misfit() -> None:
         found = judged("P9", lab)
         assert found.verdict == verdict
         assert value(found) == pytest.approx(noise, rel=0.5)
-        kappa = found.columns["coupled"].measurement.beside["κ of Mem-only nets"].interval.value
+        kappa = found.columns["coupled"].measurement.beside["κ of Mem-only networks"].interval.value
         assert kappa == pytest.approx(NUMBERS.kappa, rel=0.2)
 
 
@@ -243,7 +243,7 @@ def test_p10_finds_that_inefficient_seeds_lose_earlier_and_its_opposite(lab: Lab
 
 
 def test_p10_keeps_the_seeds_that_lost(lab: Lab) -> None:
-    """Seeds whose net at the largest D′ is below 99 % have the largest norms: all ten count."""
+    """Seeds whose network at the largest D′ is below 99 % have the largest norms: all ten count."""
     mixtures(lab, sizes=(110, 180, 240, 400), spread=0.1)
     assert judged("P10", lab).columns["coupled"].findings[0].estimate.interval.n == 10
 

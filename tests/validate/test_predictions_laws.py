@@ -31,7 +31,7 @@ def test_p15_measures_the_power_with_which_norms_add(power: float, verdict: str)
     assert found.verdict == verdict
     assert value(found, which=1) == pytest.approx(power, rel=0.02)
     assert found.columns["coupled"].findings[1].estimate.interval.n == 9
-    # The nets need not rest at one logit: each circuit is brought to the mixture's.
+    # The networks need not rest at one logit: each circuit is brought to the mixture's.
     assert (value(found) < 0.01) is (verdict == "confirmed")
 
 

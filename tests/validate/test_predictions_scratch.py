@@ -89,7 +89,7 @@ def test_p8b_is_refuted_by_a_threshold_from_scratch_far_above(lab: Lab) -> None:
 
 
 def gap_runs(lab: Lab, now: float, before: float, apart: float = 0.0) -> None:
-    """From scratch the threshold was `before` after a third of the steps; nets that had grokked lose it at 260."""
+    """From scratch the threshold was `before` after a third of the steps; networks that had grokked lose it at 260."""
     step = np.linspace(0, 3000, 61)
     for kind in ("scratch_coupled", "ungrokking_coupled"):
         runs, rows = [], []

@@ -99,7 +99,7 @@ def test_the_small_network_and_the_paper_size_are_measured_alike() -> None:
     for setting, numbers in (("base", NUMBERS), ("p113", LARGE)):
         assert found["slope of ln η_gen on ln D", setting] == pytest.approx(0.0, abs=1e-6)
         assert found["slope of ln η_mem on ln D", setting] == pytest.approx(-numbers.beta, rel=1e-2)
-        assert found["κ of Gen-only nets", setting] == pytest.approx(numbers.kappa, rel=1e-2)
+        assert found["κ of Gen-only networks", setting] == pytest.approx(numbers.kappa, rel=1e-2)
         assert found["ln of the size at which efficiencies meet", setting] == pytest.approx(
             math.log(numbers.critical_size), abs=0.02
         )

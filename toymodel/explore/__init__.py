@@ -2,7 +2,7 @@
 
 settings    what can be moved, and the model that the sliders amount to
 answer      what is shown of one model: its run, its state at rest, its times; and the phase diagram around it
-nets        measured runs of networks, from realnet's files and from CSV
+networks        measured runs of networks, from realnet's files and from CSV
 beside      such a run laid over the toy's
 match       the sliders that give the toy a run's times and norm
 drawing     charts, as SVG

@@ -33,9 +33,9 @@ CHARTS = (
 
 
 def meeting_pace(net: Net, run: tm.Trajectory) -> float:
-    """Steps per unit of flow time at which net and toy fit their training sets together.
+    """Steps per unit of flow time at which network and toy fit their training sets together.
 
-    Where either never fits, or the net fits from its first measurement on, they end together instead.
+    Where either never fits, or the network fits from its first measurement on, they end together instead.
     """
     t_fit = net.reading.t_fit
     return t_fit / run.t_fit if t_fit > 0.0 and run.t_fit else last_step(net) / run.t_end
@@ -47,7 +47,7 @@ def last_step(net: Net) -> float:
 
 
 def overlay(net: Net, run: tm.Trajectory, pace: float) -> list[str]:
-    """The charts, as SVG.  What the net was not measured for is missing."""
+    """The charts, as SVG.  What the network was not measured for is missing."""
     log_q = np.log(run.model.num_classes)
     toy = {name: np.asarray(getattr(run, name)) for *_, curves in CHARTS for _, name, _, _ in curves}
     toy |= {f"{w}_accuracy": np.maximum(1.0 - toy[f"{w}_loss"] / log_q, 0.0) for w in ("train", "test")}

@@ -20,7 +20,7 @@ class Explorer:
     """Sliders, curves, numbers and phase diagram.
 
     axes      what the phase diagram has across and up; None on the page beside a real run
-    net       the run that the toy is laid beside there; None where there is none, which `trouble` tells of
+    network       the run that the toy is laid beside there; None where there is none, which `trouble` tells of
     pace      its steps per unit of flow time; None: so that both fit, or end, together
     said      what the sliders match of it and what they cannot, since they were set as it was measured
     """
@@ -77,7 +77,7 @@ class Explorer:
         self.resting.start()
 
     def _shown(self) -> tuple[str, list[str], list[tuple[str, list[tuple[str, str]]]]]:
-        """Headline, charts and numbers.  ValueError for what the model refuses, and where there is no net to lie beside."""
+        """Headline, charts and numbers.  ValueError for what the model refuses, and without a network to lie beside."""
         values, net = self.values, self.net
         if self.axes:
             found = answer.answer(values)

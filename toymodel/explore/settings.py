@@ -120,7 +120,7 @@ PLACES: dict[str, dict[str, float]] = {
     "Ungrokking": {
         "gen_initial_logit": 7.83, "mem_initial_logit": 0.979, "dataset_size": 300.0,
     },
-    "Measured nets": {
+    "Measured networks": {
         "kappa": 4.95, "gen_efficiency": 0.0852, "mem_efficiency": 0.055, "exponent": 0.32,
         "dataset_size": 500.0, "weight_decay": 1e-4, "num_classes": 43.0, "gen_initial_logit": 0.01,
         "mem_initial_logit": 0.01, "t_end": 1e4,

@@ -1,10 +1,10 @@
 """What an experiment is: a setting and a kind of run. A kind names its protocol.
 
     memorising, memorising_coupled        Mem-only: wholly random labels
-    generalising, generalising_coupled    Gen-only: nets that have grokked, trained on with many pairs
-    ungrokking, ungrokking_coupled        nets that have grokked, trained on with fewer pairs
-    corrupted_coupled                     nets that have grokked, trained on with a share of the labels made wrong
-    mixed_coupled                         nets that have grokked, after some steps on few pairs: both circuits at the start
+    generalising, generalising_coupled    Gen-only: networks that have grokked, trained on with many pairs
+    ungrokking, ungrokking_coupled        networks that have grokked, trained on with fewer pairs
+    corrupted_coupled                     networks that have grokked, trained on with a share of the labels made wrong
+    mixed_coupled                         the same after some steps on few pairs: both circuits at the start
     scratch, scratch_coupled              from random weights
     scratch_constant                      the same as coupled, without its tail
 
@@ -67,8 +67,8 @@ class Setting:
 
     name    names the folder
     title   names it to a reader
-    net     what all its runs share
-    parent  (data set size, steps) of the nets that have grokked, from which others start; AdamW, weight decay 1
+    network     what all its runs share
+    parent  (data set size, steps) of the networks that have grokked, from which others start; AdamW, weight decay 1
     kinds   the blocks of each kind of run, or the runs themselves
     stack   runs trained in one stack on a CPU, where small steps gain from that; their sums are then rounded alike only
             in the same company
@@ -116,7 +116,7 @@ def coupled(run: RunConfig, steps: int) -> RunConfig:
 
 
 def from_parent(net: RunConfig, parent: tuple[int, int], run: RunConfig) -> RunConfig:
-    """`run` started from the net of its own seed that has grokked."""
+    """`run` started from the network of its own seed that has grokked."""
     size, steps = parent
     grokked = replace(net, dataset_size=size, steps=steps, weight_decay=1.0, seed=run.seed)
     return replace(run, start_from=grokked, keep_optimizer=False)

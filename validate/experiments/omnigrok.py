@@ -43,7 +43,7 @@ STAND_INS = {
 ELEVEN = tuple(round(10 ** (i / 5 - 1), 4) for i in range(11))
 SEVEN = tuple(round(10 ** (i / 3 - 1), 4) for i in range(7))
 SMALLER = (2, 4, 7, 10, 20, 40)
-"""Examples of the teacher below its 100, down to where nets no longer generalise"""
+"""Examples of the teacher below its 100, down to where networks no longer generalise"""
 TEACHER = RunConfig(
     task="teacher",
     network="mlp",
@@ -159,7 +159,7 @@ def _addition(quick: bool) -> Setting:
     }
     if not quick:
         kinds["free"] += tuple(_free(ADDITION, (0.4,), {1.0: 5000}, 3))
-        # Logits of this net grow about as α⁴.
+        # Logits of this network grow about as α⁴.
         cells = ((1.0, 1.0), (1.0, 1.3**-4), (1.3, 1.3**4), (1.3, 1.0))
         kinds["scale"] = tuple(_scaled(replace(ADDITION, fixed_norm=True), cells, 0.0, 4000, 8))
     return Setting("addition", "addition mod 43, transformer of width 64", ADDITION, kinds=kinds)

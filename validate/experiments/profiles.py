@@ -70,7 +70,7 @@ def _study(
 
     more      further seeds of ungrokking, in 3000 steps
     scratch   sizes from scratch, in 5000 steps as in the base
-    singles   whether nets of one circuit are trained
+    singles   whether networks of one circuit are trained
     """
 
     def block(*shares: float, steps: int = steps, seeds: Sequence[int] = range(seeds)) -> Block:
@@ -110,9 +110,9 @@ def _laws(
 ) -> Setting:
     """What the laws of networks at rest (P15 to P19) are tried on: seeds that none of them had seen.
 
-    near    sizes from below D_crit to twice that: nets that have grokked, trained on
+    near    sizes from below D_crit to twice that: networks that have grokked, trained on
     far     larger ones, where Gen is all but alone
-    alone   sizes of Mem-only nets, which take longest to come to rest
+    alone   sizes of Mem-only networks, which take longest to come to rest
     more    further blocks by kind
     """
     seeds = range(20, 23)

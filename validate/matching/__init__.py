@@ -1,1 +1,1 @@
-"""The theory's numbers from measured nets, and its forecasts of nets that were not used."""
+"""The theory's numbers from measured networks, and its forecasts of networks that were not used."""

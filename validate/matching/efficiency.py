@@ -1,8 +1,8 @@
-"""The efficiencies of the two circuits, from nets that have only one of them (Varma et al. 2023, figure 3).
+"""The efficiencies of the two circuits, from networks that have only one of them (Varma et al. 2023, figure 3).
 
 η = W^(1/κ) / P, so at a common logit the ratio of efficiencies is the inverse ratio of norms, whatever κ is. Norms at
-the common logit are interpolated over weight decay within one data set size and one seed. A Mem-only net was trained on
-random labels; a Gen-only net is right on nearly all pairs outside its training set.
+the common logit are interpolated over weight decay within one data set size and one seed. A Mem-only network was trained on
+random labels; a Gen-only network is right on nearly all pairs outside its training set.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from validate.measured import Results
 __all__ = ["GEN_SHARE", "alone_in", "common_logit", "gen_nets", "isologit", "mem_nets", "norms_at", "slopes"]
 
 GEN_SHARE = 0.95**2
-"""A Gen-only net has 95 % of its logits' norm in the trigonometric subspace (paper, figure 3): this share of the square"""
+"""Gen-only networks have 95 % of their logits' norm in the trigonometric subspace (paper, figure 3): of the square"""
 
 
 def alone_in(results: Results, protocol: str) -> str:
@@ -27,7 +27,7 @@ def alone_in(results: Results, protocol: str) -> str:
 
 
 def mem_nets(results: Results, setting: str = "base", *, protocol: str = "coupled") -> pd.DataFrame:
-    """Mem-only nets that have fitted their random labels, one row each. Errors: MissingResult."""
+    """Mem-only networks that have fitted their random labels, one row each. Errors: MissingResult."""
     table = results.table(f"{setting}/memorising{'_coupled' if protocol == 'coupled' else ''}")
     return table[(table.train >= 0.99) & np.isfinite(table.logit)]
 
@@ -35,11 +35,11 @@ def mem_nets(results: Results, setting: str = "base", *, protocol: str = "couple
 def gen_nets(
     results: Results, setting: str = "base", *, protocol: str = "coupled", by: str = "accuracy"
 ) -> pd.DataFrame:
-    """Gen-only nets, one row each. Errors: MissingResult.
+    """Gen-only networks, one row each. Errors: MissingResult.
 
-    Coupled: nets that had grokked and went on with many pairs. AdamW: those runs from scratch and after ungrokking that
-    kept or found Gen alone. None is left out because it moves: that is counted. `by` "accuracy": all nets right on 99 % of
-    the pairs outside their training set; "share": the paper's criterion, 95 % of the logits' norm in the trigonometric
+    Coupled: networks that had grokked and went on with many pairs. AdamW: those runs from scratch and after ungrokking that
+    kept or found Gen alone. None is left out because it moves: that is counted. `by` "accuracy": all networks right on 99 %
+    of the pairs outside their training set; "share": the paper's criterion, 95 % of the logits' norm in the trigonometric
     subspace.
     """
     kinds = ("generalising_coupled",) if protocol == "coupled" else ("ungrokking", "scratch")
@@ -51,7 +51,7 @@ def gen_nets(
 def common_logit(*tables: pd.DataFrame) -> float:
     """The logit at which efficiencies are compared: the middle of the range that every data set size comes nearest to.
 
-    For each table and data set size the logits of its nets span a range; the common logit is halfway between the
+    For each table and data set size the logits of its networks span a range; the common logit is halfway between the
     largest lower end and the smallest upper end, whether these overlap or a little extrapolation is needed.
     """
     groups = [group.logit for table in tables for _, group in table.groupby("dataset_size")]
@@ -61,8 +61,8 @@ def common_logit(*tables: pd.DataFrame) -> float:
 def norms_at(table: pd.DataFrame, logit: float) -> pd.DataFrame:
     """Norm at a common logit for each data set size and seed: columns dataset_size, seed, norm, reach.
 
-    ln P is linear in ln s between neighbouring nets of one size and seed (over weight decay), and beyond the last with
-    the slope of all nets of that table, the level their own. `reach` is how far outside its nets' logits, in ln s.
+    ln P is linear in ln s between neighbouring networks of one size and seed (over weight decay), and beyond the last with
+    the slope of all networks of that table, the level their own. `reach` is how far outside its nets' logits, in ln s.
     """
     if table.empty:
         return pd.DataFrame({"dataset_size": [], "seed": [], "norm": [], "reach": []})
@@ -93,7 +93,7 @@ def isologit(gen: pd.DataFrame, mem: pd.DataFrame, seeds: Sequence[int] | None =
     """(5.2) ln D at which Mem's norm equals Gen's at the common logit, for each seed: columns seed, ln_size, outside.
 
     Mem's ln P is interpolated linearly in ln D within a seed, and beyond its sizes with the slope of a line through all
-    of them. Gen's norm is the geometric mean over sizes. A seed without Mem nets has the mean Mem curve. `outside` says
+    of them. Gen's norm is the geometric mean over sizes. A seed without Mem networks has the mean Mem curve. `outside` says
     whether the crossing lies beyond the measured sizes.
     """
     rows = []

@@ -18,7 +18,7 @@ def _measure(results: Results, protocol: str, name: str) -> Measurement:
     setting = alone_in(results, protocol)
     mem, gen = (nets(results, setting, protocol=protocol) for nets in (mem_nets, gen_nets))
     if mem.empty or gen.empty:
-        return Measurement({name: nothing(f"needs nets of both circuits; there are {len(gen)} and {len(mem)}")})
+        return Measurement({name: nothing(f"needs networks of both circuits; there are {len(gen)} and {len(mem)}")})
     logit = common_logit(mem, gen)
     nets = gen if name == GEN else mem
     norms = norms_at(nets, logit)
@@ -27,7 +27,7 @@ def _measure(results: Results, protocol: str, name: str) -> Measurement:
     if name == GEN:
         strict = gen_nets(results, setting, protocol=protocol, by="share")
         if len(strict):
-            within = "the same, nets of the trigonometric subspace only"
+            within = "the same, networks of the trigonometric subspace only"
             beside[within] = estimate(slopes(norms_at(strict, logit)), at_rest(strict, "norm"))
     tables = {"nets": records(nets[COLUMNS]), "norms": records(norms.assign(logit=logit))}
     return Measurement({name: estimate(slopes(norms), at_rest(nets, "norm"), note)}, beside, tables)
@@ -36,7 +36,7 @@ def _measure(results: Results, protocol: str, name: str) -> Measurement:
 def _prediction(id: str, claim: str, criterion: Criterion) -> Prediction:
     def measure(results: Results, protocol: str) -> Measurement:
         if protocol == "AdamW" and "base/memorising" not in results:
-            raise MissingResult("Mem-only nets under AdamW are not among these results; profile standard has them.")
+            raise MissingResult("Mem-only networks under AdamW are not among these results; profile standard has them.")
         return _measure(results, protocol, criterion.name)
 
     return Prediction(
@@ -45,7 +45,7 @@ def _prediction(id: str, claim: str, criterion: Criterion) -> Prediction:
         source="Varma et al. 2023, section 4.1 and figure 3; (5.1)",
         statistic="per seed, minus the slope of ln norm on ln D at a common equivalent logit; t interval over seeds",
         claimed={
-            "coupled": "efficiency is norm at a given logit, of a net at rest under the penalty",
+            "coupled": "efficiency is norm at a given logit, of a network at rest under the penalty",
             "AdamW": "the paper's own measurement",
         },
         experiments=(
@@ -61,8 +61,8 @@ def _prediction(id: str, claim: str, criterion: Criterion) -> Prediction:
         measure=measure,
         registered="7e0760b",
         new=("laws-43/memorising_coupled",),
-        changed="Gen nets are accepted by accuracy (99 % outside the training set) and not by the share of their "
-        "logits in the trigonometric subspace, which chooses seeds; that number is beside. Coupled nets decide, "
+        changed="Gen networks are accepted by accuracy (99 % outside the training set) and not by the share of their "
+        "logits in the trigonometric subspace, which chooses seeds; that number is beside. Coupled networks decide, "
         "because they rest. That form was set after the base's runs had been seen: new seeds, trained until their "
         "norms rest, decide now.",
         says={

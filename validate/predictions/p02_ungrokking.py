@@ -1,4 +1,4 @@
-"""P2: a net that has grokked forgets, sharply in D′, when it goes on with fewer pairs."""
+"""P2: a network that has grokked forgets, sharply in D′, when it goes on with fewer pairs."""
 
 from __future__ import annotations
 
@@ -64,13 +64,13 @@ def _measure(results: Results, protocol: str) -> Measurement:
 
 P2 = Prediction(
     id="P2",
-    claim="Ungrokking: trained on with D′ < D_crit pairs, a net that has grokked goes back to chance, in a sharp "
+    claim="Ungrokking: trained on with D′ < D_crit pairs, a network that has grokked goes back to chance, in a sharp "
     "transition.",
     source="Varma et al. 2023, section 4.2 and figure 4; (5.2)",
     statistic="per seed, distance in ln D′ between accuracies of 0.1 and 0.9 outside the training set, and the two "
     "ends; t interval",
     claimed={
-        "coupled": "a statement about nets at rest",
+        "coupled": "a statement about networks at rest",
         "AdamW": "the paper's figure 4; at 10 000 steps thresholds still move",
     },
     experiments=("base/ungrokking", "base/ungrokking_coupled", "laws-43/ungrokking_coupled"),

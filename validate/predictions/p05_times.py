@@ -75,13 +75,13 @@ P5 = Prediction(
     "good; t interval",
     claimed={"AdamW": "decoupled decay shrinks weights at the rate λ per step, which is the toy's clock"},
     unclaimed={
-        "coupled": "Adam divides the penalty by the same moments as the gradient: α sets where a net rests, not how fast"
+        "coupled": "Adam divides the penalty by the same moments as the gradient: α sets where a network rests, not how fast"
     },
     experiments=("base/scratch", "fresh/scratch", "base/scratch_coupled"),
     criteria=(_criterion(GROK, "(6.1)", -1.0, 0.47, 80),),
     measure=_grokking,
     registered="1f22f9b",
-    changed="Asked at the largest size that three decays had, where nets generalise almost as they fit; now at 850 "
+    changed="Asked at the largest size that three decays had, where networks generalise almost as they fit; now at 850 "
     "pairs, 1.25 times the threshold, where there is a plateau, with times interpolated on a grid of 25 steps, on "
     "new seeds. Ten seeds left the interval across the rule's edge (−1.79 to −1.21): six more were added, once, "
     "and the third decay for five. A quarter of those runs had not generalised when they ended, so that all were "
@@ -96,7 +96,7 @@ P5 = Prediction(
 
 
 def _ungrokking(results: Results, protocol: str) -> Measurement:
-    # Below half of D_crit every net loses it.
+    # Below half of D_crit every network loses it.
     return _measurement(results, protocol, "ungrokking", UNGROK, "t_lost", 0, 130)
 
 
@@ -108,7 +108,7 @@ P6 = Prediction(
     "good; t interval",
     claimed={"AdamW": "decoupled decay shrinks weights at the rate λ per step, which is the toy's clock"},
     unclaimed={
-        "coupled": "Adam divides the penalty by the same moments as the gradient: α sets where a net rests, not how fast"
+        "coupled": "Adam divides the penalty by the same moments as the gradient: α sets where a network rests, not how fast"
     },
     experiments=("base/ungrokking", "fresh/ungrokking", "base/ungrokking_coupled"),
     criteria=(_criterion(UNGROK, "(6.2)", -0.9, 0.06, 6),),

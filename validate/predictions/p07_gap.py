@@ -50,7 +50,7 @@ def _both_ways(results: Results, setting: str = "base", protocol: str = "coupled
     both = set(up.weight_decay) & set(down.weight_decay) - {0.0}
     if not both:
         raise MissingResult(
-            f"setting {setting!r} has no weight decay at which nets were trained from scratch and ungrokked."
+            f"setting {setting!r} has no weight decay at which networks were trained from scratch and ungrokked."
         )
     up, down = (at_answer(runs[runs.weight_decay.isin(both)], protocol) for runs in (up, down))
     return up, down
@@ -68,7 +68,7 @@ def _by_setting(results: Results, protocol: str) -> list[dict[str, object]]:
         gap = bounded(less(up, down), after_steps(*runs)).interval
         if not math.isfinite(gap.value):
             continue
-        # From scratch some seeds have only the sizes at which some leave: those with nets on both sides count.
+        # From scratch some seeds have only the sizes at which some leave: those with networks on both sides count.
         scratch, grokked = (over_bounds(x.low, x.high).exp().value for x in (up[up.index.isin(down.index)], down))
         ratio = gap.exp()
         rows.append({"setting": setting, "p": int(runs[0].p.iloc[0]), "width": int(runs[0].d_model.iloc[0]),
@@ -90,7 +90,7 @@ def _measure(results: Results, protocol: str) -> Measurement:
     trained = after_steps(up_runs, down_runs)
     note = f"{steps} steps from scratch, {int(down_runs.steps.max())} of ungrokking; weight decay {decay:g}"
     estimates = {
-        GAP: bounded(gap, trained, f"{note}; a seed's own nets on both sides"),
+        GAP: bounded(gap, trained, f"{note}; a seed's own networks on both sides"),
         KEPT: estimate(whole.dropna(), trained, "seeds with both thresholds at both times"),
     }
     beside = {}
@@ -104,13 +104,13 @@ def _measure(results: Results, protocol: str) -> Measurement:
 
 P7 = Prediction(
     id="P7",
-    claim="Nets from scratch need more pairs than nets that have grokked, and tripling the training closes less "
+    claim="Nets from scratch need more pairs than networks that have grokked, and tripling the training closes less "
     "than half of that gap.",
     source="(6.3), beyond the paper; its appendix A.2 shows the gap",
     statistic="per seed, ln of the ratio of the two thresholds after all steps, and its share of that after a "
     "third; t interval",
     claimed={
-        "coupled": "measured nets have κ near 5, where the penalty makes both states stable (4.3): the start decides",
+        "coupled": "measured networks have κ near 5, where the penalty makes both states stable (4.3): the start decides",
         "AdamW": "the paper's comparison",
     },
     experiments=(
@@ -135,7 +135,10 @@ P7 = Prediction(
     "steps that were trained. Both are taken at one weight decay: the demonstration, which has another from "
     "scratch, once compared two.",
     says={
-        "circuit efficiency": ("allows", "efficiencies say where nets rest, not how soon they leave where they are"),
+        "circuit efficiency": (
+            "allows",
+            "efficiencies say where networks rest, not how soon they leave where they are",
+        ),
         "Omnigrok": (
             "opposite",
             "a landscape over norm has no memory: the end depends on data and decay, not on the start",

@@ -39,13 +39,13 @@ def crossing_of_efficiencies(
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """ln D at which a seed's lone circuits need the same norm for the same logit, as bounds by seed; and their networks.
 
-    κ is the measured homogeneity. A seed of Gen-only nets without Mem-only ones is held against those of all seeds.
+    κ is the measured homogeneity. A seed of Gen-only networks without Mem-only ones is held against those of all seeds.
     Errors: MissingResult.
     """
     mem, gen = mem_nets(results, setting, protocol=protocol), gen_nets(results, setting, protocol=protocol)
     if gen.empty or mem.dataset_size.nunique() < 2:
         raise MissingResult(
-            f"setting {setting!r} has {len(gen)} Gen-only nets and Mem-only nets of {mem.dataset_size.nunique()} sizes "
+            f"setting {setting!r} has {len(gen)} Gen-only networks and Mem-only ones of {mem.dataset_size.nunique()} sizes "
             f"under {protocol}."
         )
     kappa, found = float((gen.homogeneity.mean() + mem.homogeneity.mean()) / 2), {}
@@ -72,7 +72,7 @@ def _against_ungrokking(results: Results, protocol: str) -> Measurement:
     mem = kind_of("memorising", protocol)
     there = [s for s in results.settings if f"{s}/{kind}" in results and f"{s}/{mem}" in results]
     if not there:
-        raise MissingResult("Mem-only nets and ungrokking in one setting are needed; profile standard trains them.")
+        raise MissingResult("Mem-only networks and ungrokking in one setting are needed; profile standard trains them.")
     rested = [s for s in there if s in MODULAR_LAWS]
     for setting in there:
         try:
@@ -124,10 +124,10 @@ def _prediction(
         id=id,
         claim=claim,
         source="(5.2); named but not computed in Varma et al. 2023, section 3.3",
-        statistic="ln of the size at which Mem-only and Gen-only nets have the same norm at a common logit, less "
+        statistic="ln of the size at which Mem-only and Gen-only networks have the same norm at a common logit, less "
         "ln of the threshold; t interval over seeds, paired where a seed has both, else Welch's",
         claimed={
-            "coupled": "both are of nets at rest under the theory's penalty",
+            "coupled": "both are of networks at rest under the theory's penalty",
             "AdamW": "the paper's protocol, after the steps trained",
         },
         experiments=(
@@ -166,7 +166,7 @@ P8A = _prediction(
     0.11,
     20,
     "The margin was a factor of 1.5, which any accuracy from 0.1 to 0.9 would have passed. The base's four seeds "
-    "were then held against ten others, in one setting of six, the one with the least ratio; and Mem-only nets "
+    "were then held against ten others, in one setting of six, the one with the least ratio; and Mem-only networks "
     "still moved. Now seeds of every setting that was trained to rest are held against themselves; "
     "of these the one that moves most counts.",
 )

@@ -12,7 +12,7 @@ from validate.predictions.shared import at_rest, estimate
 
 __all__ = ["P9", "misfit_to_law"]
 
-MISFIT = "rms misfit of ln norm to logit ∝ norm^κ, Mem-only nets"
+MISFIT = "rms misfit of ln norm to logit ∝ norm^κ, Mem-only networks"
 RANGE = 1.3
 """Logits of one size must span at least this factor to say anything of a law"""
 
@@ -40,10 +40,10 @@ def _measure(results: Results, protocol: str) -> Measurement:
     setting = alone_in(results, protocol)
     mem = mem_nets(results, setting, protocol=protocol)
     estimate, kappa = misfit_to_law(mem)
-    beside = {"κ of Mem-only nets": kappa}
+    beside = {"κ of Mem-only networks": kappa}
     try:
         misfit, kappa = misfit_to_law(gen_nets(results, setting, protocol=protocol))
-        beside |= {"the same, Gen-only nets": misfit, "κ of Gen-only nets": kappa}
+        beside |= {"the same, Gen-only networks": misfit, "κ of Gen-only networks": kappa}
     except MissingResult:
         pass
     return Measurement({MISFIT: estimate}, beside)
@@ -55,8 +55,8 @@ P9 = Prediction(
     source="Varma et al. 2023, section 3.2, doubted by its authors since; (1)",
     statistic="per seed, rms of ln norm about a line in ln logit with one slope and a level for each size; t "
     "interval over seeds",
-    claimed={"coupled": "nets rest at logits from 6 to 19 nats"},
-    unclaimed={"AdamW": "its nets all lie near 20 nats, where any law is a straight line"},
+    claimed={"coupled": "networks rest at logits from 6 to 19 nats"},
+    unclaimed={"AdamW": "its networks all lie near 20 nats, where any law is a straight line"},
     experiments=(
         "base/memorising_coupled",
         "base/generalising_coupled",
@@ -79,7 +79,7 @@ P9 = Prediction(
     registered="7e0760b",
     new=("laws-43/memorising_coupled",),
     changed="Was a difference of AIC and a bend of the exponent within ±0.1, whose power was 0.1 at n = 40. Now "
-    "the error itself; set after the base's runs had been seen, and Mem-only nets there still moved: new seeds at "
+    "the error itself; set after the base's runs had been seen, and Mem-only networks there still moved: new seeds at "
     "rest decide now.",
     says={
         "circuit efficiency": ("predicts", "the power law and the sharing of norm are its premises"),

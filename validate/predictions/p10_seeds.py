@@ -40,7 +40,7 @@ P10 = Prediction(
     "the own threshold",
     claimed={
         "coupled": "a less efficient Gen is lost at larger D′",
-        "AdamW": "the same, of nets that still move",
+        "AdamW": "the same, of networks that still move",
     },
     experiments=("fresh/ungrokking_coupled", "base/ungrokking_coupled", "base/ungrokking"),
     criteria=(
@@ -57,7 +57,7 @@ P10 = Prediction(
     ),
     measure=_measure,
     registered="f1978ee",
-    changed="Gen nets had to lie in the trigonometric subspace or be right on 99 %, which dropped the seeds with "
+    changed="Gen networks had to lie in the trigonometric subspace or be right on 99 %, which dropped the seeds with "
     "the largest norms. Now every seed counts, on ten seeds never used before, at rest.",
     says={
         "circuit efficiency": ("predicts", "a seed's own efficiency sets its D_crit"),

@@ -81,7 +81,7 @@ def _row(
 
 
 def _outcomes(numbers: tm.CircuitFit, seen: pd.DataFrame, held: pd.DataFrame) -> list[dict[str, Any]]:
-    """How many held-out runs each forecaster calls right: does a net that has grokked keep 1/2 of its accuracy?
+    """How many held-out runs each forecaster calls right: does a network that has grokked keep 1/2 of its accuracy?
 
     At rest (4.2) says D > D_crit and nothing else; the others are fitted to seeds that were seen.
     """
@@ -99,7 +99,9 @@ def _outcomes(numbers: tm.CircuitFit, seen: pd.DataFrame, held: pd.DataFrame) ->
 
 def _measure(results: Results, protocol: str) -> Measurement:
     if protocol == "AdamW":
-        raise MissingResult("AdamW nets do not rest at a penalty that is known: the equations at rest do not apply.")
+        raise MissingResult(
+            "AdamW networks do not rest at a penalty that is known: the equations at rest do not apply."
+        )
     numbers = fitted(results)
     mixtures, held = (
         results.table(f"base/{MIXED}"),
@@ -140,7 +142,7 @@ P11 = Prediction(
     claim="At rest the theory is quantitative: numbers from single circuits give the logit and the norm of mixtures.",
     source="(4.2), (5.1), (5.2), beyond the paper",
     statistic="per seed, rms of ln(forecast / measured) over held-out runs; t interval over seeds",
-    claimed={"coupled": "the equations are of nets at rest under an L2 penalty"},
+    claimed={"coupled": "the equations are of networks at rest under an L2 penalty"},
     unclaimed={"AdamW": "its decay is not a penalty in the loss"},
     experiments=(
         "base/memorising_coupled",

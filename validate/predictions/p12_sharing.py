@@ -96,7 +96,7 @@ def corrupted_rest(
 
 
 def _of_labels(numbers: tm.CircuitFit, nets: pd.DataFrame) -> float:
-    """μ from the norms of nets with corrupted labels."""
+    """μ from the norms of networks with corrupted labels."""
     cells = [tuple(row) for row in nets[["dataset_size", "corrupted", "weight_decay", "norm"]].to_numpy(float)]
     classes = int(nets.p.iloc[0])
 
@@ -111,7 +111,7 @@ def _of_labels(numbers: tm.CircuitFit, nets: pd.DataFrame) -> float:
 
 def _measure(results: Results, protocol: str) -> Measurement:
     if protocol == "AdamW":
-        raise MissingResult("AdamW nets do not rest at a penalty that is known: the law of norms does not apply.")
+        raise MissingResult("AdamW networks do not rest at a penalty that is known: the law of norms does not apply.")
     numbers = fitted(results)
     table = at_answer(results.deciding("ungrokking_coupled"), protocol)
     norms, sharp, nus = {}, {}, {}
@@ -123,7 +123,7 @@ def _measure(results: Results, protocol: str) -> Measurement:
     basis = weaker(at_rest(table, "norm"), at_rest(pd.concat(lone(results)), "norm"))
     estimates: dict[str, Estimate] = {
         SHARP: estimate([sharp[s] - norms[s] for s in norms], basis, "a seed's own two"),
-        LABELS: nothing("nets with corrupted labels are not among these results"),
+        LABELS: nothing("networks with corrupted labels are not among these results"),
     }
     beside = {
         "ln μ from norms of mixtures": estimate(norms.values(), basis),
@@ -185,7 +185,7 @@ P12 = Prediction(
     measure=_measure,
     registered="3799694",
     seen=True,
-    changed="The rule did not change, but the fit of corrupted labels did after its nets had been seen: μ was "
+    changed="The rule did not change, but the fit of corrupted labels did after its networks had been seen: μ was "
     "looked for above κ only, was found at that bound, and the rule read confirmed. It is looked for from 0.7 "
     "now, since circuits with labels of their own coexist below κ too. Its two μ are compared seed by seed since "
     "seeds were added.",

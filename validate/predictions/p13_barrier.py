@@ -15,7 +15,7 @@ from validate.statistics.intervals import area_under_curve
 
 __all__ = ["P13"]
 
-TWO = "accuracy of nets that have grokked less that of nets from scratch, same pairs and decay"
+TWO = "accuracy of networks that have grokked less that of networks from scratch, same pairs and decay"
 WARNING = "AUC of W_gen when the training set is first fitted, for generalising by the end, at equal D"
 SIZES = {"coupled": (370, 420), "AdamW": (450, 520)}
 """Above the ungrokking threshold and below that from scratch"""
@@ -137,7 +137,7 @@ def _measure(results: Results, protocol: str) -> Measurement:
 
 P13 = Prediction(
     id="P13",
-    claim="From scratch the memorising state is metastable: nets stay in it where those that have grokked stay "
+    claim="From scratch the memorising state is metastable: networks stay in it where those that have grokked stay "
     "grokked, and a head start of Gen decides which of them leave it.",
     source="(4.3): for κ above the power of the norm both pure states are stable; beyond the paper",
     statistic="per seed, difference of final accuracies; area under the curve over seeds at the same size, Hanley "
@@ -168,7 +168,10 @@ P13 = Prediction(
     measure=_measure,
     registered="f1978ee",
     says={
-        "circuit efficiency": ("allows", "efficiencies say where nets rest, not how soon they leave where they are"),
+        "circuit efficiency": (
+            "allows",
+            "efficiencies say where networks rest, not how soon they leave where they are",
+        ),
         "Omnigrok": (
             "opposite",
             "a landscape over norm has no memory: the end depends on data and decay, not on the start",

@@ -54,7 +54,7 @@ def _cells(results: Results) -> pd.DataFrame:
 
 def _measure(results: Results, protocol: str) -> Measurement:
     if protocol == "AdamW":
-        raise MissingResult("AdamW nets do not rest at a penalty that is known: the law of norms does not apply.")
+        raise MissingResult("AdamW networks do not rest at a penalty that is known: the law of norms does not apply.")
     cells = _cells(results)
     if cells.empty:
         raise MissingResult(

@@ -143,7 +143,7 @@ O6 = Prediction(
     measure=_sizes,
     registered="bfd6034",
     seen=True,
-    changed="Asked of 10, 20 and 40 examples, and nets generalised on all of them: 2, 4 and 7 were added after that was "
+    changed="Asked of 10, 20 and 40 examples, and networks generalised on all of them: 2, 4 and 7 were added after that was "
     "seen; then five more seeds, as three left the interval across the rule's edges. A seed whose threshold lies outside "
     "the sizes was left out, and is a bound since all runs were seen. The region is as it was.",
     columns=("teacher",),

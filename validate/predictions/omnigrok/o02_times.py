@@ -78,7 +78,7 @@ def _never(results: Results, column: str) -> Measurement:
 
 O2B = Prediction(
     id="O2b",
-    claim="Without weight decay a net from a large start never generalises.",
+    claim="Without weight decay a network from a large start never generalises.",
     source="Liu et al. 2022, figure 2b",
     statistic="share of runs without decay that reach the level within 30 000 steps, in which γ = 0.03 does; "
     "Clopper-Pearson",
@@ -177,9 +177,9 @@ O4 = Prediction(
     measure=_held,
     registered="dcf4111",
     seen=True,
-    changed="Was asked at α = 0.8, as in their figure. At modulus 43 nets do not fit there (omnigrok-quick), and what they "
-    "call near the bottom is at another α; changed after those three norms and the free runs were seen, before the other "
-    "six norms were trained.",
+    changed="Was asked at α = 0.8, as in their figure. At modulus 43 networks do not fit there (omnigrok-quick), and what "
+    "they call near the bottom is at another α; changed after those three norms and the free runs were seen, before the "
+    "other six norms were trained.",
     columns=("addition",),
     says={
         "circuit efficiency": (

@@ -1,4 +1,4 @@
-"""O5: the LU picture forecasts when a net generalises, from the landscape alone."""
+"""O5: the LU picture forecasts when a network generalises, from the landscape alone."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ MARGIN = math.log(1.5)
 LAWS = {
     "lu": "LU: ln(start norm / w_c) / (γ × rate)",
     "lu_at_level": "LU with the largest norm of the landscape that generalises in the place of w_c",
-    "lu_from_fit": "LU from the norm at which the net has fitted, and from that moment",
+    "lu_from_fit": "LU from the norm at which the network has fitted, and from that moment",
     "norm_law": "norm law (Truong 2605.18845), its two constants fitted to the other weight decays",
 }
 
@@ -105,7 +105,7 @@ def _measure(results: Results, column: str) -> Measurement:
 
 O5 = Prediction(
     id="O5",
-    claim="The landscape forecasts when a net generalises: t = ln(w_0/w_c)/(γ × rate), no free number.",
+    claim="The landscape forecasts when a network generalises: t = ln(w_0/w_c)/(γ × rate), no free number.",
     source="Liu et al. 2022, section 2; beside it Truong 2605.18845, which reports 17.7 % on 26 runs",
     statistic="per seed, rms over γ of ln(forecast / measured time) of free runs, w_c from runs with the norm held; "
     "t interval",

@@ -78,7 +78,7 @@ O7 = Prediction(
     seen=True,
     changed="Was the scale's share of the squares of the two effects, above 1/2: where both delay this asks the same, and a "
     "share of squares makes little of a factor of three. Restated after all runs had been seen. Before that: the norms of "
-    "addition were α = 0.8 and 1.28; at modulus 43 nets do not fit at the first; changed before any of these runs was "
+    "addition were α = 0.8 and 1.28; at modulus 43 networks do not fit at the first; changed before any of these runs was "
     "looked at. Addition has eight seeds, because three left an interval of the share from 0.14 to 1.01.",
     columns=("addition", "teacher", "digits"),
     says={

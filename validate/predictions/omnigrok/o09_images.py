@@ -34,8 +34,8 @@ CROSSING = "ln(isologit D_crit / size at which accuracy falls to 1/2)"
 COLUMNS = ["dataset_size", "weight_decay", "seed", "norm", "norm_rests", "logit", "train", "test", "train_margin",
            "unseen_margin"]  # fmt: skip
 SHORT = (
-    "Held-out margins fall short of training margins at every size. The theory's argument for one efficiency is that a net "
-    "that generalises has a new example for nothing; here it has not, so that efficiency may fall without refuting it."
+    "Held-out margins fall short of training margins at every size. The theory's argument for one efficiency is that a "
+    "network that generalises has a new example for nothing; here it has not, so efficiency may fall without refuting it."
 )
 KINDS = ("digits/memorising_coupled", "digits/generalising_coupled", "digits/ungrokking_coupled")
 
@@ -50,7 +50,7 @@ def _nets(results: Results, kind: str) -> pd.DataFrame:
 def _efficiencies(results: Results, column: str) -> Measurement:
     mem, gen = (_nets(results, f"{kind}_coupled") for kind in ("memorising", "generalising"))
     if mem.empty or gen.empty:
-        return Measurement({name: nothing("too few nets have fitted", len(mem) + len(gen)) for name in (GEN, MEM)})
+        return Measurement({name: nothing("too few networks have fitted", len(mem) + len(gen)) for name in (GEN, MEM)})
     logit = common_logit(mem, gen)
     norms = {name: norms_at(nets, logit) for name, nets in ((GEN, gen), (MEM, mem))}
     estimates = {name: estimate(slopes(norms[name]), at_rest(nets, "norm"), f"at {logit:.3g} nats")
@@ -79,7 +79,7 @@ def _critical(results: Results, column: str) -> Measurement:
     mem, gen = (_nets(results, f"{kind}_coupled") for kind in ("memorising", "generalising"))
     table = rows(results, "digits/ungrokking_coupled")
     if mem.empty or gen.empty:
-        return Measurement({CROSSING: nothing("too few nets have fitted", len(table))})
+        return Measurement({CROSSING: nothing("too few networks have fitted", len(table))})
     logit = common_logit(mem, gen)
     sizes = isologit(norms_at(gen, logit), norms_at(mem, logit))
     falls = thresholds(table.assign(p=CLASSES))
@@ -123,7 +123,7 @@ def _prediction(
 
 O9A = _prediction(
     "O9a",
-    "On images too, a net of true labels has the same efficiency whatever the data set size, one of shuffled labels less.",
+    "On images too, the efficiency of true labels does not depend on data set size, and that of shuffled labels falls.",
     "per seed, minus the slope of ln norm on ln D at a common equivalent logit; t interval (as P1)",
     (
         Criterion(name=GEN, unit="1", low=-0.1, high=0.1, why="as P1a", truth=-0.15, spread=0.03, seeds=3),
@@ -134,7 +134,7 @@ O9A = _prediction(
 )
 O9B = _prediction(
     "O9b",
-    "A net that has learned digits goes back to chance when it goes on with few of them.",
+    "A network that has learned digits goes back to chance when it goes on with few of them.",
     "per seed, accuracy on digits never shown after 1500 steps with D′ digits; t interval (as P2)",
     (
         Criterion(name=BOTTOM, unit="1", high=0.05, why="as P2", truth=0.3, spread=0.05, seeds=3),
@@ -145,7 +145,7 @@ O9B = _prediction(
 )
 O9C = _prediction(
     "O9c",
-    "Digits are unlearned where the efficiencies of nets of true and of shuffled labels meet.",
+    "Digits are unlearned where the efficiencies of networks of true and of shuffled labels meet.",
     "ln of the size at which both have the same norm at a common logit, less ln of the size at which accuracy falls to 1/2; "
     "each seed with itself where it has both; t interval over seeds (as P8a)",
     (
