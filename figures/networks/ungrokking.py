@@ -16,11 +16,21 @@ from ..palette import CRITICAL, GREY, decay_colours
 from ..study import Study
 
 DATA = ("verdicts.json", "base/ungrokking.nc", "base/ungrokking_coupled.nc")
-ALSO = ("base/memorising*.nc", "base/generalising_coupled.nc", "base/scratch.nc", "p113/*_coupled.nc")
+ALSO = (
+    "base/memorising*.nc",
+    "base/generalising_coupled.nc",
+    "base/scratch.nc",
+    "p113/*_coupled.nc",
+    "paper/base/ungrokking.nc",
+)
+PAPER = "AdamW, paper's setting"
+PUBLISHED = (800, 1000, 0.7)
+"""Sizes between which ungrokking nets of the paper are right on this share, read off its figure 7"""
 PANELS = {
     "coupled": "base/ungrokking_coupled",
     "AdamW": "base/ungrokking",
     "paper's size": "p113/ungrokking_coupled",
+    PAPER: "paper/base/ungrokking",
 }
 SCRATCH = "p113/scratch_coupled"
 SEEN = 3  # seeds below which a weight decay is not shown
@@ -38,9 +48,10 @@ def draw(study: Study) -> tuple[Figure, dict[str, object]]:
     # On one size there is no transition to be seen.
     there = {title: table for title, table in tables.items() if len(table) and table.dataset_size.nunique() > 1}
     scratch = study.tables(SCRATCH)
-    fig, row = plt.subplots(1, len(there), figsize=(7.0, 2.6), sharey=True, squeeze=False)
+    rows = 1 + (len(there) > 3)
+    fig, grid = plt.subplots(rows, -(-len(there) // rows), figsize=(7.0, 2.6 * rows), sharey=True, squeeze=False)
     places, moving = [], []
-    for axes, (title, table) in zip(row[0], there.items(), strict=True):
+    for axes, (title, table) in zip(grid.flat, there.items(), strict=False):
         setting, coupled, p = PANELS[title].partition("/")[0], bool(table.coupled.iloc[0]), int(table.p.iloc[0])
         colours, found = decay_colours(table.weight_decay), []
         for decay, colour in colours.items():
@@ -48,7 +59,9 @@ def draw(study: Study) -> tuple[Figure, dict[str, object]]:
             if own.seed.nunique() >= min(SEEN, table.seed.nunique()):
                 medians(axes, own, "test", colour, decay_name(decay, coupled))
                 found.append(number_words(place(own).value))
-        large = setting != "base" and len(scratch)
+        large = setting == "p113" and len(scratch)
+        if title == PAPER:
+            axes.plot(PUBLISHED[:2], PUBLISHED[2:] * 2, color=GREY, lw=3, label="paper, figure 7")
         if large:
             medians(axes, scratch, "test", colours[scratch.weight_decay.iloc[0]], "scratch", "--")
         meet = study.meet(setting, "coupled" if coupled else "AdamW")
@@ -64,7 +77,10 @@ def draw(study: Study) -> tuple[Figure, dict[str, object]]:
         axes.set_title(f"{title}, p = {p}", pad=13)
         number_axis(axes.xaxis, (350, 650, 1250, 2500, 4000) if large else table.dataset_size, 6)
         axes.legend(**{"loc": (0.37, 0.3), "handlelength": 1.3, "framealpha": 0.0} if large else {"loc": "upper left"})
-    row[0, 0].set_ylabel("accuracy outside D′")
+    for axes in grid[:, 0]:
+        axes.set_ylabel("accuracy outside D′")
+    for axes in grid.flat[len(there) :]:
+        axes.set_axis_off()
     if len(scratch):
         places.append(f"from scratch {number_words(place(scratch).value)}")
     return fig, {
