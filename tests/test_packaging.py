@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import sysconfig
+import tarfile
 import venv
 import zipfile
 from pathlib import Path
@@ -121,3 +122,13 @@ def test_every_room_tells_its_version(room: str) -> None:
         [sys.executable, "-m", room, "--version"], cwd=ROOT, capture_output=True, text=True, check=True
     )
     assert done.stdout.split() == [room, importlib.metadata.version("two-circuits")]
+
+
+def test_the_source_distribution_holds_the_two_libraries_and_is_small(tmp_path: Path) -> None:
+    build = [sys.executable, "-m", "hatchling", "build", "-t", "sdist", "-d", str(tmp_path)]
+    subprocess.run(build, cwd=ROOT, check=True, capture_output=True)
+    (made,) = tmp_path.glob("*.tar.gz")
+    with tarfile.open(made) as held:
+        rooms = {name.split("/")[1] for name in held.getnames() if name.count("/") > 1}
+    assert rooms == {"toymodel", "realnet"}
+    assert made.stat().st_size < 1e6

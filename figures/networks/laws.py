@@ -104,7 +104,7 @@ def draw(study: Study) -> tuple[Figure, dict[str, object]]:
             shape, (colour, label) = "D" if "digits" in group else "o", GROUPS[group]
             label += f": γ = {gammas[group]}" if group in gammas else ""
             left.plot([], [], shape, ms=4, color=colour, label=label)
-    left.legend(loc="upper left", fontsize=6)
+    left.legend(loc="upper left", fontsize=5.3)
     looks = [("held out: trained after the rules", 4.2, 0.9, "k"), ("seen before the rules", 2.6, 0.45, "k"),
              ("norm not at rest", 3.4, 0.9, "none")]  # fmt: skip
     handles = [Line2D([], [], ls="", marker="o", ms=ms, mew=0.7, alpha=alpha, mec="k", mfc=face, label=label)

@@ -110,7 +110,7 @@ def draw(study: Study) -> tuple[Figure, dict[str, object]]:
     for axes in panels:
         axes.set_xlim(-0.02, 1.02)
     handles = [Line2D([], [], color=c, marker=MARKS[v], ms=5, lw=1.3, mfc="w" if v == "inconclusive" else c, label=v)
-               for v, c in VERDICTS.items()]  # fmt: skip
+               for v, c in VERDICTS.items() if v != "not tested"]  # fmt: skip
     handles += [Patch(color=REGION, label="pass region"), Line2D([], [], color="0.3", lw=2.2, label="decides")]
     fig.legend(handles=handles, loc="outside lower center", ncols=5)
     return fig, verdicts.score() | {"n": verdicts.data["runs"], "n_predictions": len(verdicts.predictions)}

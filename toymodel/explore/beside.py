@@ -79,13 +79,13 @@ def headline(net: Net, run: tm.Trajectory) -> str:
 
 
 def rows(net: Net, run: tm.Trajectory, pace: float) -> list[tuple[str, list[tuple[str, str]]]]:
-    """Net and toy in numbers, by group, for steps up to the net's last."""
+    """Network and toy in numbers, by group, for steps up to the network's last."""
     read = net.reading
     logit = float(run.gen_logit[-1] + run.mem_logit[-1])
     test, norm = net.end("train_logit"), net.end("norm")
     return [
         (
-            "Net",
+            "Network",
             [
                 ("behaviour", read.behaviour),
                 ("fits at step", when(read.t_fit)),

@@ -104,7 +104,7 @@ def _measure(results: Results, protocol: str) -> Measurement:
 
 P7 = Prediction(
     id="P7",
-    claim="Nets from scratch need more pairs than networks that have grokked, and tripling the training closes less "
+    claim="Randomly initialised networks need more examples than grokked ones, and tripling the training closes less "
     "than half of that gap.",
     source="(6.3), beyond the paper; its appendix A.2 shows the gap",
     statistic="per seed, ln of the ratio of the two thresholds after all steps, and its share of that after a "

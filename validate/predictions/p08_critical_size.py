@@ -58,7 +58,7 @@ def crossing_of_efficiencies(
 
 
 def _grokked(results: Results, setting: str, alone: pd.DataFrame, protocol: str) -> pd.DataFrame:
-    """Nets that ungrok, at one weight decay, and Gen-only ones of larger sizes, below which a threshold may lie."""
+    """Networks that ungrok, at one weight decay, and Gen-only ones of larger sizes, below which a threshold may lie."""
     lost = at_answer(results.table(f"{setting}/{kind_of('ungrokking', protocol)}"), protocol)
     if protocol == "AdamW":
         return lost

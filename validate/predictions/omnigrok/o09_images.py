@@ -41,7 +41,7 @@ KINDS = ("digits/memorising_coupled", "digits/generalising_coupled", "digits/ung
 
 
 def _nets(results: Results, kind: str) -> pd.DataFrame:
-    """Nets that have fitted their labels, with the logit that their loss amounts to."""
+    """Networks that have fitted their labels, with the logit that their loss amounts to."""
     table = rows(results, f"digits/{kind}")
     table = table.assign(logit=equivalent_logit(table.train_loss, CLASSES))
     return table[(table.train >= 0.99) & np.isfinite(table.logit)]
