@@ -33,7 +33,7 @@ SERIES = {
     LARGE: (("p113/scratch_coupled",), 1e-3, "coupled", "P"),
 }
 MIXED = {1e-4: ("o", 0.45), 1e-3: ("D", 1.0)}
-WARNING = "AUC of W_gen when the training set is first fitted, for generalising by the end, at equal D"
+WARNING = "AUC for predicting from W_gen at first fit, at fixed D, whether a network generalises"
 
 CAPTION = """
 Addition mod {p}, α = 10⁻³ or λ = 1. Left: steps to accuracy one half; line: medians; carets: not within {steps} steps.

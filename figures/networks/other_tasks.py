@@ -28,7 +28,7 @@ COUPLED = 1e-4
 GROKKED = 0.9
 
 CAPTION = """
-Accuracy outside the training set at the end, of grokked networks that went on with D′ pairs: medians, band over all seeds;
+Held-out accuracy at the end of grokked networks trained on with D′ examples: medians, band over all seeds;
 modulus {p}. Dotted: coupled. Diamonds: seeds' halfway sizes; means by decay: {sizes} % of pairs. {poor}n = {n} runs.
 """
 

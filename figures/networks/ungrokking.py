@@ -1,7 +1,7 @@
 """Grokked networks forget below a critical size, near that at which their lone circuits cost the same (paper, figure 4).
 
-Claim: a network that has grokked loses it when it goes on with fewer than about D_crit pairs; at rest (coupled) the place
-hardly depends on weight decay, and the paper's own size, p = 113, does as the small one. From scratch it takes far more.
+Claim: a grokked network that is trained on with fewer than about D_crit examples ungroks; at rest (coupled) that size
+hardly depends on weight decay, and at p = 113 it is the same. Randomly initialised networks need far more to generalise.
 Source: Varma et al. 2023, figures 4 and 7; P2, P3, P7 and P8a of validate.
 """
 
@@ -36,9 +36,9 @@ SCRATCH = "p113/scratch_coupled"
 SEEN = 3  # seeds below which a weight decay is not shown
 
 CAPTION = """
-Accuracy outside the training set at the end, of grokked networks that went on with D′ pairs: medians, band over
-seeds. Dashed: D_crit, where lone circuits cost alike. D_crit; half accuracy: {places}. Moving: {moving}. Coupled
-10–90 %: {width} in ln D′. n = {n}.
+Held-out accuracy at the end of grokked networks trained on with D′ examples: medians, band over seeds. Dashed: D_crit,
+where both circuits alone need the same norm. D_crit; half accuracy: {places}. Moving: {moving}. Coupled 10–90 %: {width} in
+ln D′. n = {n}.
 """
 
 

@@ -1,7 +1,7 @@
 """On digits, where generalising is not exact, networks that go on with fewer examples do not go back to chance.
 
 Claim: whether what circuit efficiency says of modular addition, ungrokking and two efficiencies that meet, holds on images.
-Source: Varma et al. 2023, figures 3 and 4, asked of MNIST; O9 of validate.
+Source: Varma et al. 2023, figures 3 and 4, tried on MNIST; O9 of validate.
 """
 
 import matplotlib.pyplot as plt
@@ -19,7 +19,7 @@ BOTTOM = "accuracy above chance at the smallest D′"
 CAPTION = """
 Coupled penalty, 5000 digits for MNIST. {left}: accuracy on digits never shown, networks that had learned
 3000, then D′; medians; dotted: chance. Above it at the smallest D′:
-{bottom}; asked: below 0.05. {norms}n = {n} networks.
+{bottom}; predicted: below 0.05. {norms}n = {n} networks.
 """
 
 

@@ -22,7 +22,7 @@ AFTER_STEPS = {
     ("P7", "gap ln(D_scratch / D_ungrokking) at the end"),
     ("P7", "gap at the end as a share of that after a third of the steps"),
     ("P13", "accuracy of networks that have grokked less that of networks from scratch, same pairs and decay"),
-    ("P13", "AUC of W_gen when the training set is first fitted, for generalising by the end, at equal D"),
+    ("P13", "AUC for predicting from W_gen at first fit, at fixed D, whether a network generalises"),
     ("O2b", "share of runs without decay that generalise"),
 }
 """What is claimed of a stated number of steps: such runs may move"""

@@ -16,7 +16,7 @@ from validate.statistics.intervals import area_under_curve
 __all__ = ["P13"]
 
 TWO = "accuracy of networks that have grokked less that of networks from scratch, same pairs and decay"
-WARNING = "AUC of W_gen when the training set is first fitted, for generalising by the end, at equal D"
+WARNING = "AUC for predicting from W_gen at first fit, at fixed D, whether a network generalises"
 SIZES = {"coupled": (370, 420), "AdamW": (450, 520)}
 """Above the ungrokking threshold and below that from scratch"""
 
@@ -137,8 +137,8 @@ def _measure(results: Results, protocol: str) -> Measurement:
 
 P13 = Prediction(
     id="P13",
-    claim="From scratch the memorising state is metastable: networks stay in it where those that have grokked stay "
-    "grokked, and a head start of Gen decides which of them leave it.",
+    claim="Memorising is metastable: randomly initialised networks stay with it where grokked ones stay grokked, and a head "
+    "start of Gen decides which of them leave it.",
     source="(4.3): for κ above the power of the norm both pure states are stable; beyond the paper",
     statistic="per seed, difference of final accuracies; area under the curve over seeds at the same size, Hanley "
     "and McNeil's interval",
