@@ -1,4 +1,4 @@
-"""The predictions: each is a `Prediction` in a file of its own, found automatically. `omnigrok` holds those of the rival theory.
+"""The predictions: each is a `Prediction` in a file of its own, found automatically; `omnigrok` holds the rival theory's.
 
 The report has them by the number in their id.
 """

@@ -172,7 +172,7 @@ P8A = _prediction(
 )
 P8B = _prediction(
     "P8b",
-    "Randomly initialised networks generalise, after the steps trained, from the size on at which both circuits cost the same.",
+    "Randomly initialised networks generalise, after the steps trained, from the size at which both circuits cost the same.",
     SCRATCH,
     math.log(1.5),
     "within a factor of 1.5",
