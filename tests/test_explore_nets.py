@@ -13,7 +13,7 @@ from toymodel.explore import answer, beside, drawing, match, nets
 from toymodel.plot import COLOURS
 from validate.measured import Results
 
-DATA = ROOT / "figures" / "data"
+DATA = ROOT / "validate" / "data"
 STUDY = DATA / "validate" / "standard"
 
 
@@ -52,7 +52,7 @@ def test_a_run_has_the_name_that_the_judge_gives_it(name: str) -> None:
     assert seen == len(judged) > 7
 
 
-@pytest.mark.parametrize("path", nets.files(str(ROOT / "figures" / "data")), ids=lambda p: "-".join(p.parts[-3:]))
+@pytest.mark.parametrize("path", nets.files(str(ROOT / "validate" / "data")), ids=lambda p: "-".join(p.parts[-3:]))
 def test_every_kept_file_can_be_laid_beside_the_toy(path: Path) -> None:
     if path.parent.name == "molecules":
         with pytest.raises(ValueError, match="judged by loss alone"):

@@ -115,7 +115,8 @@ def test_a_small_study_is_drawn_whatever_it_cannot_decide(name: str) -> None:
 
 
 def test_a_small_study_has_figures() -> None:
-    assert len(SHOWN) >= 8
+    # What the demonstration trained; a figure of settings or circuits that it did not train is left out.
+    assert {"efficiency", "ungrokking", "laws", "scorecard"} <= set(SHOWN)
 
 
 def test_networks_of_after_the_rules_are_told_from_those_of_before(tmp_path: Path, study: Study) -> None:

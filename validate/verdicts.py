@@ -162,7 +162,10 @@ def load(path: Path) -> dict[str, Any]:
     found = json.loads(path.read_text(encoding="utf-8"))
     if not isinstance(found, dict) or found.get("format") != FORMAT:
         stated = found.get("format") if isinstance(found, dict) else type(found).__name__
-        raise ValueError(f"{str(path)!r} must have format {FORMAT}; received {stated!r}. Judge the runs anew.")
+        raise ValueError(
+            f"{str(path)!r} must have format {FORMAT}; received {stated!r}. Judge the runs anew: "
+            f"python -m validate report {path.parent}"
+        )
     return found
 
 

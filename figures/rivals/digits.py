@@ -18,7 +18,7 @@ BOTTOM = "accuracy above chance at the smallest D′"
 
 CAPTION = """
 Coupled penalty, 5000 digits for MNIST. {left}: accuracy on digits never shown, networks that had learned
-3000, then D′; medians; dotted: chance. Above it at the smallest D′:
+3000, then D′; medians. Above chance at the smallest D′:
 {bottom}; predicted: below 0.05. {norms}n = {n} networks.
 """
 
