@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import signal
 import sys
@@ -21,6 +22,10 @@ def run_command(commands: Mapping[str, Callable[..., Any]], prog: str, args: lis
 
     0; 2 for bad input or a full disk or memory; 128 and the signal's number when asked to leave (130 for Control-C).
     """
+    # A terminal that has no Greek letters shows question marks instead.
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
     if (sys.argv[1:] if args is None else args)[:1] == ["--version"]:
         print(f"{prog.rpartition(' ')[2]} {version('two-circuits')}")
         return 0

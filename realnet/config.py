@@ -9,12 +9,12 @@ from __future__ import annotations
 import dataclasses
 import functools
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from realnet import keys
-from realnet.fields import groups_of, known, number, pairs_of, require, texts_of, typed_fields
+from realnet.fields import groups_of, known, meant, number, pairs_of, require, texts_of, typed_fields
 from realnet.phases import INHERITED, Phase, Stage, Stop, phases_of, stop_of
 from realnet.registry import BUILT_IN, check_name, is_own, source, task_of
 from realnet.tasks.modular import MODULAR, is_prime, symbols, table_size
@@ -128,7 +128,8 @@ class RunConfig:
         for kind in ("task", "network", "loss"):
             check_name(kind, getattr(self, kind))
         for name, choices in CHOICES.items():
-            value, remedy = getattr(self, name), f"Choose one of these for {name}."
+            value = getattr(self, name)
+            remedy = f"{meant(value, choices)}Choose one of these for {name}."
             require(value in choices, f"{name} must be one of {', '.join(choices)}", value, remedy)
         start = from_dict(self.start_from) if isinstance(self.start_from, Mapping) else self.start_from
         fixed: dict[str, Any] = {"phases": (phases := phases_of(self.phases)), "start_from": start}
@@ -296,6 +297,24 @@ class RunConfig:
 
 _SHAPES = ("p", "d_model", "n_heads", "d_mlp", "n_layers", "network", "layer_norm", "biases", "options", "frozen")
 _RENAMED = {"architecture": "network"}
+
+
+def _checked(made: Callable[..., None]) -> Callable[..., None]:
+    """The constructor `made`, which offers the field that was meant for one that does not exist."""
+    names = [f.name for f in dataclasses.fields(RunConfig)]
+
+    @functools.wraps(made)
+    def init(self: RunConfig, *args: Any, **fields: Any) -> None:
+        unknown = [name for name in fields if name not in names]
+        offer = "".join(meant(name, names) for name in unknown)
+        remedy = f"{offer}help(realnet.RunConfig) lists them."
+        require(not unknown, "a RunConfig is made of its fields", ", ".join(unknown), remedy)
+        made(self, *args, **fields)
+
+    return init
+
+
+RunConfig.__init__ = _checked(RunConfig.__init__)  # type: ignore[method-assign]
 
 
 def from_dict(fields: Mapping[str, Any]) -> RunConfig:

@@ -6,6 +6,7 @@ NumPy's scalars become Python's, whole numbers in fields of floats become floats
 from __future__ import annotations
 
 import dataclasses
+import difflib
 import numbers
 import operator
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -16,6 +17,7 @@ __all__ = [
     "ConfigError",
     "groups_of",
     "known",
+    "meant",
     "number",
     "pairs_of",
     "require",
@@ -33,6 +35,20 @@ def require(condition: bool, requirement: str, received: object, remedy: str) ->
     """Raise ConfigError in the house form unless `condition` holds."""
     if not condition:
         raise ConfigError(f"{requirement}; received {received!r}. {remedy}")
+
+
+ALIASES = {
+    "lr": "learning_rate", "wd": "weight_decay", "seeds": "seed", "epochs": "steps", "fraction": "train_fraction",
+    "frac_train": "train_fraction", "n_layer": "n_layers", "n_head": "n_heads", "modulus": "p", "eps": "epsilon",
+}  # fmt: skip
+"""What others call a field"""
+
+
+def meant(name: object, known: Iterable[str]) -> str:
+    """The one of `known` that is offered for `name`, as a sentence to begin a remedy with; "" where none is near."""
+    text, lower = str(name).lower(), {x.lower(): x for x in known}
+    near = [ALIASES[text]] if ALIASES.get(text) in lower else difflib.get_close_matches(text, lower, n=1)
+    return f"Did you mean {lower[near[0]]!r}? " if near else ""
 
 
 def _truth(value: Any) -> bool:
@@ -119,7 +135,8 @@ def known(kind: type, fields: Mapping[str, Any]) -> Mapping[str, Any]:
     """`fields`, if a dataclass can be made of them. Errors: ConfigError for an unknown or a missing one."""
     names = [f.name for f in dataclasses.fields(kind)]
     unknown = sorted(set(map(str, fields)) - set(names))
-    require(not unknown, f"a {kind.__name__}'s keys are {', '.join(names)}", unknown, "Correct the spelling.")
+    offer = "".join(meant(name, names) for name in unknown)
+    require(not unknown, f"a {kind.__name__}'s keys are {', '.join(names)}", unknown, f"{offer}Correct the spelling.")
     missing = [f.name for f in dataclasses.fields(kind) if f.default is dataclasses.MISSING and f.name not in fields]
     require(not missing, f"a {kind.__name__} must say its {', '.join(missing)}", fields, "Add steps=3000, say.")
     return fields

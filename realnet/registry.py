@@ -20,7 +20,7 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from realnet.fields import KINDS, ConfigError, require
+from realnet.fields import KINDS, ConfigError, meant, require
 from realnet.tasks.modular import MODULAR
 from realnet.tasks.task import Task
 
@@ -82,7 +82,9 @@ def check_name(kind: str, name: str) -> None:
     known = BUILT_IN[kind]
     own = f' Or name your own as "mine:{kind}".' if kind in _OPEN else ""
     fine = name in known or (kind in _OPEN and is_own(name) and all(name.rsplit(":", 1)))
-    require(fine, f"{kind} must be one of {', '.join(known)}", name, f"Choose a {kind} of these.{own}")
+    require(
+        fine, f"{kind} must be one of {', '.join(known)}", name, f"{meant(name, known)}Choose a {kind} of these.{own}"
+    )
 
 
 def _path(name: str) -> Path:

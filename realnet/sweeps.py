@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from realnet.config import RunConfig
-from realnet.fields import require
+from realnet.fields import meant, require
 from realnet.phases import Phase
 
 __all__ = ["grid"]
@@ -25,7 +25,12 @@ def grid(base: RunConfig, **axes: Iterable[Any] | Callable[[RunConfig], Any]) ->
     final = {"final_" + f.name for f in dataclasses.fields(Phase)}
     for name in axes:
         known = ", ".join(sorted(fields | final))
-        require(name in fields | final, f"an axis must be one of {known}", name, "Correct the spelling.")
+        require(
+            name in fields | final,
+            f"an axis must be one of {known}",
+            name,
+            f"{meant(name, fields | final)}Correct the spelling.",
+        )
         several = callable(axes[name]) or (isinstance(axes[name], Iterable) and not isinstance(axes[name], str))
         require(several, f"axis {name} must be several values", axes[name], f"Pass a list, as in {name}=[...].")
     values = {n: list(v) for n, v in axes.items() if not callable(v)}

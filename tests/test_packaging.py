@@ -132,3 +132,13 @@ def test_the_source_distribution_holds_the_two_libraries_and_is_small(tmp_path: 
         rooms = {name.split("/")[1] for name in held.getnames() if name.count("/") > 1}
     assert rooms == {"toymodel", "realnet"}
     assert made.stat().st_size < 1e6
+
+
+@pytest.mark.parametrize(
+    "command", [["validate", "list"], ["realnet", "--help"], ["toymodel", "--help"], ["figures", "list"]]
+)
+def test_a_terminal_without_greek_letters_shows_question_marks(command: list[str]) -> None:
+    environment = os.environ | {"PYTHONIOENCODING": "cp1252"}
+    done = subprocess.run([sys.executable, "-m", *command], cwd=ROOT, env=environment, capture_output=True, check=True)
+    assert done.stdout
+    assert b"Traceback" not in done.stderr

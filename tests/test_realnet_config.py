@@ -252,3 +252,23 @@ def test_the_key_of_a_known_run_stays_what_it_was() -> None:
     phases = [rn.Phase(5), rn.Phase(5, 4)]
     run = replace(PARENT, dataset_size=9, weight_decay=0.25, start_from=PARENT, keep_optimizer=False, phases=phases)
     assert run.key == KNOWN[1]
+
+
+@pytest.mark.parametrize(
+    ("name", "field"), [("lr", "learning_rate"), ("seeds", "seed"), ("weight_deca", "weight_decay")]
+)
+def test_a_field_that_does_not_exist_is_refused_with_the_one_that_was_meant(name: str, field: str) -> None:
+    for make in (
+        lambda: RunConfig(**{name: 1}),
+        lambda: replace(RunConfig(), **{name: 1}),
+        lambda: grid(RunConfig(), **{name: [1]}),
+    ):
+        with pytest.raises(ConfigError, match=f"received '{name}'. Did you mean '{field}'?"):
+            make()
+
+
+def test_a_choice_that_does_not_exist_is_refused_with_the_one_that_was_meant() -> None:
+    with pytest.raises(ConfigError, match="Did you mean 'adam'?"):
+        RunConfig(optimizer="Adam")
+    with pytest.raises(ConfigError, match="Did you mean 'transformer'?"):
+        RunConfig(network="transfomer")

@@ -170,7 +170,7 @@ def decided_now(verdict: Verdict) -> str:
     column, text = verdict.columns[verdict.prediction.decides], ""
     if column.findings:
         name, e = column.findings[0].criterion.name, column.findings[0].estimate
-        text = f": {name} {Number.measured(e.interval, *e.basis, e.of)}"
+        text = f" at {Number.measured(e.interval, *e.basis, e.of)}: {name}"
     line = textwrap.shorten(f"{verdict.prediction.id} {verdict.verdict}{text}", WIDTH - 2, placeholder=" …")
     return f"  {line}"
 

@@ -5,8 +5,10 @@ import math
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
+import realnet as rn
 from validate import report
 from validate.measured import MissingResult
 from validate.prediction import Basis, Criterion, Estimate, Measurement, Prediction, judge, nothing
@@ -138,3 +140,20 @@ def test_the_list_says_rule_and_power() -> None:
 def test_a_row_says_what_is_missing_and_what_is_infinite() -> None:
     rows = [{"setting": "one", "value": 0.5, "low": "-inf", "high": "inf"}, {"setting": "two", "value": None, "n": 3}]
     assert report.rows_table(rows).splitlines()[2:] == ["| one | 0.5 | −∞ | ∞ | – |", "| two | – | – | – | 3 |"]
+
+
+def test_a_network_that_groks_and_ungroks_is_two_lines_of_bars() -> None:
+    parent, child = rn.RunConfig(p=11, dataset_size=90, steps=100), rn.RunConfig(p=11, dataset_size=20, steps=50)
+    said = report.life([(parent, np.repeat([0.0, 1.0], 60)), (child, np.linspace(1.0, 0.0, 30))]).splitlines()
+    assert "90 training examples" in said[0]
+    assert "20 are left" in said[2]
+    assert said[1].split() == ["▁" * 30 + "█" * 30, "1.00"]
+    bars, end = said[3].split()
+    assert (bars[0], bars[-1], len(bars), end) == ("█", "▁", 30, "0.00")
+    assert report.life([]) == ""
+
+
+def test_a_verdict_is_told_in_a_line_as_soon_as_it_is_known() -> None:
+    said = report.decided_now(judge(prediction("A", (0.2, 0.4), None), None))  # type: ignore[arg-type]
+    assert said == "  A confirmed at 0.3 (0.2 to 0.4, n = 7, 2 of 21 still moving): number"
+    assert report.decided_now(judge(prediction("D", None, None), None)) == "  D not tested"  # type: ignore[arg-type]

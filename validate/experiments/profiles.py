@@ -46,7 +46,7 @@ QUICK = Profile(
                     # The largest too: where it lies above 300, a seed's threshold must still lie between sizes (P3).
                     Block((200, 300, 450), (1e-3,), range(10, 20), 1500),
                 ),
-                "scratch_coupled": (Block((500, 600, 700, 940), (1e-3,), range(10, 16), 1200),),
+                "scratch_coupled": (Block((500, 600, 700, 810, 940, 1100), (1e-3,), range(10, 16), 1200),),
                 # To be seen beside Gen, not to decide: Mem's norm rises with D. To rest takes ten times as long.
                 "memorising_coupled": (Block((100, 300, 900), (1e-3,), range(4), 1500),),
             },
