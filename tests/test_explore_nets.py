@@ -14,7 +14,7 @@ from toymodel.plot import COLOURS
 from validate.measured import Results
 
 DATA = ROOT / "validate" / "data"
-STUDY = DATA / "validate" / "standard"
+STUDY = DATA / "standard"
 
 
 def first(path: Path) -> nets.Net:
