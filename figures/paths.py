@@ -41,11 +41,14 @@ class Paths:
         return self.build / "record.json"
 
     def saved(self, name: str) -> Path:
-        """A saved result: of one of OTHERS, or of the study that is shown; another study's runs stand for those of both."""
+        """A saved result: of one of OTHERS, which lie beside the study that is shown, or of that study.
+
+        A study of the rival theory is shown as both.
+        """
         other, _, rest = name.partition("/")
-        if other not in OTHERS:
-            return self.data / name
-        return self.data / rest if other != "realnet" and self.data != type(self)().data else SAVED / name
+        if other == "omnigrok" and self.data != type(self)().data:
+            return self.data / rest
+        return (SAVED if other == "realnet" else self.data.parent if other in OTHERS else self.data) / name
 
     def targets(self, name: str) -> dict[str, Path]:
         """The files of figure `name`, by kind."""

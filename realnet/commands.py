@@ -14,7 +14,14 @@ import tyro
 
 from realnet.fields import ConfigError
 
-__all__ = ["run_command"]
+__all__ = ["replace_what_cannot_be_shown", "run_command"]
+
+
+def replace_what_cannot_be_shown() -> None:
+    """A terminal that has no Greek letters shows question marks from here on."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
 
 
 def run_command(commands: Mapping[str, Callable[..., Any]], prog: str, args: list[str] | None) -> int:
@@ -22,10 +29,7 @@ def run_command(commands: Mapping[str, Callable[..., Any]], prog: str, args: lis
 
     0; 2 for bad input or a full disk or memory; 128 and the signal's number when asked to leave (130 for Control-C).
     """
-    # A terminal that has no Greek letters shows question marks instead.
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="replace")
+    replace_what_cannot_be_shown()
     if (sys.argv[1:] if args is None else args)[:1] == ["--version"]:
         print(f"{prog.rpartition(' ')[2]} {version('two-circuits')}")
         return 0

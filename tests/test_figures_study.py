@@ -154,3 +154,15 @@ def test_a_figure_says_that_nothing_is_held_out_yet(study: Study) -> None:
     plt.close(fig)
     assert any("not trained yet" in text for text in said)
     assert "nothing is held out" in str(numbers["when"])
+
+
+def test_what_lies_beside_a_study_is_never_the_study_itself(tmp_path: Path) -> None:
+    mine = Paths(data=tmp_path / "standard")
+    assert mine.saved("paper/base/ungrokking.nc") == tmp_path / "paper" / "base" / "ungrokking.nc"
+    assert mine.saved("omnigrok/teacher/free.nc") == tmp_path / "standard" / "teacher" / "free.nc"
+    assert mine.saved("base/scratch.nc") == tmp_path / "standard" / "base" / "scratch.nc"
+    assert {mine.saved("realnet/grokking.nc"), Paths().saved("realnet/grokking.nc")} == {
+        SAVED / "realnet" / "grokking.nc"
+    }
+    assert Paths().saved("paper/base/ungrokking.nc") == SAVED / "paper" / "base" / "ungrokking.nc"
+    assert Paths().saved("omnigrok/verdicts.json") == SAVED / "omnigrok" / "verdicts.json"

@@ -3,8 +3,8 @@
 A prediction has one criterion or more. A criterion names a number and the region that the theory puts it in; the number is
 measured with a 95 % interval over seeds. It is confirmed if the whole interval lies in the region, refuted if it lies
 wholly outside, and inconclusive otherwise, or if too few seeds or too few runs at rest bear on it; where the runs are not
-there it is not tested. Every number is measured
-under both protocols, coupled and AdamW: a prediction says for which of them it is claimed, and why.
+there it is not tested. Every number is measured under both protocols, coupled and AdamW: a prediction says for which of
+them it is claimed, and why.
 """
 
 from __future__ import annotations

@@ -9,6 +9,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from validate.matching.efficiency import alone_in
 from validate.quantities import at_threshold
 from validate.words import Number, number_words
 
@@ -17,6 +18,7 @@ from ..palette import COLOURS, CRITICAL, size_colours
 from ..study import Study
 
 DATA = ("verdicts.json", "base/memorising_coupled.nc", "base/generalising_coupled.nc", "base/ungrokking_coupled.nc")
+ALSO = ("laws-43/*.nc",)
 CIRCUITS = {"mem": ("P1b", "Mem-only networks"), "gen": ("P1a", "Gen-only networks")}
 
 CAPTION = """
@@ -45,7 +47,7 @@ def _circuit(axes: Axes, nets: pd.DataFrame, colours: dict[float, str], logit: f
 
 def draw(study: Study) -> tuple[Figure, dict[str, object]]:
     """Two circuits, and where their norms meet."""
-    verdicts, found = study.verdicts, at_threshold(study)
+    verdicts, found = study.verdicts, at_threshold(study, alone_in(study, "coupled"))
     fig, (left, centre, right) = plt.subplots(1, 3, figsize=(7.0, 2.6))
     nets = {circuit: verdicts.rows(id, "nets") for circuit, (id, _) in CIRCUITS.items()}
     every = pd.concat(nets.values())

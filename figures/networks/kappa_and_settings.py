@@ -1,7 +1,8 @@
 """Logits grow with norm far faster than the paper's κ; D_crit grows more slowly than the pairs (beyond the paper).
 
-Claim: logits grow with norm to a power far above 2, whichever way it is measured; the ungrokking threshold hardly
-depends on width and depth, and is a smaller share of the pairs the larger the modulus; that from scratch grows faster.
+Claim: logits of Mem-only networks, and of all lone circuits together, grow with norm to a power far above 2; the
+ungrokking threshold hardly depends on width and depth, and is a smaller share of the pairs the larger the modulus; that
+from scratch grows faster.
 Source: toymodel/README.md (1); P7, P9, P11 and P14 of validate.
 """
 

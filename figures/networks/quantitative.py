@@ -13,6 +13,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 import toymodel as tm
+from validate.matching.efficiency import alone_in
 from validate.words import number_words
 
 from ..lines import critical, number_axis
@@ -26,19 +27,21 @@ DATA = (
     "base/ungrokking_coupled.nc",
     "fresh/ungrokking_coupled.nc",
 )
+ALSO = ("laws-43/*.nc",)
 DECAY = 1e-4
 START = 5.0  # nats, from which a lone circuit comes to rest, grown
 KINDS = {
-    "Mem-only": (("base/memorising_coupled",), COLOURS["mem"], "s"),
-    "Gen-only": (("base/generalising_coupled",), COLOURS["gen"], "o"),
-    "both": (("base/ungrokking_coupled", "fresh/ungrokking_coupled"), BOTH, "D"),
+    "Mem-only": ("memorising_coupled", COLOURS["mem"], "s"),
+    "Gen-only": ("generalising_coupled", COLOURS["gen"], "o"),
+    "both": ("ungrokking_coupled", BOTH, "D"),
 }
 WITHIN = 3.0
 
 CAPTION = """
 Networks mod {p} at rest, coupled, means over seeds, and the toy's circuits with κ = {kappa}, η_gen = {eta}, β = {beta},
 D_crit = {critical}, fitted to lone ones. Left, centre: α = {alpha}. Right: the cheaper circuit alone against every mixture,
-shaded ±3 %: off by {logit} % in the logit, {norm} % in the norm; nothing is fitted to mixtures. n = {n} networks.
+of other seeds, shaded ±3 %: off by {logit} % in the logit, {norm} % in the norm; nothing is fitted to mixtures. n = {n}
+networks.
 """
 
 
@@ -56,7 +59,12 @@ def draw(study: Study) -> tuple[Figure, dict[str, object]]:
     """Logit and norm against data set size, and the errors of mixtures."""
     found = {name: study.verdicts.number("P11", name) for name in ("κ", "η_gen", "β", "D_crit")}
     numbers = {name: number.value for name, number in found.items()}
-    tables = {kind: study.tables(*names) for kind, (names, _, _) in KINDS.items()}
+    # Lone circuits are those that were fitted; mixtures are of other seeds.
+    of = {"both": ("base", "fresh")}
+    tables = {
+        kind: study.tables(*(f"{setting}/{name}" for setting in of.get(kind, (alone_in(study, "coupled"),))))
+        for kind, (name, _, _) in KINDS.items()
+    }
     tables["Mem-only"] = tables["Mem-only"][tables["Mem-only"].train >= 0.99]
     every, classes = pd.concat(tables.values()), int(tables["both"].p.iloc[0])
     decay = min(sorted(set(tables["both"].weight_decay)), key=lambda d: abs(math.log(d / DECAY)))

@@ -113,4 +113,4 @@ def draw(study: Study) -> tuple[Figure, dict[str, object]]:
                for v, c in VERDICTS.items() if v != "not tested"]  # fmt: skip
     handles += [Patch(color=REGION, label="pass region"), Line2D([], [], color="0.3", lw=2.2, label="decides")]
     fig.legend(handles=handles, loc="outside lower center", ncols=5)
-    return fig, verdicts.score() | {"n": verdicts.data["runs"], "n_predictions": len(verdicts.predictions)}
+    return fig, verdicts.score() | {"n": verdicts.data["finished"], "n_predictions": len(verdicts.predictions)}

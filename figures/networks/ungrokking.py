@@ -1,7 +1,7 @@
 """Grokked networks forget below a critical size, near that at which their lone circuits cost the same (paper, figure 4).
 
 Claim: a grokked network that is trained on with fewer than about D_crit examples ungroks; at rest (coupled) that size
-hardly depends on weight decay, and at p = 113 it is the same. Randomly initialised networks need far more to generalise.
+hardly depends on weight decay, and so it is at p = 113. Randomly initialised networks need far more to generalise.
 Source: Varma et al. 2023, figures 4 and 7; P2, P3, P7 and P8a of validate.
 """
 
@@ -25,7 +25,7 @@ ALSO = (
 )
 PAPER = "AdamW, paper's setting"
 PUBLISHED = (800, 1000, 0.7)
-"""Sizes between which ungrokking nets of the paper are right on this share, read off its figure 7"""
+"""Between these sizes the paper's ungrokked networks are right on about this share (its figure 7)"""
 PANELS = {
     "coupled": "base/ungrokking_coupled",
     "AdamW": "base/ungrokking",
@@ -37,8 +37,8 @@ SEEN = 3  # seeds below which a weight decay is not shown
 
 CAPTION = """
 Held-out accuracy at the end of grokked networks trained on with D′ examples: medians, band over seeds. Dashed: D_crit,
-where both circuits alone need the same norm. D_crit; half accuracy: {places}. Moving: {moving}. Coupled 10–90 %: {width} in
-ln D′. n = {n}.
+where both circuits alone need the same norm. D_crit; half accuracy: {places}. Moving: {moving}. New seeds, 10–90 %: {width}
+in ln D′. n = {n}.
 """
 
 

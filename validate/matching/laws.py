@@ -17,6 +17,7 @@ from validate.measured import MissingResult, Results
 __all__ = [
     "GROKKED",
     "MODULAR_LAWS",
+    "NEW",
     "Pair",
     "alone",
     "circuits",
@@ -30,7 +31,8 @@ __all__ = [
 MODULAR_LAWS = ("laws-113", "laws-67", "laws-97", "laws-width-128", "laws-div", "laws-43")
 """Settings that were trained after the laws had been stated: moduli, widths and seeds that none of them had seen"""
 UNSEEN = ("laws-97", "laws-113", "laws-43")
-"""Those whose lone circuits were trained after P16 and P18 had taken their present form"""
+"""Those whose lone circuits were trained after P16 and P18 had taken their present form; Mem-only networks came last"""
+NEW = tuple(f"{setting}/memorising_coupled" for setting in UNSEEN)
 GROKKED = 0.75
 """A network has grokked if its margin on pairs never seen is at least this share of that in training"""
 

@@ -9,7 +9,7 @@ import numpy.typing as npt
 import pandas as pd
 from scipy import optimize
 
-from validate.matching.laws import decisive, paired, settings
+from validate.matching.laws import NEW, decisive, paired, settings
 from validate.measured import MissingResult, Results
 from validate.prediction import Criterion, Estimate, Measurement, Prediction
 from validate.predictions.shared import ANSWER, at_rest, estimate, records, total, weaker
@@ -92,7 +92,7 @@ P16 = Prediction(
     criteria=(Criterion(name=POLE, unit="1", high=0.02, why="u/t to 0.02", truth=0.012, spread=0.006, seeds=6),),
     measure=_measure,
     registered="f9b9128",
-    new=("laws-97/ungrokking_coupled", "laws-113/ungrokking_coupled"),
+    new=NEW,
     changed="Registered in 128eeb7 with one D_crit for all seeds of a setting; they differ by as much as a factor of 1.5, "
     "which hides a pole. Now each seed has its own.",
     says={

@@ -7,7 +7,7 @@ import math
 import pandas as pd
 
 import toymodel as tm
-from validate.matching.laws import decisive, paired, settings
+from validate.matching.laws import NEW, decisive, paired, settings
 from validate.measured import MissingResult, Results
 from validate.prediction import Criterion, Estimate, Measurement, Prediction
 from validate.predictions.shared import ANSWER, at_rest, estimate, records, total, weaker
@@ -81,7 +81,7 @@ P18 = Prediction(
     ),
     measure=_measure,
     registered="f9b9128",
-    new=("laws-97/ungrokking_coupled", "laws-113/ungrokking_coupled"),
+    new=NEW,
     changed="Registered in 128eeb7 with one D_crit for all seeds of a setting, and as |ln|, whose "
     "interval over a few settings says little. Now each seed is compared with itself, and the sign counts.",
     says={
