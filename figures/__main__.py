@@ -1,14 +1,13 @@
 """Draws, lists, makes the page, writes the numbers of the READMEs: python -m figures {build,list,page,own,readme}."""
 
 import argparse
+import io
 import signal
 import sys
 from importlib.metadata import version
 from pathlib import Path
 
 import matplotlib
-
-from realnet.commands import replace_what_cannot_be_shown
 
 from .catalogue import names, title
 from .paths import Paths
@@ -46,7 +45,10 @@ def _paths(data: Path | None, out: Path | None) -> Paths:
 
 def main(arguments: list[str] | None = None) -> int:
     """The command line; its exit status."""
-    replace_what_cannot_be_shown()
+    # A terminal that has no Greek letters shows question marks instead.
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
     options = _parser().parse_args(arguments)
     matplotlib.use("agg")
     try:
