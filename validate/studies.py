@@ -217,7 +217,7 @@ def _on_full_data(results: Results, setting: str) -> str:
 
 STUDIES = {
     "Ungrokking at the paper's size": ungrokking_curve,
-    "From scratch at the paper's size": scratch_curve,
+    "From random initialisation at the paper's size": scratch_curve,
     "The small network and the paper's size": small_and_large,
     "Weight decay down to 0": small_decays,
     "Other tasks": tasks,

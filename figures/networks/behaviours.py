@@ -25,15 +25,15 @@ SPREAD = 0.3
 T_END = 1e4
 RICH = 10.0  # data set size, relative to D_crit, on which a network has grokked before it ungroks
 STARTS = {
-    "from scratch": ("base/scratch", "long/scratch", "base/scratch_coupled"),
+    "from random initialisation": ("base/scratch", "long/scratch", "base/scratch_coupled"),
     "after grokking": ("base/ungrokking", "base/ungrokking_coupled"),
 }
 # What is shown: where its real run is looked for, and the toy's data set size relative to D_crit and weight decay.
 SHOWN = {
-    "comprehension": ("from scratch", 4.0, 0.05),
-    "grokking": ("from scratch", 4.0, 0.005),
-    "semi-grokking": ("from scratch", 1.1, 0.005),
-    "memorisation": ("from scratch", 0.25, 0.005),
+    "comprehension": ("from random initialisation", 4.0, 0.05),
+    "grokking": ("from random initialisation", 4.0, 0.005),
+    "semi-grokking": ("from random initialisation", 1.1, 0.005),
+    "memorisation": ("from random initialisation", 0.25, 0.005),
     "ungrokking": ("after grokking", 0.25, 0.005),
 }
 TIMES = np.geomspace(0.1, T_END, 600)
@@ -81,7 +81,7 @@ def draw(study: Study) -> tuple[Figure, dict[str, object]]:
     runs = {start: [run for file in files for run in study.runs(file)] for start, files in STARTS.items()}
     named = {start: [(behaviour(run), run) for run in own] for start, own in runs.items()}
     counts = {start: Counter(word for word, _ in own) for start, own in named.items()}
-    model = tm.TwoCircuitModel(logit_spread=SPREAD, num_classes=runs["from scratch"][0].config["p"])
+    model = tm.TwoCircuitModel(logit_spread=SPREAD, num_classes=runs["from random initialisation"][0].config["p"])
     fig, grid = plt.subplots(3, len(SHOWN), figsize=(7.0, 4.2), sharey="row", sharex=False)
     for (name, (start, ratio, alpha)), (accuracy, loss, toy) in zip(SHOWN.items(), grid.T, strict=True):
         alike = [run for word, run in named[start] if word == name]
@@ -97,7 +97,7 @@ def draw(study: Study) -> tuple[Figure, dict[str, object]]:
         late = slice(-TIMES.size, None)  # a continued run begins with the run that it continues
         _loss(toy, TIMES, tr.train_loss[late], tr.test_loss[late], float(np.log(model.num_classes)))
         toy.set_title(f"{ratio:g} {CRITICAL}, α = {alpha:g}", loc="center", fontsize=7)
-        steps = (alike or runs["from scratch"])[0].config["steps"]
+        steps = (alike or runs["from random initialisation"])[0].config["steps"]
         for axes, low, high in ((accuracy, 1.0, steps), (loss, 1.0, steps), (toy, 0.1, T_END)):
             axes.set(xscale="log", xlim=(low, high), xticks=[t for t in (1.0, 1e2, 1e4) if t <= high])
             axes.minorticks_off()

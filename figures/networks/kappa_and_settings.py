@@ -94,7 +94,7 @@ def draw(study: Study) -> tuple[Figure, dict[str, object]]:
         right.plot(primes, [base.pairs * (p / base.p) ** 2 for p in primes], color=GREY, lw=1.0, zorder=0)
     centre.set_ylabel("ungrokking threshold (pairs)")
     met = "Diamonds: where a setting's efficiencies meet. " if MEET[0] in table else ""
-    met += "Squares: from scratch. " if len(verdicts.rows("P7", "by setting")) else ""
+    met += "Squares: random initialisation. " if len(verdicts.rows("P7", "by setting")) else ""
     shares = [100 * row.share_of_pairs for row in table.itertuples()]
     return fig, {
         "n": len(table),

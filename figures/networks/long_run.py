@@ -17,10 +17,10 @@ DECAY = 1.0
 OFF = 0.1  # accuracy above which a network has left chance
 
 CAPTION = """
-Addition mod {p} from scratch near the threshold, AdamW, λ = {decay}, {steps} steps, n = {n} networks. Left: accuracy outside
-the training set: {gone} generalise (0.9), {rest} rest between chance + 0.05 and that. Right: the right logit outside
-the training set, W_gen (projected logit less what Mem adds to it). In the {still} networks still below {off} at the end it
-rose by {rise} nats over the last decade of steps. Dotted: chance; no logit.
+Addition mod {p} from random initialisation near the threshold, AdamW, λ = {decay}, {steps} steps, n = {n} networks.
+Left: accuracy outside the training set: {gone} generalise (0.9), {rest} rest between chance + 0.05 and that. Right: the
+right logit outside the training set, W_gen (projected logit less what Mem adds to it). In the {still} networks still
+below {off} at the end it rose by {rise} nats over the last decade of steps. Dotted: chance; no logit.
 """
 
 

@@ -1,6 +1,7 @@
-"""From scratch most networks end at chance or generalise; of those in between most still move (paper, figure 5).
+"""Randomly initialised networks mostly end at chance or generalise; of those in between most still move (paper, figure 5).
 
-Claim: most of the scatter of the paper's figure 5 is motion caught at a moment: networks between chance and 0.9 still move.
+Claim: most of the scatter of the paper's figure 5 is motion caught at a moment: networks between chance and 0.9 still
+move.
 Source: Varma et al. 2023, figure 5; P4 of validate.
 """
 
@@ -25,8 +26,8 @@ DECAY = 1.0
 SHOWN = 4
 
 CAPTION = """
-Addition mod {p} from scratch, AdamW, λ = 1, {steps} steps. Left: accuracy outside the training set at the end; of
-{between} networks between chance + 0.05 and 0.9, {moving} still move. {longer}Middle: the sizes at which seeds
+Addition mod {p} from random initialisation, AdamW, λ = 1, {steps} steps. Left: accuracy outside the training set at the
+end; of {between} networks between chance + 0.05 and 0.9, {moving} still move. {longer}Middle: the sizes at which seeds
 differ most. {frequencies}n = {n} runs.
 """
 

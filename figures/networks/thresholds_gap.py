@@ -1,7 +1,8 @@
 """On the clock λ·steps the thresholds of all weight decays run together; between the two a gap stays open (paper, figure 7).
 
-Claim: under AdamW the sizes at which accuracy passes one half, from scratch and of ungrokking, fall near one curve each
-for all weight decays when plotted against λ·steps, and do not meet in the steps trained; the toy model's do both.
+Claim: under AdamW the sizes at which accuracy passes one half, from random initialisation and of ungrokking, fall near
+one curve each for all weight decays when plotted against λ·steps, and do not meet in the steps trained; the toy model's
+do both.
 Source: Varma et al. 2023, figure 7 and appendix A.2; toymodel/README.md (6.3); P3 and P7 of validate.
 """
 
@@ -20,7 +21,7 @@ from ..study import Study
 
 DATA = ("verdicts.json", "base/scratch.nc", "base/ungrokking.nc")
 ALSO = ("base/memorising.nc",)
-SIDES = {"base/scratch": ("from scratch", "-"), "base/ungrokking": ("ungrokking", "--")}
+SIDES = {"base/scratch": ("from random initialisation", "-"), "base/ungrokking": ("ungrokking", "--")}
 MARKS = "osD^v"
 ALPHAS = (0.002, 0.01, 0.05)
 CLOCK = np.geomspace(1.0, 300.0, 31)

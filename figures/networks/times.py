@@ -26,9 +26,9 @@ PANELS = {
 }
 
 CAPTION = """
-Steps until accuracy outside the training set is 0.9 for good (from scratch), or one half for good (networks that had
-grokked): medians and quartiles of the runs of a size, where at least half change; carets: some do not in the steps
-trained. Grey: 1/λ. Exponents: {exponents}. n = {n} runs.
+Steps until accuracy outside the training set is 0.9 for good (from random initialisation), or one half for good
+(networks that had grokked): medians and quartiles of the runs of a size, where at least half change; carets: some do
+not in the steps trained. Grey: 1/λ. Exponents: {exponents}. n = {n} runs.
 """
 
 

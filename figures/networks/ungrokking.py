@@ -37,8 +37,8 @@ SEEN = 3  # seeds below which a weight decay is not shown
 
 CAPTION = """
 Held-out accuracy at the end of grokked networks trained on with D′ examples: medians, band over seeds. Dashed: D_crit,
-where both circuits alone need the same norm. D_crit; half accuracy: {places}. Moving: {moving}. New seeds, 10–90 %: {width}
-in ln D′. n = {n}.
+where both circuits alone need the same norm. D_crit; half accuracy: {places}. Moving: {moving}. New seeds, 10–90 %:
+{width} in ln D′. n = {n}.
 """
 
 
@@ -82,7 +82,7 @@ def draw(study: Study) -> tuple[Figure, dict[str, object]]:
     for axes in grid.flat[len(there) :]:
         axes.set_axis_off()
     if len(scratch):
-        places.append(f"from scratch {number_words(place(scratch).value)}")
+        places.append(f"from random initialisation {number_words(place(scratch).value)}")
     return fig, {
         "n": sum(map(len, there.values())) + len(scratch),
         "places": ", ".join(places),

@@ -18,8 +18,8 @@ POINTS = 17
 GROKKED_ON, AFTER = 10_000.0, 300.0
 
 CAPTION = """
-Flow time until the lead changes: grokking from scratch, and ungrokking when D = {grokked_on} becomes {after}. Marks:
-simulated; dashed: closed form (6.1), (6.2); solid: adiabatic integral. Log-log slopes below α = 0.003:
+Flow time until the lead changes: grokking from random initialisation, and ungrokking when D = {grokked_on} becomes
+{after}. Marks: simulated; dashed: closed form (6.1), (6.2); solid: adiabatic integral. Log-log slopes below α = 0.003:
 {slope_grokking}, {slope_ungrokking}. Errors: closed form {closed_low:+.0%} to {closed_high:+.0%} and
 {closed_un_low:+.0%} to {closed_un_high:+.0%}; adiabatic {adiabatic_low:+.1%} to {adiabatic_high:+.1%} and
 {adiabatic_un_low:+.1%} to {adiabatic_un_high:+.1%}. n = {n} runs of gradient flow.

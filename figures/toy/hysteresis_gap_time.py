@@ -1,9 +1,9 @@
-"""Hysteresis: thresholds from scratch and ungrokking, against training time, for κ on both sides of 2.
+"""Hysteresis: thresholds from random initialisation and ungrokking, against training time, for κ on both sides of 2.
 
 Claim: for κ < 2 the two thresholds meet at D_crit as training goes on, later as κ nears 2; for κ > 2, with a floor as
 standing seed, they stay apart for ever. The ungrokking threshold is the stability limit of pure Gen. The threshold
-from scratch lies *below* that of pure Mem, because Gen grows while Mem is still learning, and that head start is
-above the floor.
+from random initialisation lies *below* that of pure Mem, because Gen grows while Mem is still learning, and that head
+start is above the floor.
 Source: toymodel/README.md (4.3), (6.3); **beyond** the paper.
 """
 
@@ -21,10 +21,10 @@ TIMES = np.geomspace(100.0, 1e6, 41)
 SIZES = 300
 
 CAPTION = """
-Left: least size at which Gen leads, from scratch (solid) and after grokking (dashed); ticks: stability limits of pure
-states. Middle: their gap, closed at flow time {closes_1_2} for κ = 1.2, {closes_1_6} for 1.6, {closes_1_9} for 1.9;
-at {t_end} it is {gap_2_1} for κ = 2.1 and {gap_2_5} for 2.5. Right: where pure states are left (symbols) against
-closed limits (lines), at most {largest_difference:.1%} apart. n = {n} runs.
+Left: least size at which Gen leads, from random initialisation (solid) and after grokking (dashed); ticks: stability
+limits of pure states. Middle: their gap, closed at flow time {closes_1_2} for κ = 1.2, {closes_1_6} for 1.6,
+{closes_1_9} for 1.9; at {t_end} it is {gap_2_1} for κ = 2.1 and {gap_2_5} for 2.5. Right: where pure states are left
+(symbols) against closed limits (lines), at most {largest_difference:.1%} apart. n = {n} runs.
 """
 
 
@@ -74,11 +74,11 @@ def draw() -> tuple[Figure, dict[str, object]]:
             f"scratch_share_{name}": gap.from_scratch.values[-1] / limits.mem_above,
             f"ungrokking_share_{name}": gap.ungrokking.values[-1] / limits.gen_below,
         }
-    # The last model, κ = 2.5, just below its threshold from scratch: Gen is lost, but how far did it get?
+    # The last model, κ = 2.5, just below its threshold from random initialisation: Gen is lost, but how far did it get?
     lost = tm.simulate(model.at_dataset_size(0.98 * float(gap.from_scratch[-1])), 1e4)
     numbers |= {"head_start": lost.gen_logit.max() / FLOOR, "lost_gen_logit": lost.gen_logit[-1] / FLOOR}
     left.axhline(1000.0, color=GREY, lw=0.6, ls=":", zorder=0)
-    left.plot([], [], color="k", label="from scratch")
+    left.plot([], [], color="k", label="from random initialisation")
     left.plot([], [], color="k", ls="--", label="ungrokking")
     left.set(xscale="log", yscale="log", xlabel="training time (flow time)", ylabel="threshold in D (examples)")
     left.set(xlim=(TIMES[0], TIMES[-1]))

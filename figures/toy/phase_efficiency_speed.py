@@ -35,8 +35,8 @@ def _too_inefficient(model: tm.TwoCircuitModel) -> float:
 
 
 CAPTION = """
-Behaviour of {n} runs from scratch, flow time {t_end}, κ = {kappa}. Solid: equal efficiencies, where the steady state
-has equal logits. Dashed: equal speeds. Markers: the paper's figure 2. Dotted: Mem alone no longer fits. At
+Behaviour of {n} runs from random initialisation, flow time {t_end}, κ = {kappa}. Solid: equal efficiencies, where the
+steady state has equal logits. Dashed: equal speeds. Markers: the paper's figure 2. Dotted: Mem alone no longer fits. At
 η_gen/η_mem = {at:g}, t_gen/t_fit is {delay_low} at a speed ratio of {speed_low:g} and {delay_high} at {speed_high:g};
 grokking begins at {edge}.
 """

@@ -1,8 +1,8 @@
 """Behaviours over κ and data set size: below κ = 2 the border is D_crit, above it the start decides.
 
 Claim: for κ < 2 the border of generalising stays at D_crit and the band of semi-grokking around it narrows as κ rises
-(5.3); for κ > 2 the winner takes all and a run from scratch generalises only far above D_crit, because Mem gets there
-first.
+(5.3); for κ > 2 the winner takes all and a run from random initialisation generalises only far above D_crit, because
+Mem gets there first.
 Source: toymodel/README.md 4, 5 and 7; **beyond** the paper.
 """
 
@@ -19,9 +19,9 @@ T_END = 1e4
 FLOOR = 1e-6
 
 CAPTION = """
-Behaviour of {n} runs from scratch, flow time {t_end}, weight decay 0.005, a floor of {floor} nats on every logit.
-Dashed: D_crit = {critical_size}. Solid: size above which the run ends with W_gen > W_mem, {border_1_2} at κ = 1.2,
-{border_2_5} at 2.5. The band between memorisation and grokking spans a factor {band_1_2} in D at κ = 1.2 and
+Behaviour of {n} runs from random initialisation, flow time {t_end}, weight decay 0.005, a floor of {floor} nats on
+every logit. Dashed: D_crit = {critical_size}. Solid: size above which the run ends with W_gen > W_mem, {border_1_2} at
+κ = 1.2, {border_2_5} at 2.5. The band between memorisation and grokking spans a factor {band_1_2} in D at κ = 1.2 and
 {band_1_9} at 1.9.
 """
 

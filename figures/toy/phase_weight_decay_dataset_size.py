@@ -17,9 +17,9 @@ POINTS = 256
 T_ENDS = (1e3, 1e5)
 
 CAPTION = """
-Behaviour of {n} runs from scratch after flow time {t_short} and {t_long}. Solid: size above which Gen leads at the
-end, for α = 0.0001 at {bent_short} and {bent_long}. Circles: the same in the steady state, {steady_least} to
-{steady_most}: vertical, at D_crit = {critical_size}. Unfinished: {unfinished_short:.1%} and {unfinished_long:.1%} of
+Behaviour of {n} runs from random initialisation after flow time {t_short} and {t_long}. Solid: size above which Gen
+leads at the end, for α = 0.0001 at {bent_short} and {bent_long}. Circles: the same in the steady state, {steady_least}
+to {steady_most}: vertical, at D_crit = {critical_size}. Unfinished: {unfinished_short:.1%} and {unfinished_long:.1%} of
 the runs.
 """
 

@@ -18,10 +18,13 @@ from validate.prediction import ABSENT, INCONCLUSIVE, Finding, Verdict, judge
 from validate.predictions import ALL, OMNIGROK, PREDICTIONS
 
 AFTER_STEPS = {
-    ("P4", "share of runs near the from-scratch threshold that have left chance and show a plateau in between"),
+    (
+        "P4",
+        "share of runs near the threshold from random initialisation that have left chance and show a plateau in between",
+    ),
     ("P7", "gap ln(D_scratch / D_ungrokking) at the end"),
     ("P7", "gap at the end as a share of that after a third of the steps"),
-    ("P13", "accuracy of networks that have grokked less that of networks from scratch, same pairs and decay"),
+    ("P13", "accuracy of networks that have grokked less that of randomly initialised ones, same pairs and decay"),
     ("P13", "AUC for predicting from W_gen at first fit, at fixed D, whether a network generalises"),
     ("O2b", "share of runs without decay that generalise"),
 }

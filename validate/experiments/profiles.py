@@ -24,9 +24,8 @@ ANSWER = 1e-4
 
 QUICK = Profile(
     "quick",
-    "about five minutes of training on two CPU cores: a part of the study at p = 43, width 64, with from-scratch "
-    "runs of its "
-    "own, and ungrokking at the paper's own size",
+    "about five minutes of training on two CPU cores: a part of the study at p = 43, width 64, "
+    "with randomly initialised runs of its own, and ungrokking at the paper's own size",
     (
         Setting(
             "base",

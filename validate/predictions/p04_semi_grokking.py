@@ -14,7 +14,9 @@ from validate.statistics.thresholds import crossing
 
 __all__ = ["P4"]
 
-SHARE = "share of runs near the from-scratch threshold that have left chance and show a plateau in between"
+SHARE = (
+    "share of runs near the threshold from random initialisation that have left chance and show a plateau in between"
+)
 ENDS = "share that end in between, censored ones included, as the paper counts"
 RESTS = "share that rest in between"
 NEAR = math.log(1.2)
@@ -65,7 +67,7 @@ P4 = Prediction(
     id="P4",
     claim="Semi-grokking: from random initialisation, near the threshold, accuracy stays in between as steps double.",
     source="Varma et al. 2023, section 4.3 and figures 5, 6; (7)",
-    statistic="per seed, share of the runs within a factor of 1.2 of the from-scratch threshold that have left "
+    statistic="per seed, share of the runs within a factor of 1.2 of the threshold that have left "
     "chance whose accuracy lies between chance + 0.1 and 0.9 and moves by less than 0.05 while the steps double; "
     "t interval over seeds",
     claimed={

@@ -49,9 +49,7 @@ def _both_ways(results: Results, setting: str = "base", protocol: str = "coupled
     up, down = (results.table(f"{setting}/{kind_of(kind, protocol)}") for kind in ("scratch", "ungrokking"))
     both = set(up.weight_decay) & set(down.weight_decay) - {0.0}
     if not both:
-        raise MissingResult(
-            f"setting {setting!r} has no weight decay at which networks were trained from scratch and ungrokked."
-        )
+        raise MissingResult(f"setting {setting!r} has no weight decay at which both kinds of runs were trained.")
     up, down = (at_answer(runs[runs.weight_decay.isin(both)], protocol) for runs in (up, down))
     return up, down
 
@@ -88,13 +86,15 @@ def _measure(results: Results, protocol: str) -> Measurement:
     # A share of a bound is none: seeds whose four thresholds were measured.
     whole = gap[gap.low == gap.high].low / before[before.low == before.high].low
     trained = after_steps(up_runs, down_runs)
-    note = f"{steps} steps from scratch, {int(down_runs.steps.max())} of ungrokking; weight decay {decay:g}"
+    note = (
+        f"{steps} steps from random initialisation, {int(down_runs.steps.max())} of ungrokking; weight decay {decay:g}"
+    )
     estimates = {
         GAP: bounded(gap, trained, f"{note}; a seed's own networks on both sides"),
         KEPT: estimate(whole.dropna(), trained, "seeds with both thresholds at both times"),
     }
     beside = {}
-    for name, found in (("ln threshold from scratch", up), ("ln threshold of ungrokking", down)):
+    for name, found in (("ln threshold from random initialisation", up), ("ln threshold of ungrokking", down)):
         one = bounded(of_seed(found), of_thresholds(found))
         beside[name] = replace(one, note=f"{ln_sizes(one.interval)}; {one.note}")
     rows = up.assign(of="scratch", when=1.0), down.assign(of="ungrokking", when=1.0)

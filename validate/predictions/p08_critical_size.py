@@ -31,7 +31,7 @@ from validate.statistics.intervals import over_bounds, welch
 __all__ = ["P8A", "P8B", "crossing_of_efficiencies"]
 
 UNGROKKING = "ln(isologit D_crit / ungrokking D_crit)"
-SCRATCH = "ln(isologit D_crit / from-scratch D_crit)"
+SCRATCH = "ln(isologit D_crit / D_crit from random initialisation)"
 
 
 def crossing_of_efficiencies(
@@ -178,6 +178,6 @@ P8B = _prediction(
     "within a factor of 1.5",
     -0.6,
     3,
-    "The claim did not say after how many steps. Coupled runs decide; they had never been made from scratch.",
+    "The claim did not say after how many steps. Coupled runs decide; none had been made from random initialisation.",
     seen=True,
 )

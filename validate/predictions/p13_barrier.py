@@ -1,4 +1,4 @@
-"""P13: from scratch the memorising state is metastable."""
+"""P13: from random initialisation the memorising state is metastable."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from validate.statistics.intervals import area_under_curve
 
 __all__ = ["P13"]
 
-TWO = "accuracy of networks that have grokked less that of networks from scratch, same pairs and decay"
+TWO = "accuracy of networks that have grokked less that of randomly initialised ones, same pairs and decay"
 WARNING = "AUC for predicting from W_gen at first fit, at fixed D, whether a network generalises"
 SIZES = {"coupled": (370, 420), "AdamW": (450, 520)}
-"""Above the ungrokking threshold and below that from scratch"""
+"""Above the ungrokking threshold and below that from random initialisation"""
 
 
 def _two_ends(results: Results, protocol: str) -> Estimate:
@@ -33,7 +33,7 @@ def _two_ends(results: Results, protocol: str) -> Estimate:
             f"no runs on {low} to {high} pairs at the same weight decay from both starts", len(up) + len(down)
         )
     up, down = (t[t.weight_decay.isin(both)] for t in (up, down))
-    note = f"{low} to {high} pairs, after the steps trained; from scratch {up.groupby('seed').test.mean().mean():.2g}"
+    note = f"{low} to {high} pairs, after the steps trained; random start {up.groupby('seed').test.mean().mean():.2g}"
     apart = (down.groupby("seed").test.mean() - up.groupby("seed").test.mean()).dropna()
     return estimate(apart, after_steps(up, down), note)
 
