@@ -9,7 +9,7 @@ import dataclasses
 import difflib
 import numbers
 import operator
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 __all__ = [
@@ -44,8 +44,13 @@ ALIASES = {
 """What others call a field"""
 
 
-def meant(name: object, known: Iterable[str]) -> str:
-    """The one of `known` that is offered for `name`, as a sentence to begin a remedy with; "" where none is near."""
+def meant(name: object, known: Collection[str]) -> str:
+    """The one of `known` that is offered for `name`, as a sentence to begin a remedy with; "" where none is near.
+
+    Every config asks, so a right name must cost nothing.
+    """
+    if name in known:
+        return ""
     text, lower = str(name).lower(), {x.lower(): x for x in known}
     near = [ALIASES[text]] if ALIASES.get(text) in lower else difflib.get_close_matches(text, lower, n=1)
     return f"Did you mean {lower[near[0]]!r}? " if near else ""

@@ -24,7 +24,7 @@ import toymodel as tm
 from realnet.config import from_dict
 from realnet.examples import task_of
 from realnet.tasks.modular import MODULAR, table_size
-from validate.experiments import PROFILES, experiments
+from validate.experiments import PROFILES
 
 __all__ = ["PROTOCOLS", "REST", "THRESHOLDS", "MissingResult", "Results", "Run", "crossing_time", "equivalent_logit"]
 
@@ -264,7 +264,7 @@ CURVES = {
 
 def _profile_with(name: str, first: str) -> str:
     """The profile that trains experiment `name`: `first` if it does."""
-    there = [p.name for p in PROFILES.values() if name in {e.name for e in experiments(p)}]
+    there = [p.name for p in PROFILES.values() if name in {f"{s.name}/{kind}" for s in p.settings for kind in s.kinds}]
     return first if first in there or not there else there[0]
 
 

@@ -100,13 +100,14 @@ def core_seconds(file: Path) -> float:
 def life(experiment: Experiment, out: Path) -> list[tuple[rn.RunConfig, Array]]:
     """A network and the one that started from it, each with its accuracy (k,) outside its training set, over its steps.
 
-    Of the experiment's runs that which ends lowest; none where no run started from another that was trained here.
+    Of the experiment's runs that which ends lowest; none where no run started from another that was trained here, on
+    less than all examples.
     """
     folder, found = Folder(out / "runs" / experiment.name), []
     for run in experiment.runs:
         parent = folder.read(run.start_from, "curve") if run.start_from else None
         child = folder.read(run, "curve") if parent else None
-        if parent and child:
+        if parent and child and np.isfinite(_outside(parent)).all():
             found.append(((parent.config, _outside(parent)), (run, _outside(child))))
     return list(min(found, key=lambda pair: pair[1][1][-1], default=()))
 

@@ -238,3 +238,15 @@ def test_runs_that_were_never_trained_are_reported_as_such(tmp_path: Path) -> No
     found = (tmp_path / "quick" / "verdicts.json").read_text()
     assert found.count('"verdict": "not tested"') >= 2 * len(PREDICTIONS)
     assert '"verdict": "confirmed"' not in found
+
+
+def test_a_network_that_was_trained_on_all_pairs_is_not_shown_to_grok(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It has no pair that it never saw."""
+    kinds = {"ungrokking": (Block((20,), (1.0,), range(1), 40),)}
+    monkeypatch.setitem(
+        PROFILES, "quick", replace(TINY, settings=(replace(TINY.settings[0], parent=(121, 40), kinds=kinds),))
+    )
+    assert run(tmp_path) == 0
+    assert "A network that groks" not in capsys.readouterr().out
