@@ -5,6 +5,7 @@ A README has blocks between `<!-- begin: name -->` and `<!-- end: name -->`; eac
 
     study, rival     the saved verdicts of both theories: `study.P3` is a prediction, its fields are attributes,
                      `study.P3.number()` its first number, `.number(1, "AdamW")`, `.beside(name)`, `.rows(table)`
+    paper            those in the paper's own setting, as far as it is trained
     bench(name)      a benchmark's saved result
     captions         those of the gallery's figures, in the paper's order
 
@@ -133,12 +134,13 @@ def environment() -> jinja2.Environment:
                               autoescape=False)  # fmt: skip
     made.filters |= {"words": interval_words, "number": number_words, "factor": factor, "percent": percent,
                      "table": _rows, "between": between, "fill": fill}  # fmt: skip
-    rival = Paths().saved("omnigrok/verdicts.json")
+    rival, paper = (Paths().saved(f"{name}/verdicts.json") for name in ("omnigrok", "paper"))
     study = judged(Paths().data / "verdicts.json")
     other = judged(rival) if rival.exists() else None
     card = scorecard([*study.data["predictions"], *(other.data["predictions"] if other else ())])
     made.globals |= {
-        "study": study, "rival": other, "rules": ALL, "bench": bench, "captions": _captions(), "report": report,
+        "study": study, "rival": other, "paper": judged(paper) if paper.exists() else None, "rules": ALL,
+        "bench": bench, "captions": _captions(), "report": report,
         "card": card, "contested": score_rows(card), "alone": alone_rows(card), "theories": list(THEORIES),
         "demonstration": _demonstration, "exp": math.exp,
         "own": (Paths().data.parent / "own.txt").read_text(encoding="utf-8"),

@@ -40,7 +40,7 @@ __all__ = ["main"]
 
 OUT = Path("runs/validate")
 DATA = Path(__file__).parent / "data"
-STUDY = DATA / "standard"
+STUDY, PAPER = DATA / "standard", DATA / "paper"
 """The saved study, which every run is held against"""
 
 
@@ -184,7 +184,7 @@ def _report(folder: Path, predictions: Sequence[Prediction], only: Sequence[str]
     from realnet.records import write_atomically
     from validate import report as words
     from validate import verdicts
-    from validate.studies import ungrokking_curve
+    from validate.studies import paper_curve, ungrokking_curve
 
     results = Results(folder)
     content = verdicts.data([judge(p, results) for p in predictions], results)
@@ -203,6 +203,9 @@ def _report(folder: Path, predictions: Sequence[Prediction], only: Sequence[str]
         curve, where = ungrokking_curve(Results(STUDY)), "from the saved study"
     if curve:
         print(words.curve(curve, where), end="\n\n")
+    paper = paper_curve(Results(PAPER)) if curve and alike and PAPER.is_dir() else []
+    if shown := [row for row in paper if row["weight_decay"] == 1.0]:
+        print(words.curve(shown, "AdamW as in the paper, saved"), end="\n\n")
     if study and alike and not here:
         print(words.agreement(content, study), end="\n\n")
     print(f"verdicts: {saved}\nreport:   {page}\nwith pictures, in a browser: python -m figures page {folder}")

@@ -21,9 +21,11 @@ from validate.rivals import rival_rows
 from validate.statistics.escape import median_time
 from validate.statistics.intervals import Interval, over_seeds
 
-__all__ = ["studies", "ungrokking_curve"]
+__all__ = ["paper_curve", "studies", "ungrokking_curve"]
 
 Rows = list[dict[str, Any]]
+PAPER_P = 113
+"""The paper's modulus"""
 
 
 def _table(results: Results, name: str) -> pd.DataFrame | None:
@@ -33,17 +35,26 @@ def _table(results: Results, name: str) -> pd.DataFrame | None:
         return None
 
 
-def ungrokking_curve(results: Results, setting: str = LARGE) -> Rows:
-    """Accuracy outside D′ at the end, for each D′ of a setting's coupled ungrokking runs: the paper's figure 4."""
-    table = _table(results, f"{setting}/ungrokking_coupled")
-    if table is None:
-        return []
+def ungrokking_curve(results: Results) -> Rows:
+    """Accuracy outside D′ at the end, for each D′ of the coupled ungrokking runs at the paper's size."""
+    table = _table(results, f"{LARGE}/ungrokking_coupled")
+    return [] if table is None else _curve(at_answer(table, "coupled"))
+
+
+def paper_curve(results: Results) -> Rows:
+    """The same in the paper's own setting, AdamW at p = 113, by weight decay: its figure 4."""
+    table = _table(results, "base/ungrokking")
+    return [] if table is None else _curve(table[table.p == PAPER_P])
+
+
+def _curve(table: pd.DataFrame) -> Rows:
     rows = []
-    for size, runs in at_answer(table, "coupled").groupby("dataset_size"):
-        rows.append({"dataset_size": int(size), "seeds": len(runs), "accuracy": float(runs.test.mean()),
-                     "least": float(runs.test.min()), "greatest": float(runs.test.max()), "start": float(runs.start.mean()),
-                     "gen": float(runs.gen.mean()), "mem": float(runs.mem.mean()),
-                     "motion": float(runs.motion.abs().max())})  # fmt: skip
+    for (decay, size), runs in table.groupby(["weight_decay", "dataset_size"]):
+        rows.append({"weight_decay": float(decay), "steps": int(runs.steps.max()), "dataset_size": int(size),
+                     "seeds": len(runs), "accuracy": float(runs.test.mean()), "least": float(runs.test.min()),
+                     "greatest": float(runs.test.max()), "moving": int((~runs.rests.astype(bool)).sum()),
+                     "start": float(runs.start.mean()), "gen": float(runs.gen.mean()),
+                     "mem": float(runs.mem.mean())})  # fmt: skip
     return rows
 
 
@@ -217,6 +228,7 @@ def _on_full_data(results: Results, setting: str) -> str:
 
 STUDIES = {
     "Ungrokking at the paper's size": ungrokking_curve,
+    "Ungrokking in the paper's own setting": paper_curve,
     "From random initialisation at the paper's size": scratch_curve,
     "The small network and the paper's size": small_and_large,
     "Weight decay down to 0": small_decays,

@@ -74,13 +74,13 @@ class Number(NamedTuple):
         return cls(interval.value, interval.low, interval.high, interval.n, runs=runs, moving=moving, of=of)
 
     def __str__(self) -> str:
-        """value (low to high, n = 3, 5 of 20 still moving); only the value where nothing else is known"""
+        """value (low to high, n = 3, 5 of 20 still moving); without bounds where there are none, as of one seed"""
         if not self.exists:
             return f"{NOT_MEASURED} ({self.note})" if self.note else NOT_MEASURED
-        if not (math.isfinite(self.low) or math.isfinite(self.high)):
-            return number_words(self.value)
-        over = f", {units(self.n, self.of, self.runs, self.moving)}" if self.n else ""
-        return f"{number_words(self.value)} ({number_words(self.low)} to {number_words(self.high)}{over})"
+        bounded = self.n != 1 and (math.isfinite(self.low) or math.isfinite(self.high))
+        about = [f"{number_words(self.low)} to {number_words(self.high)}"] if bounded else []
+        about += [units(self.n, self.of, self.runs, self.moving)] if self.n else []
+        return number_words(self.value) + (f" ({', '.join(about)})" if about else "")
 
     @property
     def exists(self) -> bool:
@@ -89,7 +89,7 @@ class Number(NamedTuple):
 
     def exp(self) -> Number:
         """Of ln x, the number x."""
-        value, low, high = (math.exp(min(x, 700.0)) for x in self[:3])
+        value, low, high = (math.inf if x > 700 else math.exp(x) for x in self[:3])
         return self._replace(value=value, low=low, high=high)
 
 

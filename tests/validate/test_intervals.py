@@ -110,10 +110,14 @@ def test_the_interval_of_e_to_the_x() -> None:
     assert Interval(1.0, 0.0, 701.0, 2).exp().high == math.inf
 
 
+def test_one_seed_has_a_value_and_no_bounds() -> None:
+    assert over_seeds([1.0, math.nan]) == Interval(1.0, -math.inf, math.inf, 1)
+    assert decide(over_seeds([1.0]), 0.0, 2.0, 0) == "inconclusive"
+
+
 def test_few_seeds_are_no_error() -> None:
     for found, n in (
         (over_seeds([]), 0),
-        (over_seeds([1.0, math.nan]), 1),
         (rank_correlation([1, 2, 3], [1, 2, 3]), 3),
         (rank_correlation([1, 1, 1, 1], [1, 2, 3, 4]), 4),
         (proportion(0, 0), 0),

@@ -69,8 +69,9 @@ def _check_level(level: float) -> None:
 def over_seeds(values: npt.ArrayLike, level: float = 0.95) -> Interval:
     """Mean over seeds with its Student-t interval, mean ± t s/√n: exact for normal seeds.
 
-    values (n,), one for each seed. Those that are not finite are missing and dropped; `n` is what is left. Fewer than
-    two cannot say how seeds vary: nan. Errors: ValueError if `level` is no probability or `values` not 1-D.
+    values (n,), one for each seed. Those that are not finite are missing and dropped; `n` is what is left. One
+    cannot say how seeds vary: its interval has no bounds. Errors: ValueError if `level` is no probability or `values`
+    not 1-D.
     """
     _check_level(level)
     seeds = np.asarray(values, np.float64)
@@ -80,9 +81,11 @@ def over_seeds(values: npt.ArrayLike, level: float = 0.95) -> Interval:
         )
     seeds = seeds[np.isfinite(seeds)]
     n = len(seeds)
-    if n < 2:
-        return Interval.unknown(n)
+    if n == 0:
+        return Interval.unknown(0)
     mean = float(seeds.mean())
+    if n == 1:
+        return Interval(mean, -math.inf, math.inf, 1)
     half = float(stats.t.ppf(0.5 + 0.5 * level, n - 1) * seeds.std(ddof=1) / math.sqrt(n))
     return Interval(mean, mean - half, mean + half, n)
 
