@@ -161,7 +161,8 @@ def test_end_values_of_saved_runs_are_those_that_were_judged() -> None:
 def test_numbers_in_words() -> None:
     assert str(Number(-0.323, -0.33, -0.318, 3)) == "−0.323 (−0.33 to −0.318, n = 3)"
     assert str(Number(-0.323, -0.33, -0.318, 3, "", 20, 5)) == "−0.323 (−0.33 to −0.318, n = 3, 5 of 20 still moving)"
-    assert str(Number(1.0, -math.inf, math.inf, 2)) == "1"
+    assert str(Number(1.0, -math.inf, math.inf, 1)) == str(Number(0.0, -math.inf, math.inf, 1).exp()) == "1 (n = 1)"
+    assert str(Number(1.0, -math.inf, math.inf)) == "1"
     assert str(Number()) == NOT_MEASURED
     assert Number(0.0, -math.inf, math.inf, 4).exp()[:2] == (1.0, 0.0)
     assert (region(-math.inf, 2.0), region(-0.5, math.inf), region(0.0, 1.0)) == ("below 2", "above −0.5", "0 to 1")
