@@ -55,6 +55,10 @@ _LATER = {
 }
 
 
+def __dir__() -> list[str]:
+    return sorted(__all__)
+
+
 def __getattr__(name: str) -> Any:
     if name not in _LATER:
         raise AttributeError(f"module 'realnet' has no attribute {name!r}")

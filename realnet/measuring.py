@@ -56,10 +56,10 @@ def measure(
         model: a module that takes the task's inputs and returns outputs [n, q]; the weights by name of a transformer with
             "=" as its last token; with a RunConfig, of its network. Several of them give a curve.
         task: a Task, the name of a built-in one, or a RunConfig, whose loss and data are then those of its last phase.
-        train: numbers (or a mask) of the examples that the network was trained on. Example i of a table mod p is the pair
-            (i // p, i % p).
-        removed: numbers (or a mask) of those that it was trained on before.
-        p: modulus of a built-in task.
+        train: numbers [k], each once, or a mask of True and False, of the examples that the network was trained on. Example
+            i of a table mod p is the pair (i // p, i % p). May be left out with a RunConfig, which knows them.
+        removed: the same of those that it was trained on before.
+        p: modulus of a built-in task; 113 if left out.
         loss: that of the training, for a task without a RunConfig.
         steps: at which the several models stood; default: 0, 1, 2, ...
         activation: of the transformer whose weights are given; a HookedTransformer says it.
@@ -78,8 +78,7 @@ def measure(
         config, made = None, task
         judge = loss_of(RunConfig(loss=loss))
     data = _data(None if named else config, made, train, removed)
-    several = not isinstance(model, (nn.Module, Mapping))
-    models: list[Any] = [model] if isinstance(model, (nn.Module, Mapping)) else list(model)
+    models: list[Any] = list(model) if isinstance(model, list | tuple) else [model]
     at = list(range(len(models))) if steps is None else list(steps)
     require(len(at) == len(models) > 0, "steps must be as many as the models", (at, len(models)), "Say one for each.")
     points = []
@@ -94,7 +93,9 @@ def measure(
     ds = xr.concat([xr.Dataset(point) for point in points], xr.DataArray(at, dims="step", name="step"))
     if "frequency" in ds.sizes:
         ds = ds.assign_coords(frequency=np.arange(1, ds.sizes["frequency"] + 1))
-    return with_units(ds if several else ds.isel(step=0, drop=True), {config.loss if config else loss})
+    return with_units(
+        ds if isinstance(model, list | tuple) else ds.isel(step=0, drop=True), {config.loss if config else loss}
+    )
 
 
 def _data(config: RunConfig | None, task: Task, train: Any, removed: Any) -> StageData:
@@ -119,10 +120,17 @@ def _rows(name: str, rows: Any, task: Task) -> np.ndarray:
             found.shape == (len(task),), f"a mask {name} must have {len(task)} values", found.shape, "Pass numbers."
         )
         found = np.flatnonzero(found)
-    found = np.unique(found).astype(np.int64) if found.size else np.empty(0, np.int64)
-    inside = not len(found) or (found[0] >= 0 and found[-1] < task.size)
-    received = (int(found[0]), int(found[-1])) if len(found) else ()
-    require(inside, f"{name} must be examples 0 .. {task.size - 1}", received, "Count the task's examples from 0.")
+    if not found.size:
+        return np.empty(0, np.int64)
+    remedy = "Number the examples: pair (x, y) of a table mod p is example x * p + y."
+    require(found.ndim == 1, f"{name} must be one row of numbers [k]", found.shape, remedy)
+    require(found.dtype.kind in "iu", f"{name} must be integers, or True and False", str(found.dtype), remedy)
+    once = np.unique(found).astype(np.int64)
+    received = f"{len(found)} numbers of which {len(once)} differ"
+    require(len(once) == len(found), f"{name} must name each example once", received, "Is it a mask? Pass it as bool.")
+    found = once
+    inside, ends = found[0] >= 0 and found[-1] < task.size, (int(found[0]), int(found[-1]))
+    require(inside, f"{name} must be examples 0 .. {task.size - 1}", ends, "Count the task's examples from 0.")
     return found
 
 
@@ -134,7 +142,8 @@ def _module(model: Any, config: RunConfig | None, task: Task, activation: str) -
         model, activation = model.state_dict(), about.act_fn
     if isinstance(model, nn.Module):
         return model
-    require(isinstance(model, Mapping), "a model must be a torch.nn.Module or its weights", type(model), "Pass one.")
+    remedy = "Pass torch.load(...) of a whole module, or load its weights into the module and pass that."
+    require(isinstance(model, Mapping), "a model must be a torch.nn.Module or its weights", model, remedy)
     state = {k: torch.as_tensor(v).detach() for k, v in model.items() if not k.endswith(NO_WEIGHTS)}
     if "embed.W_E" in state and "unembed.W_U" in state and "blocks.0.attn.W_Q" in state:
         return _transformer(state, task, activation)
@@ -184,6 +193,7 @@ def _snapshot(net: nn.Module, config: RunConfig | None, task: Task, loss: Any, d
     like = next(iter(weights.values()))
     dtype, device, training = like.dtype, like.device, net.training
     warm = config.temperature if config else 1.0
+    name = f"task {config.task!r}{f' with p = {config.p}' * (config.p is not None)}" if config else "the task"
     net.eval()
     try:
         judged = data.judged
@@ -192,11 +202,11 @@ def _snapshot(net: nn.Module, config: RunConfig | None, task: Task, loss: Any, d
             for some in np.split(judged, range(CHUNK, len(judged), CHUNK)):
                 *inputs, _ = (x.to(device) for x in tensors(task, some, task.targets, dtype))
                 outputs[torch.from_numpy(some).to(device)] = (
-                    outputs_of(net, inputs, task, "the network", "the task").to(dtype) / warm
+                    outputs_of(net, inputs, task, "the network", name).to(dtype) / warm
                 )
         *inputs, target = (x.to(device) for x in tensors(task, data.train, data.labels, dtype))
         with torch.enable_grad():
-            made = outputs_of(net, inputs, task, "the network", "the task") / warm
+            made = outputs_of(net, inputs, task, "the network", name) / warm
         _, slopes = evaluate(loss, made.detach(), target)
         slopes = slopes / len(data.train)
         grads = torch.autograd.grad(made, list(weights.values()), slopes, materialize_grads=True)

@@ -168,6 +168,7 @@ def outputs_of(net: nn.Module, inputs: Sequence[Tensor], task: Task, network: st
         remedy = "Its forward gets one tensor [n, ...] for each of the task's inputs."
         raise ConfigError(f"{network} must take the inputs of {name}; received {problem!r}. {remedy}") from error
     shape, expected = tuple(getattr(output, "shape", ())), (len(inputs[0]), task.outputs)
-    require(shape == expected, f"{network} must return [n, {task.outputs}]", shape, "Return one row an example.")
+    remedy = f"Return a row of {task.outputs} outputs for each of the {len(inputs[0])} examples."
+    require(shape == expected, f"{network} must return {expected} for {name}", shape, remedy)
     made: Tensor = output
     return made

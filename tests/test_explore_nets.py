@@ -23,6 +23,7 @@ def first(path: Path) -> nets.Net:
 
 
 def test_kept_runs_are_found_and_read() -> None:
+    assert nets.default_place() == str(DATA)
     assert GROKKING in nets.files(str(DATA))
     found = nets.runs(GROKKING)
     assert set(found) == {"D = 3831, decay = 1, seed = 0", "D = 3831, decay = 1, seed = 1"}

@@ -5,13 +5,17 @@ import json
 import math
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 from jinja2 import UndefinedError
 
 from figures import readme
 from figures.__main__ import main
+from figures.study import Study
 from validate.__main__ import STUDY
+from validate.measured import Results
+from validate.prediction import judge
 from validate.report import interval_words
 from validate.verdicts import load
 
@@ -116,3 +120,25 @@ def test_the_front_pages_example_prints_what_it_says() -> None:
     failed, tried = doctest.testfile(str(readme.ROOT / "README.md"), module_relative=False, encoding="utf-8")
     assert tried >= 4
     assert not failed
+
+
+def example(room: str, heading: str) -> str:
+    """The first block of Python after a text of a room's README."""
+    text = (readme.ROOT / room / "README.md").read_text(encoding="utf-8").partition(heading)[2]
+    return text.partition("```python\n")[2].partition("\n```")[0]
+
+
+def test_the_prediction_that_the_readme_adds_is_judged() -> None:
+    made: dict[str, Any] = {}
+    exec(example("validate", "## Adding a prediction"), made)
+    verdict = judge(made["P20"], Results(STUDY))
+    assert verdict.verdict == "confirmed"
+
+
+def test_the_figure_that_the_readme_adds_is_drawn() -> None:
+    made: dict[str, Any] = {"__package__": "figures.networks"}
+    exec(example("figures", "A figure of your own"), made)
+    picture, numbers = made["draw"](Study(STUDY))
+    assert picture.axes[0].lines
+    assert numbers["n"] > 100
+    assert made["CAPTION"].strip().format(**numbers)

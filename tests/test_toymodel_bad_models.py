@@ -89,7 +89,7 @@ def test_measured_curves_are_checked() -> None:
     good = [0.1, 0.2]
     refused(ValueError, "one length >= 2", "(1,)", lambda: tm.classify_curves([1], [0.1], [0.1], 10))
     refused(ValueError, "one length >= 2", "(3,)", lambda: tm.classify_curves([1, 2], [0.1] * 3, good, 10))
-    refused(ValueError, "must rise", "[2. 1.]", lambda: tm.classify_curves([2, 1], good, good, 10))
+    refused(ValueError, "must rise", "2, then 1", lambda: tm.classify_curves([2, 1], good, good, 10))
     refused(
         ValueError, "0 <= train_accuracy <= 1", "nan", lambda: tm.classify_curves([1, 2], [0.1, math.nan], good, 10)
     )

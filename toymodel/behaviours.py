@@ -5,6 +5,8 @@ is 1/q and 0 respectively.  "Since" times are the first time a condition holds f
 nan where it does not hold at the end.  Measured curves are noisy: `since` says what they may do and still hold.
 """
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -127,7 +129,8 @@ def _level(time: FloatArray, curve: FloatArray, lines: Sequence[float], criteria
     The medians of its last five tenths differ by no more than `criteria.level`, and the last two measurements do not agree
     that it has just crossed one of `lines`.
     """
-    tenth = np.ceil(10.0 * time / time[-1] - 1e-9)
+    share = time / time[-1] + 1e-10
+    tenth = np.where(share >= 0.5, np.maximum(np.ceil(10.0 * share - 2e-9), 6), 0)  # the middle is of the second half
     medians = [np.median(curve[tenth == k]) for k in range(6, 11) if np.any(tenth == k)]
     rests = len(medians) > 1 and np.ptp(medians) <= criteria.level
     return bool(rests and not any(_crossing(time, curve, line, criteria) for line in lines))
@@ -201,15 +204,19 @@ def classify_curves(
         )
     level = check("accuracy", chance, "chance") if num_classes is None else 1.0 / check("num_classes", num_classes)
     t = check_axis("t_end", time, "time")
+    remedy = "Divide per cent by 100; drop a measurement that is missing from all three curves."
     train, test = (
-        check_axis("accuracy", values, name)
+        check_axis("accuracy", values, name, remedy)
         for name, values in (("train_accuracy", train_accuracy), ("test_accuracy", test_accuracy))
     )
-    if not (t.size >= 2 and t.shape == train.shape == test.shape and np.all(np.diff(t) > 0)):
+    if not (t.size >= 2 and t.shape == train.shape == test.shape):
         raise ValueError(
-            f"time must rise, and all three curves be of one length >= 2, got time {t} and shapes {t.shape}, {train.shape} "
-            f"and {test.shape}. Pass the curves of one run."
+            f"time and both accuracies must be of one length >= 2, got shapes {t.shape}, {train.shape} and {test.shape}. "
+            f"Pass the curves of one run."
         )
+    if not np.all(np.diff(t) > 0):
+        at = int(np.argmin(np.diff(t) > 0))
+        raise ValueError(f"time must rise, got {t[at]:g}, then {t[at + 1]:g}. Sort all three curves by time.")
     return read_curves((t, train), (t, test), level, as_criteria(criteria)).behaviour
 
 

@@ -3,6 +3,8 @@
 A law gives the ratio η_mem / η_gen at data set size D.  η_gen does not depend on D (5.1).
 """
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 from typing import Any, Protocol
 

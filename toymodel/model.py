@@ -212,7 +212,7 @@ class TwoCircuitModel(Shown):
         known = (*self.parameters(), "law", *BY_LAW, *others)
         for name in names:
             if name not in known or name in others:
-                raise unknown("a parameter of this model", name, known)
+                raise unknown("a keyword" if others else "a parameter of this model", name, known)
         by_law, direct = sorted(set(BY_LAW) & set(names)), sorted(self._set_directly(names))
         if by_law and direct:
             raise ValueError(
@@ -258,7 +258,8 @@ def as_model(model: TwoCircuitModel | None, parameters: dict[str, Any] | None = 
     """The model that is meant, the paper's for None, with some parameters changed; TypeError for what is no model."""
     if model is not None and not isinstance(model, TwoCircuitModel):
         raise TypeError(
-            f"model must be a toymodel.TwoCircuitModel, got {model!r}. Build one, or leave it out for the paper's."
+            f"model must be a toymodel.TwoCircuitModel, got {model!r}. Leave it out for the paper's, and "
+            f"name what you mean, as in t_end=1000 or kappa=1.5."
         )
     model = TwoCircuitModel() if model is None else model
     return model.with_parameters(**parameters) if parameters else model

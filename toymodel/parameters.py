@@ -124,7 +124,9 @@ def check(row: str, value: Any, name: str | None = None) -> float:
     return number
 
 
-def check_axis(row: str, values: Any, name: str | None = None) -> FloatArray:
+def check_axis(
+    row: str, values: Any, name: str | None = None, remedy: str = "Leave it out or change it."
+) -> FloatArray:
     """`values` as a 1-D float array, each entry legal.  Errors name the first offender."""
     parameter = describe(row, name)
     try:
@@ -150,7 +152,7 @@ def check_axis(row: str, values: Any, name: str | None = None) -> FloatArray:
         worst = int(np.flatnonzero(~legal)[0])
         raise ValueError(
             f"axis {parameter.name} ({parameter.meaning}): each value must be {parameter.range_text()}, "
-            f"got {values[worst]!r} at position {worst}. Leave it out or change it."
+            f"got {values[worst]!r} at position {worst}. {remedy}"
         )
     return array
 

@@ -10,6 +10,8 @@ stable.  Newton's method from beyond a root of a concave function closes in on i
 Arrays have shape (P,), or (P, n) with one entry a circuit.
 """
 
+from __future__ import annotations
+
 import numpy as np
 import numpy.typing as npt
 

@@ -304,7 +304,9 @@ def refuse_noise(noise: npt.ArrayLike, seed: npt.ArrayLike, method: str) -> None
     """ValueError for noise of a flow, which has no steps, and for a seed of no noise, which would change nothing."""
     noisy = bool(np.any(np.asarray(noise) > 0.0))
     if noisy and method == "flow":
-        raise ValueError(f"noise needs method='descent', because the flow has no steps; got noise={noise!r}. Pass it.")
+        raise ValueError(
+            f"noise needs method='descent', because the flow has no steps; got noise={noise!r}. Pass that method."
+        )
     if not noisy and np.any(np.asarray(seed) != 0):
         raise ValueError(
             f"seed is that of the noise, without which all seeds give one run; got seed={seed!r} and no noise. Pass "

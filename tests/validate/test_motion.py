@@ -20,7 +20,7 @@ from validate.predictions import ALL, OMNIGROK, PREDICTIONS
 AFTER_STEPS = {
     (
         "P4",
-        "share of runs near the threshold from random initialisation that have left chance and show a plateau in between",
+        "share of runs near the threshold that have left chance and show a plateau in between",
     ),
     ("P7", "gap ln(D_scratch / D_ungrokking) at the end"),
     ("P7", "gap at the end as a share of that after a third of the steps"),

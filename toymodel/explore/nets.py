@@ -20,7 +20,7 @@ from ..parameters import check
 
 # Where to look when nothing is said: the results that come with the project, beside this package.
 DATA = "TOYMODEL_DATA"
-KEPT = Path(__file__).parents[2] / "figures" / "data"
+KEPT = Path(__file__).parents[2] / "validate" / "data"
 # Classes of built-in tasks that have no symbols; where numbers are to be hit, a guess hits none.
 CLASSES = {"mnist": 10, "reviews": 2, "teacher": 0, "molecules": 0}
 
@@ -109,7 +109,12 @@ def _from_netcdf(path: Path) -> dict[str, Callable[[], Net]]:
             data = ds.load()
         configs = json.loads(data.attrs["configs"])
         dims = data["status"].dims
-        measured = data["train_loss"].notnull().any("step") & data["unseen_accuracy"].notnull().any("step")
+        tested = data["unseen_accuracy"].notnull()
+        if (
+            "removed_accuracy" in data
+        ):  # all that is outside the training set, where a run was first trained on all pairs
+            tested |= data["removed_accuracy"].notnull()
+        measured = data["train_loss"].notnull().any("step") & tested.any("step")
     except (OSError, KeyError, ValueError) as error:
         raise ValueError(
             f"a results file must be netCDF with `status` and `configs`, as realnet saves it; {path.name} is not: {error}"

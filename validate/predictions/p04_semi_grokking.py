@@ -14,9 +14,7 @@ from validate.statistics.thresholds import crossing
 
 __all__ = ["P4"]
 
-SHARE = (
-    "share of runs near the threshold from random initialisation that have left chance and show a plateau in between"
-)
+SHARE = "share of runs near the threshold that have left chance and show a plateau in between"
 ENDS = "share that end in between, censored ones included, as the paper counts"
 RESTS = "share that rest in between"
 NEAR = math.log(1.2)
