@@ -45,8 +45,8 @@ def _cells(results: Results) -> pd.DataFrame:
             # Each at its own lone norm for the mixture's logit.
             p_gen = gen.norm * (net.logit / gen.logit) ** (1 / gen.homogeneity)
             p_mem = one.norm * (net.logit / one.logit) ** (1 / one.homogeneity)
-            rows.append({"setting": setting, "seed": net.seed, "wrong_labels": wrong, "norm": net.norm, "gen_norm": p_gen,
-                         "mem_norm": p_mem, "error": math.log(math.hypot(p_gen, p_mem) / net.norm),
+            rows.append({"setting": setting, "p": net.p, "seed": net.seed, "wrong_labels": wrong, "norm": net.norm,
+                         "gen_norm": p_gen, "mem_norm": p_mem, "error": math.log(math.hypot(p_gen, p_mem) / net.norm),
                          "power": _power(p_gen, p_mem, net.norm),
                          "norm_rests": bool(net.norm_rests and gen.norm_rests and one.norm_rests)})  # fmt: skip
     return pd.DataFrame(rows)
@@ -61,7 +61,8 @@ def _measure(results: Results, protocol: str) -> Measurement:
             "networks with wrong labels and lone circuits of the same seeds; profile standard has them."
         )
     own = cells.groupby(["setting", "seed"])
-    note = f"{len(cells)} networks of p = 43 and 113, {cells.wrong_labels.min()} to {cells.wrong_labels.max()} wrong labels"
+    moduli = " and ".join(f"{p}" for p in sorted(set(cells.p)))
+    note = f"{len(cells)} networks, p = {moduli}, {cells.wrong_labels.min()} to {cells.wrong_labels.max()} wrong labels"
     rms = own.error.apply(lambda e: math.sqrt(float((e**2).mean())))
     estimates = {
         NORM: estimate(rms, at_rest(cells, "norm"), note),
@@ -90,6 +91,8 @@ P15 = Prediction(
     ),
     measure=_measure,
     registered="128eeb7",
+    changed="The rule stands. Networks with wrong labels were trained for 6000 steps, then 12 000, then 36 000, since more "
+    "than a third of them still moved; each length is a new run.",
     says={
         "circuit efficiency": ("predicts", "its premise: circuits add the squares of their norms"),
         "Omnigrok": ("silent", "it has no two circuits"),
