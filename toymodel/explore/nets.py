@@ -31,11 +31,13 @@ def default_place() -> str:
 
 
 def files(place: str) -> list[Path]:
-    """Results files at `place`, a file or a folder with any below it.  ValueError where there are none."""
+    """Results files at `place`, a file or a folder with any below it, nearest first.  ValueError where there are none."""
     path = Path(place.strip()).expanduser()
     found = [path] if path.is_file() else []
     if place.strip() and path.is_dir():
-        found = sorted(p for ending in ("nc", "csv") for p in path.rglob(f"*.{ending}"))
+        found = sorted(
+            (p for ending in ("nc", "csv") for p in path.rglob(f"*.{ending}")), key=lambda p: (len(p.parts), p)
+        )
     if not found:
         raise ValueError(
             f"results must be a netCDF or CSV file, or a folder that holds some, got {place!r}. Train some: "
