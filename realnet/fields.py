@@ -9,6 +9,7 @@ import dataclasses
 import difflib
 import numbers
 import operator
+import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
@@ -100,7 +101,9 @@ def _is_pair(value: Any) -> bool:
 
 
 def _float(value: Any) -> float:
-    return float(value) + 0.0  # -0.0 becomes 0.0
+    number = float(value) + 0.0  # -0.0 becomes 0.0
+    # Workers take subnormal numbers for 0: what a config says must not depend on the thread that reads it.
+    return 0.0 if abs(number) < sys.float_info.min else number
 
 
 KINDS: dict[str, tuple[str, Callable[[Any], bool], Callable[[Any], Any]]] = {
@@ -192,7 +195,7 @@ def groups_of(groups: Any) -> tuple[tuple[str, float, float], ...]:
     for pattern, *multiples in groups:
         for value in multiples:
             number(f"a multiple in groups[{pattern!r}]", value, minimum=0.0)
-    return tuple((pattern, float(rate), float(decay)) for pattern, rate, decay in groups)
+    return tuple((pattern, _float(rate), _float(decay)) for pattern, rate, decay in groups)
 
 
 def _plain(name: str, value: Any) -> Any:
@@ -201,4 +204,4 @@ def _plain(name: str, value: Any) -> Any:
     value = value.item() if hasattr(value, "item") else value
     simple = value is None or isinstance(value, (bool, int, float, str))
     require(simple, f"option {name} must be a number, a text or a list of these", value, "JSON must be able to say it.")
-    return value
+    return _float(value) if isinstance(value, float) else value
