@@ -24,7 +24,6 @@ except ModuleNotFoundError as missing:
 
 from realnet.commands import run_command
 from realnet.config import RunConfig
-from realnet.fields import ConfigError
 from realnet.sweeps import grid
 
 __all__ = ["main"]
@@ -143,28 +142,15 @@ def show(out: Annotated[Path, tyro.conf.Positional], key: Annotated[str, tyro.co
     from realnet.records import Folder
 
     folder = Folder(out, create=False)
-    found = [c for c in folder.configs() if c.name.startswith(key)]
-    if len(found) != 1:
-        keys = ", ".join(c.name for c in folder.configs())
-        raise ConfigError(
-            f"key must fit exactly one run; received {key!r}, which fits {len(found)} of {keys}. Type more of it."
-        )
-    record = folder.read(found[0], "curve")
-    print(json.dumps(json.loads(found[0].to_json()), indent=2))
+    run = folder.find(key)
+    record = folder.read(run, "curve")
+    print(json.dumps(json.loads(run.to_json()), indent=2))
     if record is None:
         print("pending: no checkpoint yet")
         return
     print(json.dumps(record.provenance, indent=2))
-    print(f"{record.status} at step {record.step} of {found[0].steps}, {record.wall_time:.1f} s")
-    names = [
-        "train_loss",
-        "train_accuracy",
-        "unseen_accuracy",
-        "removed_accuracy",
-        "train_logit",
-        "norm",
-        "gen_share",
-    ]
+    print(f"{record.status} at step {record.step} of {run.steps}, {record.wall_time:.1f} s")
+    names = ["train_loss", "train_accuracy", "unseen_accuracy", "removed_accuracy", "train_logit", "norm", "gen_share"]
     print("  ".join(f"{n:>16}" for n in ["step", *names]))
     for i, step in enumerate(record.curves["step"]):
         print("  ".join([f"{step:>16}", *(f"{record.curves[n][i]:>16.6g}" for n in names)]))

@@ -14,21 +14,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from realnet import keys
-from realnet.fields import groups_of, known, meant, number, pairs_of, require, texts_of, typed_fields
+from realnet.fields import check_values, entry, groups_of, known, meant, pairs_of, require, texts_of, typed_fields
 from realnet.phases import INHERITED, Phase, Stage, Stop, phases_of, stop_of
 from realnet.registry import BUILT_IN, check_name, is_own, source, task_of
 from realnet.tasks.modular import MODULAR, is_prime, symbols, table_size
 
 __all__ = ["RunConfig", "from_dict", "from_json"]
 
-CHOICES = {
-    "activation": ("relu", "gelu", "tanh"),
-    "init": ("normal", "torch"),
-    "optimizer": ("adamw", "adam", "sgd", "rmsprop", "muon"),
-    "schedule": ("constant", "cosine"),
-    "gradient_filter": tuple(BUILT_IN["gradient_filter"]),
-    "dtype": ("float32", "float64"),
-}
 DEFAULT_FRACTION = 0.3
 
 
@@ -43,83 +35,83 @@ class RunConfig:
     Errors: ConfigError, stating the requirement, the value and the remedy.
     """
 
-    task: str = "add"
+    task: str = entry("add", stack=False)
     """a built-in task, or your own: "mine:parity" """
-    p: int = None  # type: ignore[assignment]  # an int once made, where the task has symbols
+    p: int = entry(None, minimum=2, engine=False)  # an int once made, where the task has symbols
     """number of symbols; default 113 for modular tasks, 120 (the elements of S5) for the compositions"""
-    dataset_size: int = None  # type: ignore[assignment]  # an int once made
+    dataset_size: int = entry(None, minimum=1, stack=False)  # an int once made
     """number of training examples D; default `train_fraction` of all, or 30 % of all pairs"""
-    weight_decay: float = 1.0
-    learning_rate: float = 1e-3
-    seed: int = 0
-    steps: int = 20_000
+    weight_decay: float = entry(1.0, minimum=0, stack=False)
+    learning_rate: float = entry(1e-3, minimum=0, above=True, stack=False)
+    seed: int = entry(0, minimum=0, stack=False)
+    steps: int = entry(20_000, minimum=1, stack=False, key=False)
     """optimizer steps; the sum of the phases' steps if there are phases"""
-    batch_size: int | None = None
+    batch_size: int | None = entry(None, minimum=1)
     """examples a step, in a seeded order drawn anew each time round; default: all of them"""
     network: str = "transformer"
     """a built-in network, or your own: "mine:Net" """
-    d_model: int = 128
-    n_heads: int = 4
-    d_mlp: int = 512
-    n_layers: int = 1
+    d_model: int = entry(128, minimum=1)
+    n_heads: int = entry(4, minimum=1)
+    d_mlp: int = entry(512, minimum=1)
+    n_layers: int = entry(1, minimum=1)
     """transformer blocks, or hidden layers of the MLP"""
-    activation: str = "relu"
+    activation: str = entry("relu", choices=("relu", "gelu", "tanh"))
     layer_norm: bool = False
     biases: bool = False
     """biases in the MLP layers; without them and without layer norm the network is nearly homogeneous"""
     embedding: bool = True
     """MLP on symbols only: learned embeddings of width d_model; False feeds one-hot pairs"""
-    init: str = "normal"
+    init: str = entry("normal", choices=("normal", "torch"), stack=False)
     """ "normal": N(0, 1/fan-in), biases 0; "torch": PyTorch's default, biases too; both times init_scale"""
-    init_scale: float = 1.0
+    init_scale: float = entry(1.0, minimum=0, above=True, stack=False)
     loss: str = "cross_entropy"
     """a built-in loss, or your own: "mine:hinge" """
-    temperature: float = 1.0
+    temperature: float = entry(1.0, minimum=0, above=True)
     """the network's outputs are divided by this before anything is made of them"""
-    gradient_filter: str = "none"
+    gradient_filter: str = entry("none", choices=BUILT_IN["gradient_filter"], engine=False)
     """what is done to the gradient before the optimizer sees it"""
-    optimizer: str = "adamw"
-    betas: tuple[float, float] = (0.9, 0.98)
+    optimizer: str = entry("adamw", choices=("adamw", "adam", "sgd", "rmsprop", "muon"), engine=False)
+    betas: tuple[float, float] = entry((0.9, 0.98), stack=False)
     """decay of the two moments; for "sgd", "rmsprop" and "muon" the first is the momentum"""
-    epsilon: float = 1e-8
-    warmup: int = 0
+    epsilon: float = entry(1e-8, minimum=0, above=True, stack=False)
+    warmup: int = entry(0, minimum=0, stack=False)
     """steps over which the learning rate rises linearly from 0, from the run's start"""
-    fixed_norm: bool = False
+    fixed_norm: bool = entry(False, stack=False)
     """project the weights back to their starting norm after every step"""
-    corrupted: float = 0.0
+    corrupted: float = entry(0.0, stack=False)
     """share of training labels replaced by a wrong one"""
-    options: tuple[tuple[str, Any], ...] = ()
+    options: tuple[tuple[str, Any], ...] = entry((), engine=False)
     """arguments of task, network, loss and gradient filter by name; pass a dict"""
-    data_seed: int | None = None
+    data_seed: int | None = entry(None, minimum=0, stack=False)
     """seed of split and labels; default: seed"""
-    phases: tuple[Phase, ...] = ()
+    phases: tuple[Phase, ...] = entry((), stack=False, key=False)
     """stretches of training, each going on from the one before"""
-    start_from: RunConfig | None = None
+    start_from: RunConfig | None = entry(None, stack=False, key=False)
     """go on from the end of this run (trained first if it is not there yet), as a phase does from the one before"""
-    keep_optimizer: bool = True
+    keep_optimizer: bool = entry(True, stack=False, key=False)
     """with start_from: go on with its moments and step count; False starts with empty ones"""
-    nested: bool = True
+    nested: bool = entry(True, stack=False, key=False)
     """with start_from: the data set must be a subset of the parent's; set to False to let it grow"""
-    dtype: str = "float32"
-    points_per_decade: int = 12
+    dtype: str = entry("float32", choices=("float32", "float64"), engine=False)
+    points_per_decade: int = entry(12, minimum=1, engine=False, key=False)
     """full measurements on a log-spaced grid of steps, anew from each phase's start"""
-    light_every: int = 100
+    light_every: int = entry(100, minimum=1, engine=False, key=False)
     """losses, accuracies and norm on this even grid of steps"""
-    weight_history: bool = False
+    weight_history: bool = entry(False, engine=False)
     """keep the weights of every full measurement, for `realnet.model(..., step=...)`"""
-    source: str | None = None
+    source: str | None = entry(None, engine=False)
     """digest of the files of your own task, network and loss; filled in"""
-    train_fraction: float | None = None
+    train_fraction: float | None = entry(None, stack=False, key=False)
     """share of the task's examples that are trained on, instead of `dataset_size`; kept when p is replaced"""
     dropout: float | None = None
     """share dropped in training; transformer: of what attention and the MLP add; mlp: of its hidden units"""
-    schedule: str = "constant"
+    schedule: str = entry("constant", choices=("constant", "cosine"), engine=False)
     """ "cosine": the learning rate falls to 0 at the run's end as a cosine; its length is then part of the run"""
     frozen: tuple[str, ...] = ()
     """names or patterns of weights that stay as they start, such as "embed.*" """
-    groups: tuple[tuple[str, float, float], ...] = ()
+    groups: tuple[tuple[str, float, float], ...] = entry((), engine=False)
     """what learning rate and weight decay of weights are multiplied by: {"*.b_*": {"weight_decay": 0.0}}"""
-    stop: Stop | None = None
+    stop: Stop | None = entry(None, stack=False, key=False)
     """condition on measured numbers that ends the run before its steps"""
 
     def __post_init__(self) -> None:
@@ -127,23 +119,18 @@ class RunConfig:
         typed_fields(self)
         for kind in ("task", "network", "loss"):
             check_name(kind, getattr(self, kind))
-        for name, choices in CHOICES.items():
-            value = getattr(self, name)
-            remedy = f"{meant(value, choices)}Choose one of these for {name}."
-            require(value in choices, f"{name} must be one of {', '.join(choices)}", value, remedy)
         start = from_dict(self.start_from) if isinstance(self.start_from, Mapping) else self.start_from
         fixed: dict[str, Any] = {"phases": (phases := phases_of(self.phases)), "start_from": start}
         fixed["options"] = pairs_of(self.options)
         fixed["frozen"], fixed["groups"] = texts_of("frozen", self.frozen), groups_of(self.groups)
         fixed["stop"] = stop_of(self.stop)
         if self.task in MODULAR:
-            p = self.p if self.p is not None else symbols(self.task, 113)
-            number("p", p, minimum=2)
-            fixed["p"] = p
+            fixed["p"] = self.p if self.p is not None else symbols(self.task, 113)
         if phases:
             fixed["steps"] = sum(phase.steps for phase in phases)
         for name, value in fixed.items():
             object.__setattr__(self, name, value)
+        check_values(self)
         if self.source is None:
             object.__setattr__(self, "source", source(self.own_names))
         object.__setattr__(self, "dataset_size", self._size(size))
@@ -172,19 +159,6 @@ class RunConfig:
         return Derived(size)
 
     def _check_numbers(self) -> None:
-        for name in ("dataset_size", "steps", "d_model", "n_heads", "d_mlp", "n_layers"):
-            number(name, getattr(self, name), minimum=1)
-        for name, minimum in (("p", 2), ("batch_size", 1)):
-            if getattr(self, name) is not None:
-                number(name, getattr(self, name), minimum=minimum)
-        for name in ("points_per_decade", "light_every"):
-            number(name, getattr(self, name), minimum=1)
-        for name in ("seed", "warmup", "data_seed"):
-            if getattr(self, name) is not None:
-                number(name, getattr(self, name), minimum=0)
-        number("weight_decay", self.weight_decay, minimum=0.0)
-        for name in ("learning_rate", "init_scale", "epsilon", "temperature"):
-            number(name, getattr(self, name), minimum=0.0, above=True)
         ok = all(0.0 <= beta < 1.0 for beta in self.betas)
         require(ok, "betas must be two numbers in [0, 1)", self.betas, "Power et al. (2022) used (0.9, 0.98).")
         share = self.dropout or 0.0

@@ -9,12 +9,14 @@ import dataclasses
 import difflib
 import numbers
 import operator
+import sys
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 __all__ = [
-    "KINDS",
     "ConfigError",
+    "check_values",
+    "entry",
     "groups_of",
     "known",
     "meant",
@@ -22,6 +24,7 @@ __all__ = [
     "pairs_of",
     "require",
     "texts_of",
+    "typed",
     "typed_fields",
     "whole",
 ]
@@ -56,37 +59,80 @@ def meant(name: object, known: Collection[str]) -> str:
     return f"Did you mean {lower[near[0]]!r}? " if near else ""
 
 
-def _truth(value: Any) -> bool:
-    # Only booleans, NumPy's included: "no" and 0.0 are more likely mistakes.
-    if type(value).__name__ not in ("bool", "bool_"):
-        raise TypeError
-    return bool(value)
+def entry(
+    default: Any = dataclasses.MISSING,
+    *,
+    minimum: float | None = None,
+    above: bool = False,
+    choices: Iterable[str] = (),
+    engine: bool = True,
+    stack: bool = True,
+    key: bool = True,
+) -> Any:
+    """A field of a config, and what is known of it.
+
+    Its value is finite and at least (or above) `minimum`, or one of `choices`. Unless it is said otherwise, an `engine`
+    refuses other values than the default until it has learnt the field, runs of a `stack` agree in it, and it is part of
+    the run's `key`. What may differ within a stack no engine needs to know.
+    """
+    about = {"minimum": minimum, "above": above, "choices": tuple(choices)}
+    about |= {"engine": engine and stack, "stack": stack, "key": key}
+    return dataclasses.field(default=default, metadata=about)
 
 
-def _integer(value: Any) -> int:
-    if not isinstance(value, numbers.Integral) or isinstance(value, bool):
-        raise TypeError
-    return operator.index(value)
+def check_values(config: Any, owner: str = "") -> None:
+    """Raise ConfigError unless each field of a dataclass is within its bounds; None where it has no value."""
+    for field in dataclasses.fields(config):
+        name, value, about = f"{owner}{field.name}", getattr(config, field.name), field.metadata
+        if value is None:
+            continue
+        if choices := about.get("choices"):
+            remedy = f"{meant(value, choices)}Choose one of these for {name}."
+            require(value in choices, f"{name} must be one of {', '.join(choices)}", value, remedy)
+        if (minimum := about.get("minimum")) is not None:
+            number(name, value, minimum=minimum, above=about["above"])
+
+
+def _is_integer(value: Any) -> bool:
+    return isinstance(value, numbers.Integral) and not isinstance(value, bool)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, numbers.Real) and not isinstance(value, bool)
+
+
+def _is_pair(value: Any) -> bool:
+    return isinstance(value, Sequence) and len(value) == 2 and all(map(_is_number, value))
 
 
 def _float(value: Any) -> float:
-    if not isinstance(value, numbers.Real) or isinstance(value, bool):
-        raise TypeError
-    return float(value) + 0.0  # -0.0 becomes 0.0
+    number = float(value) + 0.0  # -0.0 becomes 0.0
+    # Workers take subnormal numbers for 0: what a config says must not depend on the thread that reads it.
+    return 0.0 if abs(number) < sys.float_info.min else number
 
 
-def _text(value: Any) -> str:
-    if not isinstance(value, str):
-        raise TypeError
-    return str(value)
-
-
-KINDS: dict[str, tuple[str, Callable[[Any], Any]]] = {
-    "int": ("an integer", _integer),
-    "float": ("a number", _float),
-    "bool": ("True or False", _truth),
-    "str": ("a text", _text),
+KINDS: dict[str, tuple[str, Callable[[Any], bool], Callable[[Any], Any]]] = {
+    "int": ("an integer", _is_integer, operator.index),
+    "float": ("a number", _is_number, _float),
+    # Only booleans, NumPy's included: "no" and 0.0 are more likely mistakes.
+    "bool": ("True or False", lambda value: type(value).__name__ in ("bool", "bool_"), bool),
+    "str": ("a text", lambda value: isinstance(value, str), str),
+    "tuple[float, float]": ("two numbers", _is_pair, lambda pair: tuple(map(_float, pair))),
 }
+
+
+def typed(name: str, value: Any, annotation: str) -> Any:
+    """`value` in the annotation's own type; as it is under another annotation than those above. Errors: ConfigError."""
+    kind = annotation.removesuffix(" | None")
+    if kind not in KINDS:
+        return value
+    word, fits, make = KINDS[kind]
+    try:
+        if fits(value):
+            return make(value)
+    except OverflowError:
+        pass
+    raise ConfigError(f"{name} must be {word}; received {value!r}. Pass {word}.")
 
 
 def typed_fields(config: Any, owner: str = "") -> None:
@@ -95,35 +141,14 @@ def typed_fields(config: Any, owner: str = "") -> None:
     Fields of other types (phases, parents) are left to their owner; None passes where the default is None.
     """
     for field in dataclasses.fields(config):
-        value, kind = getattr(config, field.name), str(field.type)
-        if value is None and field.default is None:
-            continue
-        name = f"{owner}{field.name}"
-        if kind == "tuple[float, float]":
-            object.__setattr__(config, field.name, _pair(name, value))
-            continue
-        word, make = KINDS.get(kind.removesuffix(" | None"), ("", None))
-        if make is not None:
-            try:
-                object.__setattr__(config, field.name, make(value))
-            except (TypeError, OverflowError):
-                raise ConfigError(f"{name} must be {word}; received {value!r}. Pass {word}.") from None
-
-
-def _pair(name: str, value: Any) -> tuple[float, float]:
-    pair = isinstance(value, Sequence) and not isinstance(value, str) and len(value) == 2
-    try:
-        if pair:
-            return _float(value[0]), _float(value[1])
-    except TypeError:
-        pass
-    raise ConfigError(f"{name} must be two numbers; received {value!r}. Pass a pair such as (0.9, 0.98).")
+        value = getattr(config, field.name)
+        if value is not None or field.default is not None:
+            object.__setattr__(config, field.name, typed(f"{owner}{field.name}", value, str(field.type)))
 
 
 def number(name: str, value: Any, *, minimum: float, above: bool = False) -> None:
     """Raise ConfigError unless `value` is a finite number, at least (or above) `minimum`."""
-    real = isinstance(value, numbers.Real) and not isinstance(value, bool)
-    require(real, f"{name} must be a number", value, "Pass a number.")
+    require(_is_number(value), f"{name} must be a number", value, "Pass a number.")
     inside = minimum < value < float("inf") if above else minimum <= value < float("inf")
     bound = "greater than" if above else "at least"
     require(inside, f"{name} must be finite and {bound} {minimum:g}", value, f"Choose {name} {bound} {minimum:g}.")
@@ -131,8 +156,7 @@ def number(name: str, value: Any, *, minimum: float, above: bool = False) -> Non
 
 def whole(name: str, value: Any, *, minimum: int) -> None:
     """Raise ConfigError unless `value` is an integer, at least `minimum`."""
-    integer = isinstance(value, numbers.Integral) and not isinstance(value, bool)
-    require(integer, f"{name} must be an integer", value, "Pass an integer.")
+    require(_is_integer(value), f"{name} must be an integer", value, "Pass an integer.")
     number(name, value, minimum=minimum)
 
 
@@ -176,7 +200,7 @@ def groups_of(groups: Any) -> tuple[tuple[str, float, float], ...]:
     for pattern, *multiples in groups:
         for value in multiples:
             number(f"a multiple in groups[{pattern!r}]", value, minimum=0.0)
-    return tuple((pattern, float(rate), float(decay)) for pattern, rate, decay in groups)
+    return tuple((pattern, _float(rate), _float(decay)) for pattern, rate, decay in groups)
 
 
 def _plain(name: str, value: Any) -> Any:
@@ -185,4 +209,4 @@ def _plain(name: str, value: Any) -> Any:
     value = value.item() if hasattr(value, "item") else value
     simple = value is None or isinstance(value, (bool, int, float, str))
     require(simple, f"option {name} must be a number, a text or a list of these", value, "JSON must be able to say it.")
-    return value
+    return _float(value) if isinstance(value, float) else value

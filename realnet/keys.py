@@ -18,19 +18,14 @@ from realnet.phases import INHERITED
 
 __all__ = ["canonical", "key", "physics"]
 
-# `nested` is a check on the data sets and not a choice of them; stages say what phases mean; a fraction is a size.
-NOT_PHYSICS = (
-    *("steps", "stop", "light_every", "points_per_decade", "train_fraction"),
-    *("nested", "phases", "start_from", "keep_optimizer"),
-)
-
 
 def physics(config: Any) -> dict[str, Any]:
     """What defines a RunConfig's run: fields that are not at their defaults, later stages, the parent and its length."""
     stages = config.stages
     said: dict[str, Any] = {}
     for field in dataclasses.fields(config):
-        if field.name not in NOT_PHYSICS:
+        # `nested` is a check on the data sets and not a choice of them; stages say what phases mean; a fraction is a size.
+        if field.metadata.get("key", True):
             value = getattr(stages[0] if field.name in INHERITED else config, field.name)
             if value != field.default:
                 said[field.name] = value

@@ -40,13 +40,7 @@ def model(out: str | os.PathLike[str], run: RunConfig | str, step: int | None = 
     key that does not fit exactly one run, a run that is not trained, or a step whose weights were not kept.
     """
     folder = Folder(out, create=False)
-    configs = folder.configs()
-    if isinstance(run, str):
-        found = [c for c in configs if c.name.startswith(run)]
-        names = ", ".join(c.name for c in configs)
-        fits = f"key must fit exactly one run; {run!r} fits {len(found)} of {names}"
-        require(len(found) == 1, fits, run, "Type more of it.")
-        run = found[0]
+    run = folder.find(run) if isinstance(run, str) else run
     record = folder.read(run, "curve", "state")
     require(record is not None, f"run {run.name} must have been trained in {out}", "no checkpoint", "Train it first.")
     assert record is not None

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from realnet.fields import known, number, require, typed_fields
+from realnet.fields import check_values, entry, known, require, typed_fields
 
 __all__ = ["INHERITED", "Phase", "Stage", "Stop", "phases_of", "stop_of"]
 
@@ -21,10 +21,10 @@ class Phase:
     Errors: ConfigError if a value cannot be used in any run; the rest is checked by the RunConfig it joins.
     """
 
-    steps: int
-    dataset_size: int | None = None
-    weight_decay: float | None = None
-    learning_rate: float | None = None
+    steps: int = entry(minimum=1)
+    dataset_size: int | None = entry(None, minimum=1)
+    weight_decay: float | None = entry(None, minimum=0)
+    learning_rate: float | None = entry(None, minimum=0, above=True)
     task: str | None = None
     """new labels on the same pairs, such as "random" """
     corrupted: float | None = None
@@ -36,13 +36,7 @@ class Phase:
 
     def __post_init__(self) -> None:
         typed_fields(self, "Phase.")
-        number("Phase.steps", self.steps, minimum=1)
-        if self.dataset_size is not None:
-            number("Phase.dataset_size", self.dataset_size, minimum=1)
-        if self.weight_decay is not None:
-            number("Phase.weight_decay", self.weight_decay, minimum=0.0)
-        if self.learning_rate is not None:
-            number("Phase.learning_rate", self.learning_rate, minimum=0.0, above=True)
+        check_values(self, "Phase.")
 
 
 @dataclass(frozen=True)
@@ -57,7 +51,7 @@ class Stop:
     measure: str
     at_least: float | None = None
     at_most: float | None = None
-    steps: int = 0
+    steps: int = entry(0, minimum=0)
     """to train on, counted from the measured step at which the bound was reached; the run ends at a measured step"""
 
     def __post_init__(self) -> None:
@@ -65,7 +59,7 @@ class Stop:
         one = (self.at_least is None) != (self.at_most is None)
         bounds = (self.at_least, self.at_most)
         require(one, "Stop needs one bound, at_least or at_most", bounds, "Say Stop('unseen_accuracy', at_least=0.99).")
-        number("Stop.steps", self.steps, minimum=0)
+        check_values(self, "Stop.")
 
     def holds(self, values: Any) -> Any:
         """Whether values have reached the bound; NaN has not."""

@@ -20,7 +20,7 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from realnet.fields import KINDS, ConfigError, meant, require
+from realnet.fields import ConfigError, meant, require, typed
 from realnet.tasks.modular import MODULAR
 from realnet.tasks.task import Task
 
@@ -190,13 +190,8 @@ def arguments(
 def _typed(key: str, value: Any, parameter: inspect.Parameter) -> Any:
     said = parameter.annotation
     said = said if isinstance(said, str) else getattr(said, "__name__", "")
-    word, make = KINDS.get(said.removesuffix(" | None"), ("", None))
-    if make is None or (value is None and parameter.default is None):
-        return value
-    try:
-        return make(value)
-    except (TypeError, OverflowError):
-        raise ConfigError(f"option {key} must be {word}; received {value!r}. Pass {word}.") from None
+    free = value is None and parameter.default is None
+    return value if free else typed(f"option {key}", value, said)
 
 
 def check_source(config: Any) -> None:

@@ -276,3 +276,20 @@ def test_a_choice_that_does_not_exist_is_refused_with_the_one_that_was_meant(fie
     wrong: dict[str, Any] = {field: name}
     with pytest.raises(rn.ConfigError, match=rf"Did you mean '{offer}'\?"):
         rn.RunConfig(**wrong)
+
+
+def test_a_number_too_small_to_be_normal_is_0_for_whoever_reads_it() -> None:
+    """Workers flush such numbers to 0: a checkpoint of one would be another config's where it is read again."""
+
+    def made(tiny: float) -> rn.RunConfig:
+        phases = (rn.Phase(3, weight_decay=tiny, corrupted=tiny),)
+        few = {"betas": (tiny, 0.9), "corrupted": tiny, "dropout": tiny, "options": {"a": tiny, "b": [tiny]}}
+        stop = rn.Stop("norm", at_most=tiny)
+        return rn.RunConfig(weight_decay=tiny, groups={"*": {"learning_rate": tiny}}, phases=phases, stop=stop, **few)
+
+    assert made(1e-320) == made(0.0)
+    assert made(1e-320).key == made(0.0).key
+    assert made(1e-300) != made(0.0)
+    for name in ("epsilon", "learning_rate", "init_scale", "temperature"):
+        with pytest.raises(rn.ConfigError, match=f"{name} must be finite and greater than 0"):
+            rn.RunConfig(**{name: 1e-320})

@@ -18,7 +18,7 @@ import realnet as rn
 from realnet.engine.ensemble import Stack
 from realnet.engine.general import General
 from realnet.engine.host import Compiled
-from realnet.engine.plan import EACH_ITS_OWN, NO_ENGINE_S, engine_class, plan, refused
+from realnet.engine.plan import engine_class, plan, refused
 from realnet.engine.stacked import Stacked
 from realnet.prepared import Habits, prepare
 from realnet.tasks.modular import discrete_log
@@ -375,7 +375,7 @@ def test_an_engine_refuses_a_field_until_it_learns_it() -> None:
     assert refused(General, new) == []
     assert len(plan([plain, new], CPU, 2)) == 2
     names = set(rn.RunConfig.__dataclass_fields__)
-    assert names >= NO_ENGINE_S | EACH_ITS_OWN | set(Compiled.knows) | set(Stacked.knows)
+    assert names >= set(Compiled.knows) | set(Stacked.knows)
 
 
 @pytest.mark.parametrize(

@@ -80,12 +80,12 @@ def of_another_version(content: bytes, **changes: str) -> bytes:
     """A checkpoint as a version with other fields, or another format, would have written it."""
     import safetensors.numpy
 
-    from realnet.records.record import _digest
+    from realnet.records.store import _digest_of_header
 
     length = int.from_bytes(content[:8], "little")
     about = json.loads(content[8 : 8 + length])["__metadata__"] | changes
     about.pop("sha256")
-    return safetensors.numpy.save(safetensors.numpy.load(content), about | {"sha256": _digest({}, about)})
+    return safetensors.numpy.save(safetensors.numpy.load(content), about | {"sha256": _digest_of_header(about)})
 
 
 @pytest.mark.parametrize(

@@ -265,18 +265,121 @@ def mine(shot: rn.Snapshot) -> dict[str, float]:
     return {"mine": float(shot.step)}
 
 
-def test_callbacks_on_finished_runs_say_that_they_see_nothing(tmp_path: Path, recwarn: pytest.WarningsRecorder) -> None:
+SEEN: list[tuple[str, int]] = []
+
+
+def state(shot: rn.Snapshot) -> dict[str, float]:
+    """Numbers that only the same weights, gradients, outputs and examples give."""
+    SEEN.append((shot.config.name, shot.step))
+    slope = sum(float(g.double().square().sum()) for g in shot.gradients.values())
+    sizes = len(shot.data.train) + 1000 * len(shot.data.removed)
+    total = sum(float(w.double().sum()) for w in shot.weights.values())
+    return {"own_norm": total, "slope": slope, "outputs": float(shot.logits.double().sum()), "sizes": float(sizes)}
+
+
+PHASES = (rn.Phase(30), rn.Phase(30, dataset_size=12, keep_optimizer=False))
+ENDS = {
+    "plain": TINY,
+    "compiled": replace(TINY, network="transformer", n_heads=2),
+    "phases": replace(TINY, steps=1, phases=PHASES),
+    "mini-batches": replace(TINY, batch_size=7),
+    "dropout": replace(TINY, dropout=0.3),
+    "child": replace(TINY, dataset_size=9, start_from=TINY),
+    "history": replace(TINY, weight_history=True),
+    "diverged": replace(TINY, optimizer="sgd", learning_rate=1e9),
+    "stopped between full measurements": replace(TINY, light_every=7, stop=rn.Stop("norm", at_least=0, steps=45)),
+    "stopped at a phase's end": replace(TINY, phases=PHASES, stop=rn.Stop("norm", at_least=0, steps=25)),
+}
+
+
+@pytest.mark.parametrize("run", ENDS.values(), ids=ENDS)
+def test_a_callback_sees_the_end_of_a_run_that_was_finished_without_it(tmp_path: Path, run: rn.RunConfig) -> None:
+    along, before = train(tmp_path / "along", run, callbacks=[state]), train(tmp_path / "later", run)
+    folder = Folder(tmp_path / "later")
+    record = folder.read(run, "curve", "state")
+    SEEN.clear()
+    later = train(tmp_path / "later", run, callbacks=[state])
+    assert [(run.name, record.step)] == SEEN
+    for name in ("own_norm", "slope", "outputs", "sizes"):
+        values = later[name].squeeze(set(later[name].dims) - {"step"})
+        assert values.dropna("step").step.values.tolist() in ([record.step], [])  # of a diverged run NaN is measured
+        if record.step in along.step:
+            np.testing.assert_array_equal(values.sel(step=record.step), along[name].sel(step=record.step).squeeze())
+    # Nothing that was there has changed.
+    xr.testing.assert_identical(later[list(before)].sel(step=before.step).drop_attrs(), before.drop_attrs())
+    now = folder.read(run, "curve", "state")
+    assert (now.config, now.status, now.step, now.wall_time, now.provenance) == (
+        record.config, record.status, record.step, record.wall_time, record.provenance
+    )  # fmt: skip
+    for name, x in record.tensors.items():
+        np.testing.assert_array_equal(now.tensors[name][: len(x)], x)
+    if run.weight_history:
+        assert len(now.tensors["history"]) == len(now.curves["step"])
+    written = folder.file(run).read_bytes()
+    train(tmp_path / "later", run, callbacks=[state])
+    assert folder.file(run).read_bytes() == written
+
+
+class Enough(Exception):
+    pass
+
+
+@pytest.mark.parametrize("how", [{"workers": 1}, {"workers": 3}, {"executor": 2}, {"stack_size": 3}])
+def test_callbacks_see_finished_half_finished_and_new_runs_in_one_call(tmp_path: Path, how: dict[str, int]) -> None:
+    runs = rn.grid(TINY, seed=range(6))
+
+    def stops(shot: rn.Snapshot) -> dict[str, float]:
+        if shot.step >= 30:
+            raise Enough
+        return {}
+
+    train(tmp_path, *runs[:3])
+    for run in runs[3:5]:
+        with pytest.raises(Enough):
+            train(tmp_path, run, callbacks=[stops], checkpoint_seconds=0)
+    SEEN.clear()
+    if "executor" in how:
+        with ThreadPoolExecutor(2) as pool:
+            ds = train(tmp_path, *runs, callbacks=[state], executor=pool, shards=2)
+    else:
+        ds = train(tmp_path, *runs, callbacks=[state], **how)
+    known = ds.slope.squeeze().notnull()
+    assert known.isel(step=-1).all()
+    assert known.isel(seed=slice(3)).sum("step").values.tolist() == [1, 1, 1]
+    assert (known.isel(seed=slice(3, 5)).sum("step") < ds.sizes["step"]).all()
+    assert known.isel(seed=5).all()
+    for run in runs[:3]:
+        assert SEEN.count((run.name, run.steps)) == 1
+        assert {step for name, step in SEEN if name == run.name} == {run.steps}
+    whole = train(tmp_path / "whole", *runs, callbacks=[state])
+    rounding = 1e-3 if "stack_size" in how else 0  # runs are stacked by their steps
+    np.testing.assert_allclose(ds.slope.isel(step=-1), whole.slope.isel(step=-1), rtol=rounding)
+    assert list((tmp_path / "locks").iterdir()) == []
+
+
+def test_a_finished_run_without_weights_of_its_end_is_not_seen_by_callbacks_which_is_said(tmp_path: Path) -> None:
     train(tmp_path, TINY)
-    assert not [w for w in recwarn if "finished before" in str(w.message)]
-    with pytest.warns(UserWarning, match=r"1 of 2 runs were finished before, such as .*rn.measure"):
-        train(tmp_path, TINY, replace(TINY, seed=1), callbacks=[mine])
-    with pytest.warns(UserWarning, match="1 of 1 runs were finished before"):
-        train(tmp_path, replace(TINY, seed=1), loggers=[ignored])
-    recwarn.clear()
-    train(tmp_path, replace(TINY, seed=1), callbacks=[mine])  # measured while it was trained
-    assert not [w for w in recwarn if "finished before" in str(w.message)]
+    SEEN.clear()
+    with pytest.warns(UserWarning, match=r"1 of 2 runs, such as .*-40, have no weights of their last step"):
+        ds = train(tmp_path, replace(TINY, steps=40), TINY, callbacks=[state])
+    assert set(SEEN) == {(TINY.name, 60)}
+    assert ds.slope.notnull().sum() == 1
+
+
+def test_a_callback_of_a_finished_run_is_checked_as_any_other(tmp_path: Path) -> None:
+    train(tmp_path, TINY)
+    with pytest.raises(rn.ConfigError, match="a callback's names must be its own; received 'train_loss'"):
+        train(tmp_path, TINY, callbacks=[lambda shot: {"train_loss": 1.0}])
     with pytest.raises(rn.ConfigError, match="callbacks must be functions"):
         train(tmp_path, TINY, callbacks=[3])
+    assert list((tmp_path / "locks").iterdir()) == []
+
+
+def test_loggers_are_not_told_of_finished_runs_which_is_said(tmp_path: Path, recwarn: pytest.WarningsRecorder) -> None:
+    train(tmp_path, TINY, loggers=[ignored])
+    assert not [w for w in recwarn if "finished before" in str(w.message)]
+    with pytest.warns(UserWarning, match="1 of 2 runs were finished before, such as .*loggers are not told"):
+        train(tmp_path, TINY, replace(TINY, seed=1), loggers=[ignored])
 
 
 def test_what_cannot_be_pickled_for_another_process_says_so(tmp_path: Path) -> None:

@@ -13,12 +13,11 @@ import torch
 from torch import Tensor
 
 from realnet.config import RunConfig
-from realnet.engine import compiled
-from realnet.engine.host import Compiled
-from realnet.engine.optimizer import OptimizerState, factors, project, rates, update
+from realnet.engine.optimizer import OptimizerState, Rates, project, rates
 from realnet.engine.plan import engine_class
 from realnet.engine.replay import Recorded, float64
 from realnet.examples import StageData
+from realnet.nets.layout import Layout
 from realnet.prepared import Prepared, prepare
 from realnet.registry import arguments, find
 
@@ -52,6 +51,11 @@ class Engine(Protocol):
 
     def state(self) -> dict[str, Tensor]:
         """What a network has besides its weights, [run, ...] by name."""
+
+    def update(
+        self, kind: str, w: Tensor, g: Tensor, state: OptimizerState, r: Rates, step: Tensor, layout: Layout
+    ) -> None:
+        """One optimizer step, `optimizer.update` or the same in another way."""
 
 
 class Stack:
@@ -118,27 +122,14 @@ class Stack:
         self.ways.draw(self.step)
 
     def _one_step(self) -> None:
-        first = self.configs[0]
         self.gradient(self.step)
         if self.filter is not None:
             self.filter(self.weights, self.grads, self.state, self.layout)
-        if self.ways.name == Compiled.name and first.optimizer in ("adamw", "adam") and not first.groups:
-            self._in_one_pass(first)
-        else:
-            update(first.optimizer, self.weights, self.grads, self.state, self.rates, self._done, self.layout)
+        kind, weights, grads = self.configs[0].optimizer, self.weights, self.grads
+        self.ways.update(kind, weights, grads, self.state, self.rates, self._done, self.layout)
         if any(c.fixed_norm for c in self.configs):
             project(self.weights, self.norm, self._fixed)
         self._done += 1
-
-    def _in_one_pass(self, config: RunConfig) -> None:
-        """`update` for Adam's kinds by a compiled loop over the weights of the one run there is."""
-        state = self.state
-        state.count += 1
-        f = factors(config.optimizer, self.rates, state.count, self._done)
-        shrink, penalty, rate, root = (x.item() for x in f[1:])
-        (beta1, beta2), epsilon = config.betas, config.epsilon
-        flat = (t[0].numpy() for t in (self.weights, self.grads, state.first, state.second))
-        compiled.adam(*flat, rate, shrink, penalty, (1 - beta1, beta2, 1 - beta2, epsilon, root))
 
     def table_logits(self, index: int) -> Tensor:
         """[n, q] outputs of run `index` on all examples of its task; 0 where one is neither trained on nor judged."""

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from torch.func import functional_call, vmap
 
 from realnet.engine.batch import Batch, Feed
+from realnet.engine.optimizer import update
 from realnet.examples import StageData
 from realnet.losses import Loss, evaluate
 from realnet.nets.layout import build, seeded
@@ -32,6 +33,7 @@ class General:
     """See `ensemble.Engine`. A run's state, its buffers and frozen parameters, are its own: [run, ...] by name."""
 
     name = "general"
+    update = staticmethod(update)
     knows = None
     """everything: the module is what the config asks for"""
 

@@ -12,7 +12,9 @@ from torch import Tensor
 
 from realnet.engine import compiled
 from realnet.engine.buffers import Examples, Scratch, Weights, make_scratch, order
+from realnet.engine.optimizer import OptimizerState, Rates, factors, update
 from realnet.examples import StageData
+from realnet.nets.layout import Layout
 from realnet.prepared import Prepared
 
 __all__ = ["Compiled"]
@@ -69,6 +71,21 @@ class Compiled:
 
     def state(self) -> dict[str, Tensor]:
         return {}
+
+    def update(
+        self, kind: str, w: Tensor, g: Tensor, state: OptimizerState, r: Rates, step: Tensor, layout: Layout
+    ) -> None:
+        config = self.run.config
+        if kind not in ("adamw", "adam") or config.groups:
+            update(kind, w, g, state, r, step, layout)
+            return
+        # Adam's kinds by a compiled loop over the weights.
+        state.count += 1
+        f = factors(kind, r, state.count, step)
+        shrink, penalty, rate, root = (x.item() for x in f[1:])
+        (beta1, beta2), epsilon = config.betas, config.epsilon
+        flat = (t[0].numpy() for t in (w, g, state.first, state.second))
+        compiled.adam(*flat, rate, shrink, penalty, (1 - beta1, beta2, 1 - beta2, epsilon, root))
 
     def buffers(self) -> Scratch:
         """What the kernels write to; this thread's."""

@@ -120,14 +120,11 @@ def update(kind: str, w: Tensor, g: Tensor, state: OptimizerState, r: Rates, ste
         w.mul_(f.shrink.to(w.dtype))
     else:
         g.addcmul_(w, f.penalty.to(w.dtype))
-    if kind == "sgd":
-        # As torch.optim: the velocity starts as the first gradient itself.
-        state.first.mul_(r.beta1.to(w.dtype)).add_(g)
-        w.addcmul_(state.first, (-f.rate).to(w.dtype))
-        return
     if kind == "rmsprop":
         state.second.mul_(r.beta2.to(w.dtype)).addcmul_(g, g * (1 - r.beta2).to(w.dtype))
         g.div_(state.second.sqrt().add_(r.epsilon.to(w.dtype)))
+    if kind in ("sgd", "rmsprop"):
+        # As torch.optim: the velocity starts as the first gradient itself.
         state.first.mul_(r.beta1.to(w.dtype)).add_(g)
         w.addcmul_(state.first, (-f.rate).to(w.dtype))
         return

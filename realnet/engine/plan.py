@@ -25,19 +25,6 @@ from realnet.tasks.modular import MODULAR
 
 __all__ = ["choose_device", "engine_class", "kind", "measuring", "memory", "plan", "refused"]
 
-NO_ENGINE_S = frozenset(
-    ("task", "p", "dataset_size", "train_fraction", "weight_decay", "learning_rate", "seed", "steps", "init",
-     "init_scale", "gradient_filter", "optimizer", "betas", "epsilon", "warmup", "schedule", "groups", "fixed_norm",
-     "corrupted", "options", "data_seed", "phases", "start_from", "keep_optimizer", "nested", "dtype", "stop",
-     "points_per_decade", "light_every", "weight_history", "source")
-)  # fmt: skip
-"""Fields of the data, of the optimizer and of measuring, which no engine needs to know"""
-EACH_ITS_OWN = frozenset(
-    ("task", "dataset_size", "train_fraction", "weight_decay", "learning_rate", "seed", "steps", "init", "init_scale",
-     "betas", "epsilon", "warmup", "fixed_norm", "corrupted", "data_seed", "phases", "start_from", "keep_optimizer",
-     "nested", "stop")
-)  # fmt: skip
-"""Fields in which runs of one stack may differ; in any other, one that is yet to be invented included, they agree"""
 LIKE = 0.75
 """least size, as a share of the largest, of a run that shares its stack on a GPU: padding costs time"""
 
@@ -61,16 +48,14 @@ def refused(engine: Any, config: RunConfig) -> list[str]:
     """Fields of `config` that the engine does not know, or not at their value: all that it has not learnt."""
     if engine.knows is None:
         return []
-    names = []
-    for field in dataclasses.fields(config):
+
+    def learnt(field: dataclasses.Field[Any]) -> bool:
         value = getattr(config, field.name)
         if field.name in engine.knows:
-            known = engine.knows[field.name]
-            if known is not None and value not in known:
-                names.append(field.name)
-        elif field.name not in NO_ENGINE_S and value != field.default:
-            names.append(field.name)
-    return names
+            return engine.knows[field.name] is None or value in engine.knows[field.name]
+        return value == field.default or not field.metadata.get("engine", True)
+
+    return [field.name for field in dataclasses.fields(config) if not learnt(field)]
 
 
 def engine_class(runs: Sequence[Prepared], device: torch.device) -> Any:
@@ -83,7 +68,7 @@ def engine_class(runs: Sequence[Prepared], device: torch.device) -> Any:
 
 def kind(config: RunConfig) -> tuple[object, ...]:
     """Runs with equal values do the same to an example: same shapes and kind of optimizer."""
-    shared = (getattr(config, f.name) for f in dataclasses.fields(config) if f.name not in EACH_ITS_OWN)
+    shared = (getattr(config, f.name) for f in dataclasses.fields(config) if f.metadata.get("stack", True))
     return (None if config.task in MODULAR else config.task, *shared)
 
 

@@ -19,6 +19,7 @@ from torch.nn import functional as F
 from realnet.config import RunConfig
 from realnet.engine.batch import Feed, slots
 from realnet.engine.general import gradient, judged
+from realnet.engine.optimizer import update
 from realnet.examples import StageData
 from realnet.nets.parts import ACTIVATIONS
 from realnet.prepared import Prepared
@@ -132,6 +133,7 @@ class Stacked:
     """See `ensemble.Engine`."""
 
     name = "stacked"
+    update = staticmethod(update)
     recordable = True
     # What it can do of a network and its loss; another value, or a field that is not here, is refused.
     knows: ClassVar[dict[str, tuple[Any, ...] | None]] = {

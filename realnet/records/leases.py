@@ -21,7 +21,7 @@ import uuid
 from pathlib import Path
 from types import TracebackType
 
-from realnet.records.files import storage_error
+from realnet.records.store import storage_error
 
 __all__ = ["Leases"]
 

@@ -30,23 +30,16 @@ def preflight(
     threads: int,
 ) -> str:
     """A line on what is about to be done: `runs` on `threads` workers, of which `stacks` begin, each run from its step."""
-    busy, largest = min(threads, len(stacks)), _largest(stacks)
-    held = busy * max(len(stack) * memory(stack[0]) + measuring(stack[0]) for stack in largest.values())
-    ends: dict[str, int] = {}
-    for config in runs:
-        ends[config.key] = max(ends.get(config.key, 0), config.steps)
-    total = sum(ends[config.key] - step for config, step in at.items())
-    now = sum(config.steps - step for config, step in at.items())
+    busy = min(threads, len(stacks))
+    held = busy * max(len(s) * memory(s[0]) + measuring(s[0]) for s in _largest(stacks).values())
+    longest = {run.key: run.steps for run in sorted(runs, key=lambda run: run.steps)}
+    total = sum(longest[run.key] - step for run, step in at.items())
+    now = sum(run.steps - step for run, step in at.items())
     took = seconds(stacks, at, folder, device, busy) * total / now
     return (
         f"{len(runs)} runs, {total:,} run-steps in {len(stacks)} stacks, {held / 2**20:.0f} MiB, "
         f"about {_duration(took)} on {describe(device)} with {threads} workers"
     )
-
-
-def _largest(stacks: Sequence[list[RunConfig]]) -> dict[tuple[object, ...], list[RunConfig]]:
-    """The stack with most examples of each kind of runs."""
-    return {kind(stack[0]): stack for stack in sorted(stacks, key=lambda s: _examples(s, 0))}
 
 
 def seconds(
@@ -57,44 +50,47 @@ def seconds(
     Of each kind of run the largest stack is timed, on all workers at once as in training; others of its kind take as
     long for an example.
     """
-    took, largest = [], _largest(stacks)
+    largest = _largest(stacks)
+    costs, took = {}, []
     with workers(busy, device) as pool:
-        costs = {}
         for name, stack in largest.items():
             probes = pool.map(lambda s: _probe(s, folder, device, PROBE / len(largest)), [stack] * busy)
             costs[name] = np.mean(list(probes), axis=0)
     for stack in stacks:
-        step, full, light = costs[kind(stack[0])]
-        all_full, even = (np.array(sorted(some)) for some in events(stack[0]))
-        start = at[stack[0]]
-        took.append(full * np.sum(all_full > start) + light * np.sum(np.setdiff1d(even, all_full) > start))
+        name, start = kind(stack[0]), at[stack[0]]
+        step, full, light = costs[name]
+        fully, evenly = events(stack[0])
+        total = full * sum(e > start for e in fully) + light * sum(e > start for e in evenly - fully)
         for i, stage in enumerate(stack[0].stages):
-            share = _examples(stack, i) / _examples(largest[kind(stack[0])], 0)
-            took[-1] += step * share * max(0, stage.stop - max(start, stage.start))
+            left = max(0, stage.stop - max(start, stage.start))
+            total += left * step * _examples(stack, i) / _examples(largest[name])
+        took.append(total)
     return float(max(sum(took) / busy, max(took)))
 
 
-def _examples(stack: list[RunConfig], stage: int) -> int:
+def _largest(stacks: Sequence[list[RunConfig]]) -> dict[tuple[object, ...], list[RunConfig]]:
+    """The stack with most examples of each kind of runs."""
+    return {kind(stack[0]): stack for stack in sorted(stacks, key=_examples)}
+
+
+def _examples(stack: list[RunConfig], stage: int = 0) -> int:
     return sum(c.stages[stage].dataset_size for c in stack)
 
 
 def _probe(stack: list[RunConfig], folder: Folder, device: torch.device, long: float) -> tuple[float, float, float]:
     """Seconds for a step, a full and a light measurement of the stack, which is then thrown away."""
     try:
-        life = Life(stack, dict.fromkeys(stack), folder, device, How())
+        life, steps = Life(stack, dict.fromkeys(stack), folder, device, How()), 0
         life.stack.advance(4)
-        times, steps = [], 0
-        start = time.perf_counter()
-        while not steps or time.perf_counter() - start < long:
+        start = stepped = time.perf_counter()
+        while stepped - start < long or not steps:
             life.stack.advance(4)
             life.stack.weights.sum().item()  # waits for a GPU
-            steps += 4
-        times.append((time.perf_counter() - start) / steps)
-        for full in (True, False):
-            start = time.perf_counter()
-            life.measure(full, True)
-            times.append(time.perf_counter() - start)
-        return times[0], times[1], times[2]
+            steps, stepped = steps + 4, time.perf_counter()
+        life.measure(True, True)
+        measured = time.perf_counter()
+        life.measure(False, True)
+        return (stepped - start) / steps, measured - stepped, time.perf_counter() - measured
     except (RuntimeError, MemoryError):
         return math.nan, math.nan, math.nan
 

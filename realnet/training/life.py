@@ -99,6 +99,8 @@ class Life:
         self.ended: dict[int, str] = {}
         """runs that are over before their steps, and why; they are written when they end"""
         self.lost: list[int] = []
+        self.own: set[str] = set()
+        """names of the callbacks' numbers"""
         self.wall = [0.0] * len(configs)
         self.started = self.saved = time.monotonic()
         for i, config in enumerate(configs):
@@ -132,6 +134,15 @@ class Life:
             self.lost.append(i)
         self._restore(i, parent.tensors)  # the first stage empties the moments if it is to start afresh
         self.stack.norm[i] = self.stack.weights[i].norm()
+
+    def last_seen(self, record: Record) -> Record:
+        """`record`, of the one run there is and at its end, with what the callbacks make of its last step."""
+        # Not the stage after: a run that ended at the end of one was measured in it.
+        stage = next(i for i, s in enumerate(self.configs[0].stages) if record.step <= s.stop)
+        self.stack.enter_stage(stage)
+        self.measure(True, False)
+        history = {"history": np.stack(self.history[0])} if self.configs[0].weight_history else {}
+        return dataclasses.replace(record, tensors=record.tensors | history, curves=self._arrays(0))
 
     # --- How it goes ---
 
@@ -195,12 +206,14 @@ class Life:
         for i, found in measured.items():
             finite = found.pop("finite") and math.isfinite(found["norm"])
             for numbers in own[i]:
-                found |= _own(numbers, found)
+                mine = _own(numbers, found)
+                self.own |= mine.keys()
+                found |= mine
             point: dict[str, Any] = dict(found, step=stack.step) if full else {}
             if even:
                 point |= {f"light_{k}": found[k] for k in LIGHT} | {"light_step": stack.step}
             self._append(i, point)
-            if full and self.configs[i].weight_history:
+            if self.configs[i].weight_history and len(self.history[i]) < len(self.curves[i]["step"]):
                 self.history[i].append(stack.weights[i].cpu().numpy().copy())
             found["finite"] = bool(finite)
         return measured
@@ -214,16 +227,23 @@ class Life:
         return Snapshot(run.config, stack.step, stack.data[i], logits, views(weights), views(grads), run.task, run.loss)
 
     def _append(self, i: int, found: Mapping[str, object]) -> None:
-        """Add a point to each curve; callbacks that came or went since the last session leave NaN."""
+        """Add a point to each curve; callbacks that came or went since the last session leave NaN.
+
+        Where the last point is of this step, what it lacks is filled in.
+        """
         for clock in ("step", "light_step"):
             if clock not in found:
                 continue
             light = clock.startswith("light_")
             names = {n for n in (*self.curves[i], *found) if n.startswith("light_") == light}
-            before = len(self.curves[i].get(clock, []))
+            steps = self.curves[i].get(clock, [])
+            before, again = len(steps), steps[-1:] == [found[clock]]
             for name in names:
                 curve = self.curves[i].setdefault(name, [math.nan] * before)
-                curve.append(found.get(name, math.nan))
+                if not again:
+                    curve.append(found.get(name, math.nan))
+                elif np.ndim(curve[-1]) == 0 and math.isnan(curve[-1]):
+                    curve[-1] = found.get(name, math.nan)
 
     def _judge(self, measured: Mapping[int, Mapping[str, Any]]) -> None:
         """End the runs whose numbers say so, and tell the loggers how each stands."""
@@ -268,10 +288,12 @@ class Life:
         arrays = {k: v[i].cpu().numpy().copy() for k, v in stack.tensors().items()}
         if config.weight_history:
             arrays["history"] = np.stack(self.history[i])
-        curves = {k: np.array(v, np.int64 if k.endswith("step") else np.float64) for k, v in self.curves[i].items()}
         wall = self.wall[i] + (time.monotonic() - self.started) / len(self.configs)
         provenance = self.provenance | {"engine": stack.engine}
-        self.folder.write(Record(config, status, stack.step, arrays, curves, wall, provenance))
+        self.folder.write(Record(config, status, stack.step, arrays, self._arrays(i), wall, provenance))
+
+    def _arrays(self, i: int) -> dict[str, np.ndarray]:
+        return {k: np.array(v, np.int64 if k.endswith("step") else np.float64) for k, v in self.curves[i].items()}
 
 
 def _own(found: Any, taken: Mapping[str, object]) -> dict[str, float]:

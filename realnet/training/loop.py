@@ -6,15 +6,19 @@ Several processes may so share an output folder and the work; one that finds not
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import sys
 import threading
 import time
+import warnings
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import wait
 from pathlib import Path
+from typing import TypeVar
 
+import numpy as np
 import torch
 from threadpoolctl import threadpool_limits
 from tqdm.auto import tqdm
@@ -33,7 +37,7 @@ OUT_OF_MEMORY = ("can't allocate memory", "out of memory", "Unable to allocate")
 PATIENCE = 10.0
 """longest pause, in seconds, between two looks for work that others hold"""
 
-Finished = Callable[[RunConfig], bool]
+T = TypeVar("T")
 
 
 def train_here(
@@ -62,20 +66,19 @@ class Sweep:
         """Train what is not finished, generation by generation: first the runs that others start from."""
         generations = [{c.name: c for c in configs if not self._finished(c)}]
         while parents := {
-            p.name: p for c in generations[0].values() if (p := c.start_from) is not None and not self._has_weights(p)
+            p.name: p for c in generations[0].values() if (p := c.start_from) and not self._finished(p, "state")
         }:
             generations.insert(0, parents)
         with self._one_thread_a_run():
             for generation in generations[:-1]:
-                self._train(list(generation.values()), self._has_weights)
-            self._train(list(generations[-1].values()), self._finished)
+                self._train(list(generation.values()), "state")
+            self._train(list(generations[-1].values()))
+            if self.how.callbacks:
+                self._look_back(configs)
 
-    def _finished(self, config: RunConfig) -> bool:
-        record = self.folder.read(config)
-        return record is not None and record.done
-
-    def _has_weights(self, config: RunConfig) -> bool:
-        record = self.folder.read(config, "state")
+    def _finished(self, config: RunConfig, *parts: str) -> bool:
+        """Whether the run is finished and these parts of its record are there."""
+        record = self.folder.read(config, *parts)
         return record is not None and record.done
 
     @contextlib.contextmanager
@@ -90,10 +93,10 @@ class Sweep:
         finally:
             torch.set_num_threads(threads)
 
-    def _train(self, left: list[RunConfig], finished: Finished) -> None:
-        """Train all of `left`, or wait until others have."""
+    def _train(self, left: list[RunConfig], *parts: str) -> None:
+        """Train all of `left`, or wait until others have, and these parts of their records are there."""
         told, pause = not self.progress, 0.5
-        while left := [c for c in left if not finished(c)]:
+        while left := [c for c in left if not self._finished(c, *parts)]:
             # Of one run in several lengths the shortest first: it is measured at its end, where the next one goes on.
             shortest = {c.key: c for c in sorted(left, key=lambda c: -c.steps)}
             at = {c: r.step if (r := self.folder.read(c)) else 0 for c in shortest.values()}
@@ -107,7 +110,7 @@ class Sweep:
             total = sum(config.steps - step for config, step in at.items())
             often = 0.1 if sys.stderr.isatty() else 10.0  # seconds; a log keeps every line
             with tqdm(total=total, unit="run-step", disable=told, smoothing=0.05, mininterval=often) as bar:
-                trained = self._work(stacks, bar, finished)
+                trained = self._work(stacks, functools.partial(self._claim_and_train, stacks, bar, parts))
             pause = 0.5 if trained else min(PATIENCE, 1.5 * pause)
             if not trained:
                 if not told:
@@ -133,21 +136,21 @@ class Sweep:
         if self.stop_file is not None and self.stop_file.exists():
             raise KeyboardInterrupt(f"{self.stop_file} asks to leave")
 
-    def _work(self, stacks: deque[list[RunConfig]], bar: tqdm[None], finished: Finished) -> int:
-        """Let the workers empty the queue; returns how many runs this process could claim."""
+    def _work(self, queue: deque[T], act: Callable[[T], int]) -> int:
+        """Let the workers empty the queue; returns the sum of what `act` returned."""
 
         def work() -> int:
-            claimed = 0
+            total = 0
             while not self.stop.is_set():
                 try:
-                    stack = stacks.popleft()
+                    item = queue.popleft()
                 except IndexError:
-                    return claimed
-                claimed += self._claim_and_train(stack, stacks, bar, finished)
-            return claimed
+                    break
+                total += act(item)
+            return total
 
         with workers(self.workers, self.device) as pool:
-            jobs = [pool.submit(work) for _ in range(min(self.workers, len(stacks)))]
+            jobs = [pool.submit(work) for _ in range(min(self.workers, len(queue)))]
             try:
                 for job in jobs:
                     while not wait([job], timeout=0.2).done:
@@ -161,16 +164,16 @@ class Sweep:
                 raise
 
     def _claim_and_train(
-        self, configs: list[RunConfig], stacks: deque[list[RunConfig]], bar: tqdm[None], finished: Finished
+        self, stacks: deque[list[RunConfig]], bar: tqdm[None], parts: tuple[str, ...], configs: list[RunConfig]
     ) -> int:
         """Take the leases that are free and train these runs to their end; returns how many they were."""
         mine: list[RunConfig] = []
         try:
             for config in configs:
                 # Another process may have gone on with a run since the queue was made.
-                if not finished(config) and self.leases.acquire(config.name):
+                if not self._finished(config, *parts) and self.leases.acquire(config.name):
                     mine.append(config)
-            records = {c: self.folder.read(c, "curve", "state") for c in mine if not finished(c)}
+            records = {c: self.folder.read(c, "curve", "state") for c in mine if not self._finished(c, *parts)}
             steps = {c: (r.step if r else 0) for c, r in records.items()}
             together = [c for c in steps if steps[c] == min(steps.values())]
             if not together:
@@ -201,3 +204,42 @@ class Sweep:
             ) from error
         half = len(together) // 2
         stacks.extendleft([together[half:], together[:half]])
+
+    # --- Runs that were finished without these callbacks ---
+
+    def _look_back(self, configs: Sequence[RunConfig]) -> None:
+        """Let the callbacks see the last step of runs that lack their numbers, from the saved state."""
+        names: frozenset[str] = frozenset()  # of their numbers, known once they were called
+        blind: list[RunConfig] = []
+
+        def look(config: RunConfig) -> int:
+            nonlocal names
+            record = self.folder.read(config, "curve")
+            if record is None or (names and not record.lacks(names)):
+                return 0
+            while not self.leases.acquire(config.name):
+                if self.stop.is_set():
+                    return 0
+                time.sleep(0.1)
+            try:
+                record = self.folder.read(config, "curve", "state")
+                if record is None or not record.done:
+                    blind.append(config)
+                    return 0
+                life = Life([config], {config: record}, self.folder, self.device, self.how)
+                seen = life.last_seen(record)
+                names |= life.own
+                if any(not np.array_equal(record.curves.get(n, ()), seen.curves[n], equal_nan=True) for n in life.own):
+                    self.folder.write(seen)
+                return 1
+            finally:
+                self.leases.release(config.name)
+
+        self._work(deque({c.name: c for c in configs}.values()), look)
+        if blind:
+            warnings.warn(
+                f"{len(blind)} of {len(configs)} runs, such as {blind[0].name}, have no weights of their last step "
+                "(a longer run is cut there, or the file is damaged) and are not seen by callbacks; train them into a "
+                "new folder",
+                stacklevel=5,
+            )

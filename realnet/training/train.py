@@ -18,7 +18,7 @@ from realnet.loading import load
 from realnet.metrics import Callback, Logger
 from realnet.records import Folder, StorageError
 from realnet.registry import not_while_imported
-from realnet.results import dataset, unit, write_netcdf
+from realnet.results import dataset, write_netcdf
 from realnet.training.checks import check
 from realnet.training.life import How
 from realnet.training.loop import train_here
@@ -53,7 +53,8 @@ def train(
         runs: configs, one by one or from `grid`. Runs they start from come first, into the same folder.
         device: "auto", "cpu", "cuda", ...; a GPU is taken where there is one.
         out: folder of checkpoints and results; without one nothing outlives the call.
-        callbacks: measurements of your own, called at every full measurement.
+        callbacks: measurements of your own, called at every full measurement; of a run that was finished without them
+            once, at its last step, from its saved state.
         loggers: told of every measurement as runs go, for a dashboard or a file.
         checkpoint_seconds: a kill loses at most this much work and a second.
         stack_size: runs in a stack; default 1 on a CPU, what fits the memory on a GPU.
@@ -90,8 +91,8 @@ def train(
         folder.add(configs)
         if shard is not None:
             configs = cut(configs, shard[1])[shard[0]]
-        if callbacks or loggers:
-            _say_what_is_not_seen(folder, configs, bool(callbacks))
+        if loggers:
+            _say_what_is_not_told(folder, configs)
         for attempt in range(2):
             if executor is None:
                 train_here(configs, folder, how, progress)
@@ -115,16 +116,13 @@ def train(
     return ds
 
 
-def _say_what_is_not_seen(folder: Folder, configs: Sequence[RunConfig], callbacks: bool) -> None:
-    """Warn of finished runs, which no callback or logger sees."""
-    done = [r for r in folder.read_all(configs, "curve").values() if r.done]
-    if callbacks:  # what they measured while the run was trained is there
-        done = [r for r in done if all(unit(name) is not None for name in r.curves)]
+def _say_what_is_not_told(folder: Folder, configs: Sequence[RunConfig]) -> None:
+    """Warn of finished runs, of which no logger is told."""
+    done = [r for r in folder.read_all(configs).values() if r.done]
     if done:
         warnings.warn(
-            f"{len(done)} of {len(configs)} runs were finished before, such as {done[0].config.name}; callbacks and "
-            "loggers do not see them. Call rn.measure(rn.model(out, run), run) for a last point, or train into a new "
-            "folder",
+            f"{len(done)} of {len(configs)} runs were finished before, such as {done[0].config.name}; loggers are not "
+            "told of them. Train into a new folder to log them",
             stacklevel=3,
         )
 
