@@ -53,6 +53,11 @@ class Interval:
         return Interval(value, low, high, self.n)
 
     @property
+    def exists(self) -> bool:
+        """Whether it could be estimated."""
+        return not math.isnan(self.value)
+
+    @property
     def half_width(self) -> float:
         """Half of high - low; inf if either is unknown."""
         return 0.5 * (self.high - self.low)
