@@ -57,11 +57,6 @@ class Interval:
         """Whether it could be estimated."""
         return not math.isnan(self.value)
 
-    @property
-    def half_width(self) -> float:
-        """Half of high - low; inf if either is unknown."""
-        return 0.5 * (self.high - self.low)
-
     def __str__(self) -> str:
         return f"{self.value:.3g} [{self.low:.3g}, {self.high:.3g}] (n = {self.n})"
 
