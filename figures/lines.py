@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
-from validate.words import Number
+from validate.statistics.intervals import Interval
 
 __all__ = ["beside", "critical", "decay_name", "medians", "number_axis", "power"]
 
@@ -48,7 +48,7 @@ def medians(axes: Axes, table: pd.DataFrame, column: str, colour: str, label: st
     axes.plot(by_size.median(), style, color=colour, label=label, marker="o", ms=2.5)
 
 
-def critical(axes: Axes, size: Number) -> None:
+def critical(axes: Axes, size: Interval) -> None:
     """A critical size as a line and its interval as a grey band; nothing where it was not measured."""
     if size.exists:
         axes.axvspan(max(size.low, 1e-9), size.high, color="0.9", lw=0, zorder=0)

@@ -3,14 +3,14 @@
 A README has blocks between `<!-- begin: name -->` and `<!-- end: name -->`; each is written by the template
 `templates/<name>.md`, in which
 
-    study, rival     the saved verdicts of both theories: `study.P3` is a prediction, its fields are attributes,
-                     `study.P3.number()` its first number, `.number(1, "AdamW")`, `.beside(name)`, `.rows(table)`
+    study, rival     the saved verdicts of both theories (validate.verdicts.Judgement): `study.P3` is a verdict,
+                     `study.P3.number()` its first number, `.number(1, "AdamW")`, `study.P3.column("AdamW")` all of it
     paper            those in the paper's own setting, as far as it is trained
     bench(name)      a benchmark's saved result
     captions         those of the gallery's figures, in the paper's order
 
-and the filters `words` (value, interval, n, what still moves: as everywhere), `factor` (the same of e^x), `percent`,
-`table`, `between` (median and range), `fill` (lines of prose). What a template names and is not there is an error.
+and the filters `factor` (of a number ln x, x), `table`, `between` (median and range), `fill` (lines of prose). What a
+template names and is not there is an error.
 """
 
 import json
@@ -20,15 +20,14 @@ import sys
 import textwrap
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import jinja2
 
 from validate import report, verdicts
-from validate.predictions import ALL, suite
+from validate.prediction import Estimate
+from validate.predictions import suite
 from validate.rivals import THEORIES, alone_rows, score_rows, scorecard
-from validate.words import Number, interval_words, number_words, units
 
 from .catalogue import ORDER
 from .paths import HERE, Paths
@@ -42,42 +41,16 @@ RESULTS = ROOT / "tests" / "benchmarks" / "results"
 GALLERY, TEMPLATES = HERE / "gallery", HERE / "templates"
 
 
-class Judged(SimpleNamespace):
-    """A prediction of verdicts.json, its fields as attributes."""
-
-    def number(self, which: int = 0, column: str = "") -> Mapping[str, Any]:
-        """The number of its `which`-th criterion; not measured where there is none."""
-        found = self.columns[column or self.decides]
-        absent = {"criterion": "", "rule": "", "value": None, "interval": [None, None], "note": found["missing"]}
-        return found["findings"][which] if found["findings"] else absent
-
-    def beside(self, name: str, column: str = "") -> Mapping[str, Any]:
-        """A number that stands beside. Errors: KeyError."""
-        return {one["name"]: one for one in self.columns[column or self.decides]["beside"]}[name]
-
-    def rows(self, table: str, column: str = "") -> list[dict[str, Any]]:
-        """A table behind it; none where it was not measured."""
-        return list(self.columns[column or self.decides]["tables"].get(table, []))
-
-    @property
-    def deciding(self) -> Mapping[str, Any]:
-        """What it stands or falls with: the first number with its verdict, or the first."""
-        found = self.columns[self.decides]["findings"]
-        return next((f for f in found if f["verdict"] == self.verdict), self.number())
-
-
-def judged(file: Path) -> SimpleNamespace:
-    """Verdicts by the ids of their predictions; `all` of them in order, `data` the whole file, `score` in words."""
-    content = verdicts.load(file)
-    lacking = [id for id in suite(content["experiments"]) if id not in {p["id"] for p in content["predictions"]}]
+def judged(file: Path) -> verdicts.Judgement:
+    """The verdicts of a file. Errors: ValueError where a prediction is not in it."""
+    found = verdicts.load(file)
+    lacking = suite(found.experiments).keys() - found.words.keys()
     if lacking:
         raise ValueError(
-            f"every prediction must be in {file}; {', '.join(lacking)} is not. Judge anew: "
+            f"every prediction must be in {file}; {', '.join(sorted(lacking))} is not. Judge anew: "
             f"python -m validate report {file.parent}"
         )
-    every = [Judged(**p) for p in content["predictions"]]
-    score = ", ".join(f"{n} {verdict}" for verdict, n in verdicts.score(content).items())
-    return SimpleNamespace(**{p.id: p for p in every}, all=every, data=content, score=score)
+    return found
 
 
 def bench(name: str) -> dict[str, Any]:
@@ -88,16 +61,9 @@ def bench(name: str) -> dict[str, Any]:
     return dict(json.loads(path.read_text(encoding="utf-8")))
 
 
-def factor(found: Mapping[str, Any]) -> str:
+def factor(found: Estimate) -> str:
     """Of a number that is a logarithm, the number."""
-    return str(Number.read(found).exp())
-
-
-def percent(found: Mapping[str, Any]) -> str:
-    """Of a share, per cent."""
-    part = Number.read(found)
-    value, low, high = (100 * x for x in part[:3])
-    return f"{value:.1f} % ({low:.1f} to {high:.1f}, {units(part.n, part.of, part.runs, part.moving)})"
+    return str(found.exp())
 
 
 def between(values: Mapping[str, float], digits: int = 3, scale: float = 1.0) -> str:
@@ -120,7 +86,7 @@ def _captions() -> dict[str, dict[str, Any]]:
 def _demonstration() -> Mapping[str, float]:
     """Minutes that the saved quick runs and those they start from were trained for, halved: two at a time."""
     about = verdicts.load(Paths().data.parent / "quick" / "verdicts.json")
-    return {"minutes": about["core_seconds"] / 120, "runs": about["trained"]}
+    return {"minutes": about.core_seconds / 120, "runs": about.trained}
 
 
 def _rows(rows: Sequence[Mapping[str, Any]]) -> str:
@@ -132,14 +98,13 @@ def environment() -> jinja2.Environment:
     loader = jinja2.FileSystemLoader(TEMPLATES)
     made = jinja2.Environment(loader=loader, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True,
                               autoescape=False)  # fmt: skip
-    made.filters |= {"words": interval_words, "number": number_words, "factor": factor, "percent": percent,
-                     "table": _rows, "between": between, "fill": fill}  # fmt: skip
+    made.filters |= {"factor": factor, "table": _rows, "between": between, "fill": fill}
     rival, paper = (Paths().saved(f"{name}/verdicts.json") for name in ("omnigrok", "paper"))
     study = judged(Paths().data / "verdicts.json")
     other = judged(rival) if rival.exists() else None
-    card = scorecard([*study.data["predictions"], *(other.data["predictions"] if other else ())])
+    card = scorecard([*study.verdicts, *(other.verdicts if other else ())])
     made.globals |= {
-        "study": study, "rival": other, "paper": judged(paper) if paper.exists() else None, "rules": ALL,
+        "study": study, "rival": other, "paper": judged(paper) if paper.exists() else None,
         "bench": bench, "captions": _captions(), "report": report,
         "card": card, "contested": score_rows(card), "alone": alone_rows(card), "theories": list(THEORIES),
         "demonstration": _demonstration, "exp": math.exp,

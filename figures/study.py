@@ -12,7 +12,7 @@ import xarray as xr
 
 from validate.measured import MissingResult, Results, Run
 from validate.quantities import at_threshold
-from validate.words import Number
+from validate.statistics.intervals import Interval
 
 from .paths import Paths
 from .verdicts import Verdicts
@@ -61,12 +61,12 @@ class Study(Results):
         found = self.together(*there) if there else pd.DataFrame()
         return found.assign(coupled=found.protocol == "coupled") if there else found
 
-    def meet(self, setting: str = "base", protocol: str = "coupled") -> Number:
+    def meet(self, setting: str = "base", protocol: str = "coupled") -> Interval:
         """D_crit: where the efficiencies of a setting's own lone circuits meet; not measured where it has none."""
         try:
-            return Number.measured(at_threshold(self, setting, protocol=protocol).meet)
+            return at_threshold(self, setting, protocol=protocol).meet
         except MissingResult:
-            return Number()
+            return Interval.unknown(0)
 
     def about(self) -> dict[str, object]:
         """For the caption file: how many runs were read, where they were made, and what is quoted of the verdicts.

@@ -9,7 +9,7 @@ from doit.cmd_base import ModuleTaskLoader
 from doit.doit_cmd import DoitMain
 from doit.tools import config_changed
 
-from validate.verdicts import FORMAT
+from validate.verdicts import FORMAT, is_current
 
 from .catalogue import chosen, fingerprint, needs
 from .paths import Paths
@@ -125,6 +125,6 @@ def _absent(paths: Paths, name: str) -> list[str]:
     for file in needs(paths, name):
         if not file.exists():
             found.append(f"{file.parent.name}/{file.name}")
-        elif file.name == "verdicts.json" and json.loads(file.read_text(encoding="utf-8")).get("format") != FORMAT:
+        elif file.name == "verdicts.json" and not is_current(file):
             found.append(f"{file.name} of format {FORMAT} (judge the runs anew: python -m validate report)")
     return found

@@ -4,15 +4,13 @@ A prediction has a column for each protocol, and one of them decides.  `Verdicts
 from it; the note goes into the caption file, where tests/test_figures_verdicts.py compares it with the verdicts.
 """
 
-import math
 import textwrap
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
-from validate import verdicts
-from validate.words import Number
+from validate.prediction import Column, Estimate
+from validate.verdicts import load
 
 __all__ = ["Verdicts", "typeset"]
 
@@ -35,60 +33,30 @@ def typeset(claim: str, width: int = 54) -> str:
 
 
 class Verdicts:
-    """The content of a verdicts.json.
+    """The verdicts of one file.
 
-    data     everything, as saved
+    judged   everything, as it was saved
     quoted   every estimate that was asked for: {"P1b (coupled): slope of ...": [value, low, high]}
 
-    Errors: ValueError for a file of another format.
+    Errors: ValueError for a file of another format; KeyError for a prediction or a number that is not there.
     """
 
     def __init__(self, file: Path) -> None:
-        self.data = verdicts.load(file)
+        self.judged = load(file)
         self.quoted: dict[str, list[float]] = {}
 
-    @property
-    def predictions(self) -> list[dict[str, Any]]:
-        """All of them, in order."""
-        return list(self.data["predictions"])
+    def column(self, id: str, protocol: str = "coupled") -> Column:
+        """What was judged of a prediction under a protocol; an untested one where it was not tried there."""
+        return self.judged[id].column(protocol)
 
-    def prediction(self, id: str) -> dict[str, Any]:
-        """Everything about one prediction; {} if it is not there."""
-        return next((p for p in self.predictions if p["id"] == id), {})
-
-    def column(self, id: str, protocol: str = "coupled") -> dict[str, Any]:
-        """What was judged of a prediction under a protocol; {} if it is not there."""
-        return dict(self.prediction(id).get("columns", {}).get(protocol, {}))
-
-    def number(self, id: str, name: str, protocol: str = "coupled") -> Number:
-        """The criterion, or else the number beside, of that name; not measured if there is none."""
-        found = self.column(id, protocol)
-        for entry in (*found.get("findings", ()), *found.get("beside", ())):
-            if name == entry.get("criterion", entry.get("name")):
-                estimate = Number.read(entry)
-                self.quoted[f"{id} ({protocol}): {name}"] = list(estimate[:3])
-                return estimate
-        return Number()
+    def number(self, id: str, name: str, protocol: str = "coupled") -> Estimate:
+        """The number of that criterion, or the one beside of that name; not measured where nothing was."""
+        column = self.column(id, protocol)
+        found = column.number(name)
+        if column.findings:
+            self.quoted[f"{id} ({protocol}): {name}"] = [found.value, found.interval.low, found.interval.high]
+        return found
 
     def rows(self, id: str, table: str, protocol: str = "coupled") -> pd.DataFrame:
-        """A table behind a prediction; empty if it is not there."""
-        return _table(self.column(id, protocol).get("tables", {}).get(table, []))
-
-    def study(self, beginning: str) -> pd.DataFrame:
-        """The first study whose title begins so; empty if there is none."""
-        found = (rows for title, rows in self.data.get("tables", {}).items() if title.startswith(beginning))
-        return _table(next(found, []))
-
-    def score(self) -> dict[str, int]:
-        """How many predictions have which verdict."""
-        return verdicts.score(self.data)
-
-
-def _table(rows: list[dict[str, Any]]) -> pd.DataFrame:
-    """Rows with null as nan and "inf" as a number; no columns where there are no rows."""
-    ends = {"inf": math.inf, "-inf": -math.inf}
-    table = pd.DataFrame([{k: ends.get(v, v) if isinstance(v, str) else v for k, v in row.items()} for row in rows])
-    for name in table.columns:
-        if table[name].dtype == object and all(x is None or isinstance(x, float | int) for x in table[name]):
-            table[name] = table[name].astype(float)
-    return table
+        """A table behind a prediction; empty where it was not measured."""
+        return pd.DataFrame(self.column(id, protocol).tables.get(table, []))

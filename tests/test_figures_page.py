@@ -11,7 +11,7 @@ import pytest
 from figures.__main__ import main
 from figures.page import html
 from figures.paths import Paths
-from figures.verdicts import Verdicts
+from validate.verdicts import load
 
 VOID = {"meta", "img", "br"}
 
@@ -47,17 +47,17 @@ class Reader(HTMLParser):
 def read() -> Reader:
     """The page of the saved study."""
     reader = Reader()
-    reader.feed(html(Verdicts(Paths().saved("verdicts.json")), Paths().gallery))
+    reader.feed(html(load(Paths().saved("verdicts.json")), Paths().gallery))
     assert reader.open == []
     return reader
 
 
 def test_every_prediction_has_a_section_and_every_link_leads_somewhere(read: Reader) -> None:
-    verdicts = Verdicts(Paths().saved("verdicts.json"))
+    judged = load(Paths().saved("verdicts.json"))
     assert len(read.ids) == len(set(read.ids))
-    for p in verdicts.predictions:
-        assert p["id"] in read.ids
-        assert read.words.count(p["claim"]) >= 2  # the table and the section
+    for verdict in judged.verdicts:
+        assert verdict.id in read.ids
+        assert read.words.count(verdict.claim) >= 2  # the table and the section
     assert {link.removeprefix("#") for link in read.links} <= set(read.ids)
 
 
@@ -73,11 +73,11 @@ def test_no_number_is_missing_in_the_readers_face(read: Reader) -> None:
 
 def test_a_refuted_number_is_said_to_be_wrong(read: Reader) -> None:
     refuted = [
-        f["criterion"]
-        for p in Verdicts(Paths().saved("verdicts.json")).predictions
-        for column in p["columns"].values()
-        for f in column["findings"]
-        if f["verdict"] == "refuted"
+        f.criterion.name
+        for verdict in load(Paths().saved("verdicts.json")).verdicts
+        for column in verdict.columns.values()
+        for f in column.findings
+        if f.verdict == "refuted"
     ]
     wrong = read.words.split("What the theory gets wrong")[1].split("All predictions")[0]
     assert refuted
@@ -93,7 +93,7 @@ def test_a_page_without_figures_is_whole(tmp_path: Path) -> None:
     content = json.loads(Paths().saved("verdicts.json").read_text(encoding="utf-8"))
     (tmp_path / "verdicts.json").write_text(json.dumps(content))
     reader = Reader()
-    reader.feed(html(Verdicts(tmp_path / "verdicts.json"), tmp_path))
+    reader.feed(html(load(tmp_path / "verdicts.json"), tmp_path))
     assert reader.sources == []
     assert {link.removeprefix("#") for link in reader.links} <= set(reader.ids)
 
@@ -107,7 +107,7 @@ def test_in_a_browser_nothing_runs_off_the_side_and_every_picture_is_there(
     if browser is None:
         pytest.skip("no browser: apt-get install chromium")
     page = tmp_path / "report.html"
-    page.write_text(html(Verdicts(Paths().saved("verdicts.json")), Paths().gallery), encoding="utf-8")
+    page.write_text(html(load(Paths().saved("verdicts.json")), Paths().gallery), encoding="utf-8")
     with api.sync_playwright() as play:
         started = play.chromium.launch(executable_path=browser, args=["--no-sandbox", "--disable-gpu"])
         view = started.new_page(viewport={"width": width, "height": height})

@@ -13,36 +13,45 @@ import xarray as xr
 from figures.page import html
 from figures.rivals import digits, free_runs, landscapes, lu_forecast, norm_or_scale, theories
 from figures.study import Study
-from figures.verdicts import Verdicts
+from validate.prediction import Basis, Claim, Column, Criterion, Estimate, Finding, Verdict, nothing
 from validate.predictions import ALL as EVERY
+from validate.statistics.intervals import Interval
+from validate.verdicts import Judgement, load, save
 
 NORMS = (1.0, 2.0, 4.0, 8.0)
 ALL = (landscapes, free_runs, lu_forecast, norm_or_scale, digits, theories)
 
 
-def finding(
-    name: str, value: float, verdict: str = "confirmed", region: tuple[Any, Any] = ("-inf", 1.1)
-) -> dict[str, Any]:
-    return {"criterion": name, "value": value, "interval": [value - 0.1, value + 0.1], "n": 3, "region": list(region),
-            "verdict": verdict, "unit": "1", "runs": 3, "moving": 0, "note": "", "rule": "below 1.1"}  # fmt: skip
+def estimate(value: float) -> Estimate:
+    return Estimate(Interval(value, value - 0.1, value + 0.1, 3), Basis(3, 0))
+
+
+def finding(name: str, value: float, verdict: str = "confirmed", low: float = -math.inf, high: float = 1.1) -> Finding:
+    return Finding(Criterion(name=name, unit="1", low=low, high=high), estimate(value), verdict)
 
 
 def column(
-    findings: list[dict[str, Any]], verdict: str = "confirmed", **tables: list[dict[str, Any]]
-) -> dict[str, Any]:
-    return {"verdict": verdict, "findings": findings, "beside": [], "tables": tables, "missing": "", "remarks": []}
+    findings: list[Finding], verdict: str = "confirmed", beside: dict[str, Estimate] | None = None, **tables: Any
+) -> Column:
+    return Column(verdict, tuple(findings), beside or {}, tables)
 
 
-def prediction(id: str, columns: dict[str, Any], verdict: str = "confirmed") -> dict[str, Any]:
-    nothing = {"claimed": {}, "unclaimed": {}, "changed": "", "source": "a paper", "statistic": "a mean", "standing": "",
-               "says": EVERY[id].says}  # fmt: skip
-    return nothing | {"id": id, "claim": f"Claim of {id}.", "verdict": verdict, "columns": columns,
-                      "decides": next(iter(columns)), "experiments": [f"teacher/{id.lower()}"]}  # fmt: skip
+def prediction(id: str, columns: dict[str, Column]) -> Verdict:
+    criteria = tuple({f.criterion.name: f.criterion for c in columns.values() for f in c.findings}.values())
+    claim = Claim(id=id, claim=f"Claim of {id}.", source="a paper", statistic="a mean", claimed=dict.fromkeys(columns, ""),
+                  experiments=(f"teacher/{id.lower()}",), criteria=criteria, says=EVERY[id].says,
+                  columns=tuple(columns))  # fmt: skip
+    return Verdict(claim, columns)
+
+
+def loss_outside(norm: float) -> float:
+    """With no more digits than verdicts have."""
+    return round(0.1 + math.log(norm / 4) ** 2, 5)
 
 
 def landscape() -> list[dict[str, Any]]:
     return [{"dataset_size": size, "init_scale": norm / 4, "start_norm": norm, "train_loss": 1 / norm / size,
-             "test_loss": 0.1 + math.log(norm / 4) ** 2, "train": 1.0, "test": 1 - norm / 20} for size in (50, 100)
+             "test_loss": loss_outside(norm), "train": 1.0, "test": 1 - norm / 20} for size in (50, 100)
             for norm in NORMS]  # fmt: skip
 
 
@@ -52,13 +61,10 @@ def forecasts() -> list[dict[str, Any]]:
             for decay in (0.1, 1.0)]  # fmt: skip
 
 
-def judged_forecasts() -> dict[str, Any]:
+def judged_forecasts() -> Column:
     """LU is off by factors, the norm law says nothing."""
-    found = column([finding(lu_forecast.ERROR, 0.35, "refuted")], "refuted", forecasts=forecasts())
-    missing = {"value": None, "interval": ["-inf", "inf"], "n": 0}
-    laws = ((lu_forecast.LAWS["lu_at_level"], {}), (lu_forecast.LAWS["norm_law"], missing))
-    found["beside"] = [finding(name, 0.7) | {"name": name} | more for name, more in laws]
-    return found
+    laws = {lu_forecast.LAWS["lu_at_level"]: estimate(0.7), lu_forecast.LAWS["norm_law"]: nothing("")}
+    return column([finding(lu_forecast.ERROR, 0.35, "refuted")], "refuted", laws, forecasts=forecasts())
 
 
 def cells() -> list[dict[str, Any]]:
@@ -102,18 +108,18 @@ def saved(file: Path, steps: int = 900) -> None:
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """A judged part of the rival's runs: teacher and student alone."""
-    o1 = [finding("ends", 3.0, region=(0.22, "inf")), finding("rise", 0.0, region=("-inf", 0.1))]
+    o1 = [finding("ends", 3.0, low=0.22, high=math.inf), finding("rise", 0.0, high=0.1)]
     o2 = [finding(free_runs.GEN, -0.9), finding(free_runs.FIT, 0.0)]
     o3 = [finding(name, value) for name, value in zip(free_runs.DELAYS, (3.4, 0.1), strict=True)]
-    with_bottom = column(o1, landscape=landscape())
-    with_bottom["beside"] = [finding(landscapes.BOTTOM, 1.4) | {"name": landscapes.BOTTOM}]
-    with_factors = column([finding("share", 0.9)], cells=cells())
-    with_factors["beside"] = [finding(name, 1.0) | {"name": name} for name in norm_or_scale.FACTORS.values()]
+    with_bottom = column(o1, beside={landscapes.BOTTOM: estimate(1.4)}, landscape=landscape())
+    factors = {name: estimate(1.0) for name in norm_or_scale.FACTORS.values()}
+    with_factors = column([finding("share", 0.9)], beside=factors, cells=cells())
     predictions = [
         prediction("O1", {"teacher": with_bottom, "digits": column([], "not tested")}),
         prediction("O2a", {"teacher": column(o2, times=times())}),
         prediction("O3", {"teacher": column(o3, times=times())}),
-        prediction("O5", {"teacher": judged_forecasts()}, "refuted"),
+        prediction("O4", {"teacher": column([], "not tested")}),
+        prediction("O5", {"teacher": judged_forecasts()}),
         prediction(
             "O9a",
             {
@@ -126,9 +132,9 @@ def folder(tmp_path: Path) -> Path:
         prediction("O9b", {"digits": column([finding(digits.BOTTOM, 0.24)], runs=unlearned())}),
         prediction("O7", {"teacher": with_factors}),
     ]
-    content = {"format": 2, "profile": "part", "runs": 12, "finished": 12, "experiments": [], "untrained": [],
-               "provenance": {}, "predictions": predictions, "tables": {}}  # fmt: skip
-    (tmp_path / "verdicts.json").write_text(json.dumps(content))
+    found = Judgement(profile="part", runs=12, finished=12, experiments=[], untrained=[], provenance={}, trained=12,
+                      core_seconds=1.0, verdicts=predictions, tables={})  # fmt: skip
+    save(tmp_path / "verdicts.json", found)
     for kind in ("strict", "scale"):
         saved(tmp_path / "teacher" / f"{kind}.nc")
     return tmp_path
@@ -154,7 +160,7 @@ def test_a_landscape_is_drawn_at_its_largest_size_with_its_bottom(folder: Path) 
     train, test = fig.axes[0].lines[:2]
     np.testing.assert_allclose(train.get_xdata(), NORMS)
     np.testing.assert_allclose(train.get_ydata(), [1 / norm / 100 for norm in NORMS])
-    np.testing.assert_allclose(test.get_ydata(), [0.1 + math.log(norm / 4) ** 2 for norm in NORMS])
+    np.testing.assert_allclose(test.get_ydata(), [loss_outside(norm) for norm in NORMS])
     plt.close(fig)
     assert numbers["bottoms"] == {"teacher": pytest.approx(math.exp(1.4))}
     assert numbers["confirmed"] == "teacher, student"
@@ -211,6 +217,6 @@ def test_theories_are_counted_only_where_one_affirms_what_the_other_denies(folde
 
 
 def test_the_page_has_a_column_for_each_task(folder: Path) -> None:
-    page = html(Verdicts(folder / "verdicts.json"), folder)
+    page = html(load(folder / "verdicts.json"), folder)
     assert "<th>teacher</th><th>digits</th>" in page
     assert "Claim of O7." in page

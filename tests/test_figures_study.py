@@ -1,6 +1,7 @@
 """figures.study: what figures read of saved runs, and that it is what validate judges."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import matplotlib.pyplot as plt
@@ -9,14 +10,17 @@ import pandas as pd
 import pytest
 import xarray as xr
 
+from figures import render
 from figures.catalogue import names, needs
 from figures.lines import beside
 from figures.networks import laws
 from figures.paths import SAVED, Paths
-from figures.render import caption, load
 from figures.study import Study
 from figures.tasks import _absent
+from validate.prediction import Basis, Column, Estimate, Finding, nothing
 from validate.quantities import price_points
+from validate.statistics.intervals import Interval
+from validate.verdicts import load, save
 
 QUICK = SAVED / "quick"
 SMALL = Paths(data=QUICK)
@@ -89,7 +93,7 @@ def test_nothing_read_is_nothing_said(tmp_path: Path) -> None:
 
 def test_verdicts_of_another_format_are_refused_with_the_command(tmp_path: Path) -> None:
     (tmp_path / "verdicts.json").write_text(json.dumps({"format": 1}))
-    with pytest.raises(ValueError, match=r"must have format 2; received 1.*python -m validate report"):
+    with pytest.raises(ValueError, match=r"must have format 3; received 1.*python -m validate report"):
         _ = Study(tmp_path).verdicts
 
 
@@ -104,12 +108,12 @@ def test_runs_of_a_size_lie_side_by_side_and_near_it() -> None:
 
 @pytest.mark.parametrize("name", SHOWN)
 def test_a_small_study_is_drawn_whatever_it_cannot_decide(name: str) -> None:
-    module, small = load(SMALL, name), Study(QUICK)
+    module, small = render.load(SMALL, name), Study(QUICK)
     with plt.rc_context(fname=SMALL.style):
         fig, numbers = module.draw(small)
         fig.canvas.draw()
         plt.close(fig)
-    words = json.loads(caption(name, name, module.CAPTION, small.about() | numbers))["caption"]
+    words = json.loads(render.caption(name, name, module.CAPTION, small.about() | numbers))["caption"]
     assert "nan" not in words.split()
     assert f"n = {numbers['n']}" in words
 
@@ -124,12 +128,13 @@ def test_networks_of_after_the_rules_are_told_from_those_of_before(tmp_path: Pat
         if file.is_dir():
             (tmp_path / file.name).symlink_to(file.resolve())
     pairs = price_points(study, laws.BEFORE).assign(setting="laws-43")
-    entry = {"criterion": "γ, memorising", "value": 0.4, "interval": [0.3, 0.5], "n": 3, "runs": 9, "moving": 2}
-    column = {"findings": [entry], "beside": [], "tables": {"pairs": pairs.to_dict("records")}}
-    content = json.loads((QUICK / "verdicts.json").read_text())
-    content["predictions"] = [p for p in content["predictions"] if p["id"] != "P19"]
-    content["predictions"].append({"id": "P19", "columns": {"coupled": column}})
-    (tmp_path / "verdicts.json").write_text(json.dumps(content, default=bool))
+    judged = load(QUICK / "verdicts.json")
+    first, *rest = judged["P19"].prediction.criteria
+    gamma = Finding(first, Estimate(Interval(0.4, 0.3, 0.5, 3), Basis(9, 2)), "confirmed")
+    others = (Finding(criterion, nothing("not asked"), "inconclusive") for criterion in rest)
+    column = Column("inconclusive", (gamma, *others), tables={"pairs": pairs.to_dict("records")})
+    new = replace(judged["P19"], columns={**judged["P19"].columns, "coupled": column})
+    save(tmp_path / "verdicts.json", replace(judged, verdicts=[*(v for v in judged.verdicts if v.id != "P19"), new]))
 
     fig, numbers = laws.draw(Study(tmp_path))
     left = fig.axes[0]

@@ -18,7 +18,10 @@ from figures.paths import Paths
 from figures.render import rounded
 from figures.study import Study
 from figures.tasks import _absent
-from validate.words import NOT_MEASURED, Number, number, number_words, region
+from validate.prediction import Basis, Estimate, nothing
+from validate.statistics.intervals import Interval
+from validate.verdicts import number
+from validate.words import NOT_MEASURED, interval_words, number_words, region
 
 PATHS = Paths()
 JUDGED = PATHS.saved("verdicts.json")
@@ -111,9 +114,10 @@ def test_a_made_up_verdict_changes_the_scorecard(verdicts: dict[str, Any], tmp_p
     content["predictions"] = content["predictions"][:2]
     for p in content["predictions"]:
         p["verdict"] = "confirmed"
-        p["columns"] = {q: p["columns"][p["decides"]] for q in PROTOCOLS}
+        p["columns"] = {q: p["columns"][p["decides"]] | {"verdict": "confirmed"} for q in PROTOCOLS}
+        p["criteria"] = [criterion | {"region": [0.0, 1.0]} for criterion in p["criteria"]]
         for f in (f for column in p["columns"].values() for f in column["findings"]):
-            f |= {"value": 0.25, "interval": [0.2, 0.3], "region": [0.0, 1.0], "verdict": "confirmed"}
+            f |= {"value": 0.25, "interval": [0.2, 0.3], "verdict": "confirmed"}
     (tmp_path / "verdicts.json").write_text(json.dumps(content))
     words, colours, marks, numbers = _drawn(tmp_path)
     assert words.count("confirmed") == 2
@@ -121,9 +125,10 @@ def test_a_made_up_verdict_changes_the_scorecard(verdicts: dict[str, Any], tmp_p
     assert numbers["confirmed"] == 2
     assert VERDICTS["refuted"] not in {*marks, *colours}
 
-    content["predictions"][1]["verdict"] = "refuted"
-    entry = content["predictions"][1]["columns"]["AdamW"]["findings"][0]
-    content["predictions"][1]["columns"]["coupled"] = copy.deepcopy(content["predictions"][1]["columns"]["AdamW"])
+    columns = content["predictions"][1]["columns"]
+    entry = columns["AdamW"]["findings"][0]
+    columns["coupled"] = copy.deepcopy(columns["AdamW"])
+    columns[content["predictions"][1]["decides"]]["verdict"] = "refuted"
     entry |= {"value": 7.5, "interval": [7.0, 8.0], "verdict": "refuted"}
     (tmp_path / "verdicts.json").write_text(json.dumps(content))
     words, colours, marks, numbers = _drawn(tmp_path)
@@ -159,10 +164,15 @@ def test_end_values_of_saved_runs_are_those_that_were_judged() -> None:
 
 
 def test_numbers_in_words() -> None:
-    assert str(Number(-0.323, -0.33, -0.318, 3)) == "−0.323 (−0.33 to −0.318, n = 3)"
-    assert str(Number(-0.323, -0.33, -0.318, 3, "", 20, 5)) == "−0.323 (−0.33 to −0.318, n = 3, 5 of 20 still moving)"
-    assert str(Number(1.0, -math.inf, math.inf, 1)) == str(Number(0.0, -math.inf, math.inf, 1).exp()) == "1 (n = 1)"
-    assert str(Number(1.0, -math.inf, math.inf)) == "1"
-    assert str(Number()) == NOT_MEASURED
-    assert Number(0.0, -math.inf, math.inf, 4).exp()[:2] == (1.0, 0.0)
+    interval = Interval(-0.323, -0.33, -0.318, 3)
+    assert interval_words(interval) == "−0.323 (−0.33 to −0.318, n = 3)"
+    assert str(Estimate(interval, Basis(20, 5))) == "−0.323 (−0.33 to −0.318, n = 3, 5 of 20 still moving)"
+    assert interval_words(Interval(1.0, -math.inf, math.inf, 1)) == "1 (n = 1)"
+    assert interval_words(Interval(0.0, -math.inf, math.inf, 1).exp()) == "1 (n = 1)"
+    assert interval_words(Interval(1.0, -math.inf, math.inf, 0)) == "1"
+    assert str(nothing("")) == NOT_MEASURED
+    assert str(nothing("why")) == f"{NOT_MEASURED} (why)"
+    assert Estimate(Interval(0.0, -math.inf, math.inf, 4), Basis(4, 0)).exp().interval == Interval(
+        1.0, 0.0, math.inf, 4
+    )
     assert (region(-math.inf, 2.0), region(-0.5, math.inf), region(0.0, 1.0)) == ("below 2", "above −0.5", "0 to 1")

@@ -16,7 +16,6 @@ from figures.study import Study
 from validate.__main__ import STUDY
 from validate.measured import Results
 from validate.prediction import judge
-from validate.report import interval_words
 from validate.verdicts import load
 
 
@@ -90,7 +89,12 @@ def test_thumbnails_lead_to_headings_of_the_gallery() -> None:
 def test_a_template_that_quotes_what_is_not_there_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(readme, "TEMPLATES", tmp_path)
     name = "wrong"
-    for text in ("{{ study.P99.number() | words }}", "{{ study.P3.number(7) | words }}", "{{ study.P3.beside('x') }}"):
+    for text in (
+        "{{ study.P99.number() }}",
+        "{{ study.P3.number(7) }}",
+        "{{ study.P3.column().number('x') }}",
+        "{{ study.P3.verdcit }}",
+    ):
         (tmp_path / f"{name}.md").write_text(text)
         with pytest.raises((LookupError, UndefinedError)):
             readme.render("<!-- begin: wrong -->\n<!-- end: wrong -->")
@@ -101,13 +105,13 @@ def test_a_number_on_a_readme_is_that_of_the_verdicts_with_its_caveat(
 ) -> None:
     monkeypatch.setattr(readme, "TEMPLATES", tmp_path)
     name = "one"
-    (tmp_path / f"{name}.md").write_text("{{ study.P5.number() | words }}; {{ study.P7.number() | factor }}")
+    (tmp_path / f"{name}.md").write_text("{{ study.P5.number() }}; {{ study.P7.number() | factor }}")
     text = readme.render("<!-- begin: one -->\n<!-- end: one -->")
-    judged = {p["id"]: p for p in load(STUDY / "verdicts.json")["predictions"]}
-    saved = {id: judged[id]["columns"][judged[id]["decides"]]["findings"][0] for id in ("P5", "P7")}
-    assert interval_words(saved["P5"]) in text
-    assert f"{saved['P5']['moving']} of {saved['P5']['runs']} still moving" in text
-    assert f"{math.exp(saved['P7']['value']):.3g} (" in text
+    judged = load(STUDY / "verdicts.json")
+    saved = {id: judged[id].column().findings[0].estimate for id in ("P5", "P7")}
+    assert str(saved["P5"]) in text
+    assert f"{saved['P5'].basis.moving} of {saved['P5'].basis.runs} still moving" in text
+    assert f"{math.exp(saved['P7'].value):.3g} (" in text
 
 
 def test_the_front_page_is_short() -> None:

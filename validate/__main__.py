@@ -182,32 +182,31 @@ def keep(results: Annotated[Path, tyro.conf.Positional], to: Annotated[Path, tyr
 def _report(folder: Path, predictions: Sequence[Prediction], only: Sequence[str]) -> None:
     """Judge, save, show. What is asked for with --only has files of its own beside the whole."""
     from realnet.records import write_atomically
-    from validate import report as words
-    from validate import verdicts
+    from validate import report, verdicts
     from validate.studies import paper_curve, ungrokking_curve
 
     results = Results(folder)
-    content = verdicts.data([judge(p, results) for p in predictions], results)
+    found = verdicts.judgement([judge(p, results) for p in predictions], results)
     part = "".join(f"-{name}" for name in only)
-    saved = verdicts.save(folder / f"verdicts{part}.json", content)
+    saved = verdicts.save(folder / f"verdicts{part}.json", found)
     page = folder / f"verdicts{part}.md"
-    text = words.markdown(content)
+    text = report.markdown(found)
     write_atomically(page, lambda name: Path(name).write_text(text, encoding="utf-8"))
-    print(words.terminal(content))
+    print(report.terminal(found))
     here = folder.resolve() == STUDY.resolve()
     study = verdicts.load(STUDY / "verdicts.json") if (STUDY / "verdicts.json").exists() else None
     # The rival theory's own predictions are not the study's.
-    alike = study is not None and not verdicts.words(content).keys().isdisjoint(verdicts.words(study))
+    alike = study is not None and not found.words.keys().isdisjoint(study.words)
     curve, where = ungrokking_curve(results), "trained here"
     if not curve and alike:
         curve, where = ungrokking_curve(Results(STUDY)), "from the saved study"
     if curve:
-        print(words.curve(curve, where), end="\n\n")
+        print(report.curve(curve, where), end="\n\n")
     paper = paper_curve(Results(PAPER)) if curve and alike and PAPER.is_dir() else []
     if shown := [row for row in paper if row["weight_decay"] == 1.0]:
-        print(words.curve(shown, "AdamW as in the paper, saved"), end="\n\n")
+        print(report.curve(shown, "AdamW as in the paper, saved"), end="\n\n")
     if study and alike and not here:
-        print(words.agreement(content, study), end="\n\n")
+        print(report.agreement(found, study), end="\n\n")
     print(f"verdicts: {saved}\nreport:   {page}\nwith pictures, in a browser: python -m figures page {folder}")
 
 

@@ -347,9 +347,12 @@ class Results:
             )
         return table[(table.status == "finished") & table.test.notna()].reset_index(drop=True)
 
-    def deciding(self, kind: str) -> pd.DataFrame:
-        """Runs of `kind` on seeds that had never been used when the rules were fixed (setting fresh); else the base's."""
-        return self.table(f"fresh/{kind}" if f"fresh/{kind}" in self else f"base/{kind}")
+    def deciding(self, kind: str, *settings: str) -> str:
+        """The experiment that decides: `kind` of the first of `settings` that has such runs, else of the last.
+
+        The first are those whose seeds had never been used when the rules were fixed.
+        """
+        return next((f"{s}/{kind}" for s in settings if f"{s}/{kind}" in self), f"{settings[-1]}/{kind}")
 
     def together(self, *names: str) -> pd.DataFrame:
         """The tables of those experiments `names` that are there, one below the other. Errors: MissingResult if none is."""

@@ -11,15 +11,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 from validate.measured import PROTOCOLS, MissingResult, Results
 from validate.statistics.intervals import Interval, decide
 from validate.statistics.power import power
-from validate.words import region
+from validate.words import interval_words, region
 
-__all__ = ["Basis", "Criterion", "Estimate", "Finding", "Measurement", "Prediction", "Verdict", "judge", "nothing"]
+__all__ = [
+    "Basis", "Claim", "Column", "Criterion", "Estimate", "Finding", "Measurement", "Prediction", "Verdict", "judge",
+    "nothing",
+]  # fmt: skip
 
 CONFIRMED, REFUTED, INCONCLUSIVE, ABSENT = "confirmed", "refuted", "inconclusive", "not tested"
 STANCES = ("predicts", "opposite", "allows", "silent")
@@ -81,6 +84,24 @@ class Estimate:
     note: str = ""
     of: str = "seeds"
 
+    def __str__(self) -> str:
+        """value (low to high, n = 3, 5 of 20 still moving), or that it was not measured and why"""
+        return interval_words(self.interval, self.basis.runs, self.basis.moving, self.of, self.note)
+
+    @property
+    def value(self) -> float:
+        """The number itself, nan where it was not measured."""
+        return self.interval.value
+
+    @property
+    def exists(self) -> bool:
+        """Whether it was measured."""
+        return self.interval.exists
+
+    def exp(self) -> Estimate:
+        """Of a number that is a logarithm, the number."""
+        return replace(self, interval=self.interval.exp())
+
 
 def nothing(note: str, runs: int = 0) -> Estimate:
     """What could not be estimated, and why."""
@@ -104,8 +125,8 @@ class Measurement:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Prediction:
-    """A claim on trial, whole: everything but `measure` is words and numbers that can be read without running anything.
+class Claim:
+    """A claim on trial: words and numbers that can be read without running anything.
 
     claimed      protocol: why the theory claims it there. The first one's column is the prediction's verdict
     unclaimed    protocol: why not; its number is shown where it was measured
@@ -126,7 +147,6 @@ class Prediction:
     unclaimed: Mapping[str, str] = field(default_factory=dict)
     experiments: tuple[str, ...]
     criteria: tuple[Criterion, ...]
-    measure: Callable[[Results, str], Measurement]
     registered: str = ""
     seen: bool = False
     new: tuple[str, ...] = ()
@@ -158,6 +178,13 @@ class Prediction:
         return next(iter(self.claimed))
 
 
+@dataclass(frozen=True, kw_only=True)
+class Prediction(Claim):
+    """A claim, and how its numbers are measured under a protocol."""
+
+    measure: Callable[[Results, str], Measurement]
+
+
 @dataclass(frozen=True)
 class Finding:
     """A criterion, what was measured, and what follows."""
@@ -166,32 +193,81 @@ class Finding:
     estimate: Estimate
     verdict: str
 
+    @property
+    def power(self) -> float:
+        """How often the rule decides with as many units as were measured."""
+        return self.criterion.power(self.estimate.interval.n)
+
 
 @dataclass(frozen=True)
 class Column:
-    """The judgement of a prediction under one protocol."""
+    """The judgement of a prediction under one protocol.
+
+    findings    one for each criterion; none where the runs are not there, of which `missing` tells
+    beside, tables, remarks    those of the measurement
+    """
 
     verdict: str
-    findings: tuple[Finding, ...]
-    measurement: Measurement
+    findings: tuple[Finding, ...] = ()
+    beside: Mapping[str, Estimate] = field(default_factory=dict)
+    tables: Mapping[str, list[dict[str, Any]]] = field(default_factory=dict)
+    remarks: tuple[str, ...] = ()
     missing: str = ""
+
+    def number(self, name: str) -> Estimate:
+        """The number of a criterion, or one beside; not measured where nothing was.
+
+        Errors: KeyError for a name that is not there.
+        """
+        known = {f.criterion.name: f.estimate for f in self.findings} | dict(self.beside)
+        if self.findings and name not in known:
+            raise KeyError(f"a number must be one of {', '.join(known)}; received {name!r}. Name one of them.")
+        return known.get(name, nothing(self.missing))
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """The judgement of one prediction on one set of results, a column for each protocol.
+    """The judgement of one claim on one set of results, a column for each protocol.
 
-    seen    whether the runs that decide here had been seen when the rule took its form
+    `prediction.seen` says whether the runs that decide here had been seen when the rule took its form.
     """
 
-    prediction: Prediction
+    prediction: Claim
     columns: Mapping[str, Column]
-    seen: bool = False
+
+    @property
+    def id(self) -> str:
+        """P2, say."""
+        return self.prediction.id
+
+    @property
+    def claim(self) -> str:
+        """What is on trial."""
+        return self.prediction.claim
+
+    @property
+    def decides(self) -> str:
+        """The protocol whose column is the verdict."""
+        return self.prediction.decides
 
     @property
     def verdict(self) -> str:
         """That of the deciding column."""
-        return self.columns[self.prediction.decides].verdict
+        return self.columns[self.decides].verdict
+
+    def column(self, name: str = "") -> Column:
+        """That of a protocol, the deciding one if none is named; an untested one where it was not tried there."""
+        return self.columns.get(name or self.decides) or Column(ABSENT)
+
+    def number(self, which: int = 0, column: str = "") -> Estimate:
+        """The number of the `which`-th criterion. Errors: IndexError for one that the claim does not have."""
+        return self.column(column).number(self.prediction.criteria[which].name)
+
+    @property
+    def deciding(self) -> Finding | None:
+        """What it stands or falls with: the first number with its verdict, or the first; None where nothing was tested."""
+        findings = self.column().findings
+        return next((f for f in findings if f.verdict == self.verdict), findings[0] if findings else None)
 
 
 def find(criterion: Criterion, estimate: Estimate) -> Finding:
@@ -206,15 +282,15 @@ def _column(prediction: Prediction, results: Results, protocol: str) -> Column:
     try:
         measured = prediction.measure(results, protocol)
     except MissingResult as error:
-        return Column(ABSENT, (), Measurement({}), str(error))
+        return Column(ABSENT, missing=str(error))
     findings = tuple(find(c, measured.estimates[c.name]) for c in prediction.criteria)
     verdicts = {f.verdict for f in findings}
     whole = REFUTED if REFUTED in verdicts else INCONCLUSIVE if INCONCLUSIVE in verdicts else CONFIRMED
-    return Column(whole, findings, measured)
+    return Column(whole, findings, measured.beside, measured.tables, measured.remarks)
 
 
 def judge(prediction: Prediction, results: Results) -> Verdict:
     """Measure and decide in every column; what is not there to be measured is said."""
     columns = {name: _column(prediction, results, name) for name in prediction.columns}
     old = bool(prediction.new) and not any(name in results for name in prediction.new)
-    return Verdict(prediction, columns, prediction.seen or old)
+    return Verdict(replace(prediction, seen=prediction.seen or old), columns)

@@ -16,10 +16,11 @@ import numpy.typing as npt
 import pandas as pd
 
 import toymodel as tm
-from validate.matching.efficiency import gen_nets, isologit, mem_nets, norms_at
+from validate.matching.efficiency import gen_nets, mem_nets, norms_at
 from validate.matching.laws import alone, mixtures, paired
 from validate.measured import CURVES, THRESHOLDS, MissingResult, Results, Run
 from validate.predictions import p16_pole
+from validate.predictions.p08_critical_size import crossing_of_efficiencies
 from validate.predictions.p19_price import pairs_of_sizes
 from validate.predictions.shared import ANSWER, accuracy_at, at_answer, kind_of, thresholds
 from validate.statistics.intervals import Interval, over_seeds
@@ -120,7 +121,7 @@ def on_clock(results: Results, name: str, clocks: Iterable[float], fewest: int =
 
 class AtThreshold(NamedTuple):
     """Efficiencies compared at the logit that networks at the threshold have: logit (nats), norms of lone circuits there
-    (norms_at's tables), the size at which they are equal and that of half accuracy (pairs)."""
+    (norms_at's tables), D_crit of the seeds' lone circuits as P8 has it, and the size of half accuracy (pairs)."""
 
     logit: float
     gen: pd.DataFrame
@@ -141,8 +142,8 @@ def at_threshold(results: Results, setting: str = "base", *, protocol: str = "co
             f"at it, {len(gen)} Gen-only and {len(mem)} Mem-only ones under {protocol}."
         )
     logit = float(near.logit.mean())
-    norms = norms_at(gen, logit), norms_at(mem, logit)
-    return AtThreshold(logit, *norms, over_seeds(isologit(*norms).ln_size).exp(), half)
+    sizes, _ = crossing_of_efficiencies(results, setting, protocol=protocol)
+    return AtThreshold(logit, norms_at(gen, logit), norms_at(mem, logit), over_seeds(sizes.low).exp(), half)
 
 
 def price_points(results: Results, settings: Sequence[str]) -> pd.DataFrame:

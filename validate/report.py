@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import re
 import sys
@@ -14,11 +15,12 @@ import numpy.typing as npt
 
 from realnet import RunConfig
 from validate.prediction import ABSENT, CONFIRMED, INCONCLUSIVE, REFUTED, Prediction, Verdict
-from validate.verdicts import decided, score, words
-from validate.words import Number, interval_words, number, number_words
+from validate.verdicts import Judgement
+from validate.words import number_words
 
 __all__ = [
-    "agreement", "curve", "decided_now", "life", "listing", "markdown", "rows_table", "table", "terminal", "wrong",
+    "agreement", "cell", "counts", "curve", "decided_now", "life", "listing", "markdown", "rows_table", "table",
+    "terminal", "wrong",
 ]  # fmt: skip
 
 WIDTH = 110
@@ -34,37 +36,36 @@ def _row(*cells: str) -> str:
     return "| " + " | ".join(_cell(c) for c in cells) + " |"
 
 
-def table(content: Mapping[str, Any]) -> str:
+def counts(found: Judgement) -> str:
+    """How many predictions have which verdict."""
+    return ", ".join(f"{n} {verdict}" for verdict, n in found.score.items())
+
+
+def table(found: Judgement) -> str:
     """The verdict table: a row a number, protocols (or tasks) as columns. A verdict in brackets is of one not claimed."""
-    names = list(dict.fromkeys(name for p in content["predictions"] for name in p["columns"]))
+    names = list(dict.fromkeys(name for v in found.verdicts for name in v.columns))
     lines = [_row("prediction", "number", "rule", *names), _row(*["---"] * (3 + len(names)))]
-    for p in content["predictions"]:
-        columns = [p["columns"].get(name, {"verdict": "", "findings": []}) for name in names]
-        heads = [
-            f"**{c['verdict']}**" if name in p["claimed"] else f"({c['verdict']})" if c["verdict"] else ""
-            for name, c in zip(names, columns, strict=True)
-        ]
-        head = f"decided by {p['decides']}; {p['standing']}"
-        lines.append(_row(f"**{p['id']}** {p['claim']}", head, "", *heads))
-        for i, criterion in enumerate(p["criteria"]):
-            cells = [interval_words(c["findings"][i]) if len(c["findings"]) > i else "" for c in columns]
-            lines.append(_row("", criterion["criterion"], criterion["rule"], *cells))
+    for v in found.verdicts:
+        heads = {name: f"({column.verdict})" for name, column in v.columns.items()}
+        heads |= {name: f"**{v.column(name).verdict}**" for name in v.prediction.claimed}
+        when = f"decided by {v.decides}; {v.prediction.standing}"
+        lines.append(_row(f"**{v.id}** {v.claim}", when, "", *(heads.get(name, "") for name in names)))
+        for i, criterion in enumerate(v.prediction.criteria):
+            cells = [str(v.number(i, name)) if v.column(name).findings else "" for name in names]
+            lines.append(_row("", criterion.name, criterion.rule, *cells))
     return "\n".join(lines) + "\n"
 
 
-def wrong(content: Mapping[str, Any]) -> str:
+def wrong(found: Judgement) -> str:
     """Every number that refutes a claim where it is made, a line each."""
-    lines = []
-    for p in content["predictions"]:
-        for protocol, column in p["columns"].items():
-            if protocol not in p["claimed"]:
-                continue
-            for f in column["findings"]:
-                if f["verdict"] == REFUTED:
-                    lines.append(
-                        f"- **{p['id']}**, {protocol}. {p['claim']} {_capital(f['criterion'])}: predicted {f['rule']}, "
-                        f"measured {interval_words(f)}."
-                    )
+    lines = [
+        f"- **{v.id}**, {protocol}. {v.claim} {_capital(f.criterion.name)}: predicted {f.criterion.rule}, measured "
+        f"{f.estimate}."
+        for v in found.verdicts
+        for protocol in v.columns
+        for f in v.column(protocol).findings
+        if protocol in v.prediction.claimed and f.verdict == REFUTED
+    ]
     return "\n".join(lines) or "Nothing was refuted on these data."
 
 
@@ -73,19 +74,21 @@ def _capital(text: str) -> str:
     return text if text.startswith("ln") else text[:1].upper() + text[1:]
 
 
-def _value(value: Any) -> str:
-    """A value of a row: a number, what stands for one that is missing or infinite, or text."""
-    if value is None:
-        return "–"
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    return number_words(value) if is_number or value in ("inf", "-inf") else str(value)
+def cell(value: Any) -> str:
+    """A value of a row: yes or no, a number, a dash for one that is missing, or text."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int | float):
+        return "–" if math.isnan(value) else number_words(value)
+    return str(value)
 
 
 def rows_table(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Rows as a table; a dash for what a row does not have."""
     names = list(dict.fromkeys(key for row in rows for key in row))
     lines = [_row(*names), _row(*["---"] * len(names))]
     for row in rows:
-        lines.append(_row(*(_value(row.get(n)) for n in names)))
+        lines.append(_row(*(cell(row.get(n, math.nan)) for n in names)))
     return "\n".join(lines) + "\n"
 
 
@@ -93,31 +96,30 @@ SHOWN = {"P11": ("held out", "outcomes"), "P13": ("escapes", "laws", "laws in al
 """Tables of predictions that a reader wants in full"""
 
 
-def markdown(content: Mapping[str, Any]) -> str:
+def markdown(found: Judgement) -> str:
     """The whole file: verdicts, what is refuted, the tables behind. Sections start with "## "."""
-    counts = ", ".join(f"{n} {verdict}" for verdict, n in score(content).items())
-    p = content["provenance"]
-    left = f"Not trained: {', '.join(content['untrained'])}. " if content["untrained"] else ""
+    where = found.provenance
+    left = f"Not trained: {', '.join(found.untrained)}. " if found.untrained else ""
     parts = [
-        f"## Verdicts\n\nProfile `{content['profile']}`: {counts}. {content['finished']} of {content['runs']} runs finished "
-        f"on {', '.join(p['device'])} ({', '.join(p['processor'])}). {left}Intervals are 95 % over seeds; a verdict in "
-        f"brackets is of a protocol for which nothing is claimed.\n\n{table(content)}",
-        f"## What the theory gets wrong\n\n{wrong(content)}\n",
+        f"## Verdicts\n\nProfile `{found.profile}`: {counts(found)}. {found.finished} of {found.runs} runs finished "
+        f"on {', '.join(where['device'])} ({', '.join(where['processor'])}). {left}Intervals are 95 % over seeds; a verdict "
+        f"in brackets is of a protocol for which nothing is claimed.\n\n{table(found)}",
+        f"## What the theory gets wrong\n\n{wrong(found)}\n",
         "## Numbers beside the verdicts\n",
     ]
-    for one in content["predictions"]:
-        for protocol, column in one["columns"].items():
+    for v in found.verdicts:
+        for protocol, column in v.columns.items():
             lines = [
-                f"- {b['name']}: {interval_words(b)}{'; ' + b['note'] if b['note'] else ''}" for b in column["beside"]
+                f"- {name}: {e}{'; ' + e.note if e.exists and e.note else ''}" for name, e in column.beside.items()
             ]
-            lines += [f"- {remark}" for remark in column["remarks"]]
+            lines += [f"- {remark}" for remark in column.remarks]
             if lines:
-                parts.append(f"**{one['id']}, {protocol}**\n\n" + "\n".join(lines) + "\n")
-        for protocol, column in one["columns"].items():
-            for name in SHOWN.get(one["id"], ()):
-                if column["tables"].get(name):
-                    parts.append(f"**{one['id']}, {protocol}: {name}**\n\n{rows_table(column['tables'][name])}")
-    parts += [f"## {title}\n\n{rows_table(rows)}" for title, rows in content["tables"].items()]
+                parts.append(f"**{v.id}, {protocol}**\n\n" + "\n".join(lines) + "\n")
+        for protocol, column in v.columns.items():
+            for name in SHOWN.get(v.id, ()):
+                if column.tables.get(name):
+                    parts.append(f"**{v.id}, {protocol}: {name}**\n\n{rows_table(column.tables[name])}")
+    parts += [f"## {title}\n\n{rows_table(rows)}" for title, rows in found.tables.items()]
     return "\n".join(parts)
 
 
@@ -126,20 +128,19 @@ def _coloured(text: str, verdict: str) -> str:
     return f"\x1b[{CODES[verdict]}m{text}\x1b[0m" if wanted else text
 
 
-def terminal(content: Mapping[str, Any]) -> str:
+def terminal(found: Judgement) -> str:
     """Three columns: claim, verdict, number (of the deciding protocol)."""
     left, right = 46, WIDTH - 46 - 16
     lines = [f"{'claim':<{left}}{'verdict':<16}number (95 % interval, n seeds) and rule", "─" * WIDTH]
-    for p in content["predictions"]:
-        column = p["columns"][p["decides"]]
-        claims = textwrap.wrap(f"{p['id']}  {p['claim']} [{p['decides']}]", left - 2)
+    for v in found.verdicts:
+        claims = textwrap.wrap(f"{v.id}  {v.claim} [{v.decides}]", left - 2)
         says: list[str] = []
-        for f in column["findings"]:
-            says += textwrap.wrap(f"{f['criterion']}: {interval_words(f)}; {f['rule']}", right)
-        says = says or textwrap.wrap(column["missing"], right)
+        for f in v.column().findings:
+            says += textwrap.wrap(f"{f.criterion.name}: {f.estimate}; {f.criterion.rule}", right)
+        says = says or textwrap.wrap(v.column().missing, right)
         for i in range(max(len(claims), len(says))):
             claim = claims[i] if i < len(claims) else ""
-            verdict = _coloured(f"{p['verdict']:<16}", p["verdict"]) if i == 0 else " " * 16
+            verdict = _coloured(f"{v.verdict:<16}", v.verdict) if i == 0 else " " * 16
             lines.append(f"{claim:<{left}}{verdict}{says[i] if i < len(says) else ''}".rstrip())
         lines.append("")
     return "\n".join(lines)
@@ -167,11 +168,8 @@ def _bars(values: npt.NDArray[np.float64], width: int = 60) -> str:
 
 def decided_now(verdict: Verdict) -> str:
     """A verdict with its first number, in a line."""
-    column, text = verdict.columns[verdict.prediction.decides], ""
-    if column.findings:
-        name, e = column.findings[0].criterion.name, column.findings[0].estimate
-        text = f" at {Number.measured(e.interval, *e.basis, e.of)}: {name}"
-    line = textwrap.shorten(f"{verdict.prediction.id} {verdict.verdict}{text}", WIDTH - 2, placeholder=" …")
+    text = "".join(f" at {f.estimate}: {f.criterion.name}" for f in verdict.column().findings[:1])
+    line = textwrap.shorten(f"{verdict.id} {verdict.verdict}{text}", WIDTH - 2, placeholder=" …")
     return f"  {line}"
 
 
@@ -179,15 +177,15 @@ def curve(rows: Sequence[Mapping[str, Any]], where: str) -> str:
     """The ungrokking curve at the paper's size as bars."""
     lines = [f"Ungrokking at the paper's own size (p = 113, width 128), {where}: accuracy outside D′"]
     for row in rows:
-        accuracy = number(row["accuracy"])
+        accuracy = row["accuracy"]
         bar, seeds = "█" * round(40 * accuracy), f"{row['seeds']} seed{'s' * (row['seeds'] != 1)}"
         lines.append(f"  D′ = {row['dataset_size']:>5}  {bar:<40} {accuracy:.2f}  ({seeds})")
     return "\n".join(lines)
 
 
-def agreement(content: Mapping[str, Any], study: Mapping[str, Any]) -> str:
+def agreement(found: Judgement, study: Judgement) -> str:
     """How far these verdicts agree with those of the saved study, counted over what was tested and decided in both."""
-    here, there, tested = decided(content), decided(study), words(content)
+    here, there, tested = found.decided, study.decided, found.words
     both = [id for id in here if id in there]
     same = [id for id in both if here[id] == there[id]]
     said = {
@@ -198,7 +196,7 @@ def agreement(content: Mapping[str, Any], study: Mapping[str, Any]) -> str:
     }
     rest = "".join(f"; {name}: {', '.join(ids)}" for name, ids in said.items() if ids)
     return (
-        f"Against the saved study ({study['finished']} runs): {len(same)} of {len(both)} predictions decided in both agree"
+        f"Against the saved study ({study.finished} runs): {len(same)} of {len(both)} predictions decided in both agree"
         f"{rest}."
     )
 

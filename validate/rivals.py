@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from validate.prediction import CONFIRMED, REFUTED
+from validate.prediction import CONFIRMED, REFUTED, Verdict
 
 __all__ = ["BOTH", "THEORIES", "alone_rows", "outcome", "rival_rows", "score_rows", "scorecard"]
 
@@ -65,19 +65,19 @@ def rival_rows() -> list[dict[str, object]]:
     ]
 
 
-def scorecard(predictions: Iterable[Mapping[str, Any]]) -> list[dict[str, str]]:
-    """Theory against theory: a row for each prediction of verdicts.json.
+def scorecard(verdicts: Iterable[Verdict]) -> list[dict[str, str]]:
+    """Theory against theory: a row for each verdict.
 
     Columns: prediction, claim, verdict, what each theory says with its reason, and `decides`: "between both" where one
     predicts and the other says the opposite, else who stakes something: one theory alone, both alike, or "neither". A
     theory that a prediction's `says` does not name is silent on it.
     """
     rows = []
-    for p in predictions:
-        said = {theory: p.get("says", {}).get(theory, ("silent", "")) for theory in THEORIES}
+    for v in verdicts:
+        said = {theory: v.prediction.says.get(theory, ("silent", "")) for theory in THEORIES}
         firm = [theory for theory, (says, _) in said.items() if says in FIRM]
         apart = {says for says, _ in said.values()} == set(FIRM)
-        row = {"prediction": p["id"], "claim": p["claim"], "verdict": p["verdict"]}
+        row = {"prediction": v.id, "claim": v.claim, "verdict": v.verdict}
         for theory, (says, reason) in said.items():
             row |= {theory: says, f"{theory}, reason": reason}
         rows.append(row | {"decides": BOTH if apart else " and ".join(firm) or "neither"})

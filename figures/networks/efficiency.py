@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 
 from validate.matching.efficiency import alone_in
 from validate.quantities import at_threshold
-from validate.words import Number, number_words
+from validate.words import interval_words, number_words
 
 from ..lines import critical, number_axis
 from ..palette import COLOURS, CRITICAL, size_colours
@@ -60,7 +60,7 @@ def draw(study: Study) -> tuple[Figure, dict[str, object]]:
         by_size = norms.groupby("dataset_size").norm
         right.errorbar(by_size.mean().index, by_size.mean(), by_size.std(), fmt="o-", ms=3.2, color=COLOURS[circuit],
                        capsize=2, elinewidth=0.9, label=circuit.capitalize())  # fmt: skip
-    meet, half = Number.measured(found.meet), Number.measured(found.half)
+    meet, half = found.meet, found.half
     critical(right, meet)
     right.axvspan(half.low, half.high, ymax=0.05, color=COLOURS["test"], lw=0, alpha=0.4)
     right.axvline(half.value, ymax=0.12, color=COLOURS["test"], lw=1.2)
@@ -78,6 +78,6 @@ def draw(study: Study) -> tuple[Figure, dict[str, object]]:
         "logit": f"{found.logit:.3g}",
         "slope_gen": str(verdicts.number("P1a", "slope of ln η_gen on ln D")),
         "slope_mem": str(verdicts.number("P1b", "slope of ln η_mem on ln D")),
-        "meet": str(meet),
+        "meet": interval_words(meet),
         "half": number_words(half.value),
     }

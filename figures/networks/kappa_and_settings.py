@@ -68,7 +68,8 @@ def draw(study: Study) -> tuple[Figure, dict[str, object]]:
         found = verdicts.number(id, name)
         words.append(f"{label} {found}")
         if found.exists:
-            left.plot([max(found.low, 0), min(found.high, 9)], [-k, -k], color=colour, lw=1.5, solid_capstyle="butt")
+            ends = [max(found.interval.low, 0), min(found.interval.high, 9)]
+            left.plot(ends, [-k, -k], color=colour, lw=1.5, solid_capstyle="butt")
             left.plot(found.value, -k, "o", color=colour, ms=4.5)
     paper = tm.TwoCircuitModel().kappa
     for x, text, side in ((paper, "paper", "right"), (2.0, "2", "left")):

@@ -93,7 +93,7 @@ def draw(study: Study) -> tuple[Figure, dict[str, object]]:
     centre.set_ylabel("parameter norm at rest")
     for axes in (left, centre, right):
         number_axis(axes.xaxis, (60, 100, 200, 400, 800, 1600))
-        critical(axes, found["D_crit"])
+        critical(axes, found["D_crit"].interval)
         axes.set_xlabel("data set size (pairs)")
     left.text(numbers["D_crit"] * 1.1, 0.02, CRITICAL, transform=left.get_xaxis_transform(), fontsize=7)
     left.legend(loc="upper right")

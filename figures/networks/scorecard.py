@@ -6,7 +6,6 @@ Source: validate/README.md, which says of each rule when it was stated.
 """
 
 import math
-from typing import Any
 
 import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
@@ -15,7 +14,8 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch, Rectangle
 from matplotlib.ticker import MaxNLocator
 
-from validate.words import Number, number_words
+from validate.prediction import Column, Finding
+from validate.words import number_words
 
 from ..palette import PROTOCOLS, VERDICTS
 from ..study import Study
@@ -34,8 +34,9 @@ too few seeds or networks that still move decide nothing. n = {n} runs.
 """
 
 
-def _glyph(axes: Axes, y: float, found: Number, low: float, high: float, verdict: str) -> None:
+def _glyph(axes: Axes, y: float, finding: Finding) -> None:
     """An interval over its region, between 0 and 1 on an axis of its own."""
+    found, low, high = finding.estimate.interval, finding.criterion.low, finding.criterion.high
     ends = [x for x in (low, high, found.low, found.high, found.value) if math.isfinite(x)]
     reach = max(ends) - min(ends) or max(map(abs, ends)) or 1.0
     start, end = min(ends) - 0.2 * reach, max(ends) + 0.2 * reach
@@ -50,53 +51,52 @@ def _glyph(axes: Axes, y: float, found: Number, low: float, high: float, verdict
         axes.plot([place(x)] * 2, [y + 0.2, y + 0.28], color="0.5", lw=0.5)
         axes.text(place(x), y + 0.3, number_words(x), fontsize=3.8, ha="center", va="top", color="0.4")
     if found.exists:
-        colour = VERDICTS[verdict]
+        colour = VERDICTS[finding.verdict]
         axes.plot([place(found.low), place(found.high)], [y - 0.05] * 2, color=colour, lw=1.3, solid_capstyle="butt")
-        face = "w" if verdict == "inconclusive" else colour
-        axes.plot(place(found.value), y - 0.05, MARKS[verdict], ms=3.6, color=colour, mfc=face, mec=colour)
+        face = "w" if finding.verdict == "inconclusive" else colour
+        axes.plot(place(found.value), y - 0.05, MARKS[finding.verdict], ms=3.6, color=colour, mfc=face, mec=colour)
 
 
-def _column(axes: Axes, text: Axes, top: float, height: float, column: dict[str, Any]) -> None:
+def _column(axes: Axes, text: Axes, top: float, height: float, column: Column, claimed: bool) -> None:
     """The glyphs and numbers of one protocol, from `top` down."""
-    findings = column.get("findings", ())
-    for k, entry in enumerate(findings):
-        y = top + k + 0.5 * (height - len(findings))
-        found, (low, high) = Number.read(entry), (float(x) for x in entry["region"])
-        _glyph(axes, y, found, low, high, entry["verdict"])
+    for k, finding in enumerate(column.findings):
+        y = top + k + 0.5 * (height - len(column.findings))
+        found = finding.estimate
+        _glyph(axes, y, finding)
         value = number_words(round(found.value, 3)) if found.exists else "–"
-        text.text(0.0, y, value, va="center", fontsize=6, color=VERDICTS[entry["verdict"]])
-        text.text(1.0, y, entry["rule"], va="center", ha="right", fontsize=5.6, color="0.4")
-    if not findings:
-        words = "not claimed" if column.get("unclaimed") else "not tested"
+        text.text(0.0, y, value, va="center", fontsize=6, color=VERDICTS[finding.verdict])
+        text.text(1.0, y, finding.criterion.rule, va="center", ha="right", fontsize=5.6, color="0.4")
+    if not column.findings:
+        words = "not tested" if claimed else "not claimed"
         axes.text(0.5, top + 0.5 * height - 0.5, words, ha="center", va="center", fontsize=5.8, color="0.55")
 
 
 def draw(study: Study) -> tuple[Figure, dict[str, object]]:
     """Claims and verdicts, then a column of glyphs and one of numbers for each protocol."""
-    verdicts = study.verdicts
-    claims = {p["id"]: typeset(p["claim"], 52) for p in verdicts.predictions}
+    verdicts, judged = study.verdicts, study.verdicts.judged
+    claims = {v.id: typeset(v.claim, 52) for v in judged.verdicts}
     heights = {
-        p["id"]: max(*(len(c["findings"]) for c in p["columns"].values()), 1 + LINE * (1 + claims[p["id"]].count("\n")))
-        for p in verdicts.predictions
+        v.id: max(*(len(c.findings) for c in v.columns.values()), 1 + LINE * (1 + claims[v.id].count("\n")))
+        for v in judged.verdicts
     }
     total = sum(heights.values())
     fig = plt.figure(figsize=(7.0, 0.75 + 0.205 * total))
     words, *panels = fig.subplots(1, 5, sharey=True, width_ratios=(2.6, 0.8, 1.0, 0.8, 1.0))
     top = 0.0
-    for k, p in enumerate(verdicts.predictions):
-        height, verdict = heights[p["id"]], p["verdict"]
+    for k, v in enumerate(judged.verdicts):
+        height = heights[v.id]
         if k % 2 == 0:
             for axes in (words, *panels):
                 axes.axhspan(top - 0.5, top + height - 0.5, color="0.965", lw=0, zorder=0)
-        words.text(0.01, top, p["id"], va="center", fontweight="bold", fontsize=7)
-        words.text(0.13, top, verdict, va="center", color=VERDICTS[verdict], fontsize=7)
-        words.text(0.01, top + 0.4, claims[p["id"]], va="top", fontsize=5.8, linespacing=1.05)
+        words.text(0.01, top, v.id, va="center", fontweight="bold", fontsize=7)
+        words.text(0.13, top, v.verdict, va="center", color=VERDICTS[v.verdict], fontsize=7)
+        words.text(0.01, top + 0.4, claims[v.id], va="top", fontsize=5.8, linespacing=1.05)
         for j, protocol in enumerate(PROTOCOLS):
-            column = p["columns"].get(protocol, {}) | {"unclaimed": protocol in p["unclaimed"]}
-            for entry in column.get("findings", ()):
-                verdicts.number(p["id"], entry["criterion"], protocol)
-            _column(panels[2 * j], panels[2 * j + 1], top, height, column)
-            if protocol == p["decides"]:
+            column, claimed = v.column(protocol), protocol not in v.prediction.unclaimed
+            for finding in column.findings:
+                verdicts.number(v.id, finding.criterion.name, protocol)
+            _column(panels[2 * j], panels[2 * j + 1], top, height, column, claimed)
+            if protocol == v.decides:
                 panels[2 * j].plot([-0.06, -0.06], [top - 0.3, top + height - 0.7], color=PROTOCOLS[protocol], lw=2.2,
                                    solid_capstyle="butt", clip_on=False)  # fmt: skip
         top += height
@@ -109,8 +109,8 @@ def draw(study: Study) -> tuple[Figure, dict[str, object]]:
         axes.set_axis_off()
     for axes in panels:
         axes.set_xlim(-0.02, 1.02)
-    handles = [Line2D([], [], color=c, marker=MARKS[v], ms=5, lw=1.3, mfc="w" if v == "inconclusive" else c, label=v)
-               for v, c in VERDICTS.items() if v != "not tested"]  # fmt: skip
+    handles = [Line2D([], [], color=c, marker=MARKS[word], ms=5, lw=1.3, mfc="w" if word == "inconclusive" else c,
+                      label=word) for word, c in VERDICTS.items() if word != "not tested"]  # fmt: skip
     handles += [Patch(color=REGION, label="pass region"), Line2D([], [], color="0.3", lw=2.2, label="decides")]
     fig.legend(handles=handles, loc="outside lower center", ncols=5)
-    return fig, verdicts.score() | {"n": verdicts.data["finished"], "n_predictions": len(verdicts.predictions)}
+    return fig, judged.score | {"n": judged.finished, "n_predictions": len(judged.verdicts)}

@@ -83,6 +83,6 @@ def draw(study: Study) -> tuple[Figure, dict[str, object]]:
         "spreads": " and ".join(spreads) or "an unknown share",
         "gap": number_words(gap.exp().value),
         "kept": number_words(kept.value),
-        "seeds": gap.n,
+        "seeds": gap.interval.n,
         "kappa": model.kappa,
     }

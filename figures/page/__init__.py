@@ -6,19 +6,20 @@ its figure, further tables, provenance.  It computes nothing.
 
 import base64
 import json
-from collections.abc import Iterable, Mapping
+import math
+from collections.abc import Iterable
 from html import escape
 from pathlib import Path
 from typing import Any
 
-from validate.prediction import ABSENT
-from validate.words import Number, number_words
+from validate.prediction import ABSENT, REFUTED, Finding, Verdict
+from validate.report import cell
+from validate.verdicts import Judgement, load
 
 from ..palette import PROTOCOLS, VERDICTS
 from ..paths import HERE, Paths
 from ..render import write_whole
 from ..tasks import build
-from ..verdicts import Verdicts
 
 __all__ = ["html", "write"]
 
@@ -57,52 +58,44 @@ def _table(head: Iterable[str], rows: Iterable[Iterable[str]], kind: str = "") -
     return f'<div class="scroll"><table class="{kind}">{body}</table></div>'
 
 
-def _finding(entry: Mapping[str, Any]) -> str:
+def _finding(found: Finding) -> str:
     """A number with its interval, its region and what follows, in a line."""
-    found = Number.read(entry)
-    unit = "" if entry["unit"] in ("", "1") or not found.exists else f" {escape(entry['unit'])}"
-    return f"{escape(str(found))}{unit}; predicted: {escape(entry['rule'])}"
+    name = found.criterion.unit
+    unit = "" if name in ("", "1") or not found.estimate.exists else f" {escape(name)}"
+    return f"{escape(str(found.estimate))}{unit}; predicted: {escape(found.criterion.rule)}"
 
 
-def _column(prediction: Mapping[str, Any], protocol: str) -> str:
+def _column(verdict: Verdict, protocol: str) -> str:
     """All numbers of one protocol, each in the colour of what follows from it."""
-    if protocol not in prediction["columns"]:
+    if protocol not in verdict.columns:
         return ""
-    column = prediction["columns"][protocol]
-    if column.get("findings"):
+    if findings := verdict.column(protocol).findings:
         return "<br>".join(
-            f'<span style="color:{VERDICTS[f["verdict"]]}" title="{escape(f["criterion"])}">{Number.read(f)}</span>'
-            for f in column["findings"]
+            f'<span style="color:{VERDICTS[f.verdict]}" title="{escape(f.criterion.name)}">{f.estimate}</span>'
+            for f in findings
         )
-    return "not claimed" if protocol in prediction["unclaimed"] else ABSENT
+    return "not claimed" if protocol in verdict.prediction.unclaimed else ABSENT
 
 
-def _wrong(predictions: list[dict[str, Any]]) -> str:
+def _wrong(verdicts: Iterable[Verdict]) -> str:
     """Every number that lies wholly outside its region, under either protocol."""
     lines = [
-        f'<li><a href="#{p["id"]}">{p["id"]}</a> ({protocol}{", where it is not claimed" * (protocol in p["unclaimed"])}): '
-        f"{escape(p['claim'])} Measured: {escape(f['criterion'])} {_finding(f)}.</li>"
-        for p in predictions
-        for protocol, column in p["columns"].items()
-        for f in column.get("findings", ())
-        if f["verdict"] == "refuted"
+        f'<li><a href="#{v.id}">{v.id}</a> ({protocol}'
+        f"{', where it is not claimed' * (protocol in v.prediction.unclaimed)}): "
+        f"{escape(v.claim)} Measured: {escape(f.criterion.name)} {_finding(f)}.</li>"
+        for v in verdicts
+        for protocol, column in v.columns.items()
+        for f in column.findings
+        if f.verdict == REFUTED
     ]
     return f"<ul>{''.join(lines)}</ul>" if lines else "<p>Nothing was refuted by these runs.</p>"
-
-
-def _cell(value: Any) -> str:
-    """A value of a table: a number shortened, nothing for what is missing."""
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, int | float) or value in ("inf", "-inf"):
-        return number_words(float(value))
-    return "–" if value is None else escape(str(value))
 
 
 def _rows(rows: list[dict[str, Any]], most: int = 60) -> str:
     names = list(dict.fromkeys(name for row in rows for name in row))
     more = f'<p class="note">{len(rows) - most} more rows are in verdicts.json.</p>' if len(rows) > most else ""
-    return _table(names, ([_cell(row.get(name)) for name in names] for row in rows[:most])) + more
+    cells = ([escape(cell(row.get(name, math.nan))) for name in names] for row in rows[:most])
+    return _table(names, cells) + more
 
 
 def _picture(folder: Path, name: str) -> str:
@@ -119,33 +112,35 @@ def _picture(folder: Path, name: str) -> str:
     )
 
 
-def _section(p: dict[str, Any], picture: str) -> str:
+def _section(v: Verdict, picture: str) -> str:
     """One prediction: claim, verdict, rule, numbers under both protocols, remarks, tables, figure."""
-    parts = [f'<section id="{p["id"]}"><h3>{p["id"]} {escape(p["claim"])} {_badge(p["verdict"])}</h3>']
-    parts.append(f'<p class="note">{escape(p["source"])}. Statistic: {escape(p["statistic"])}.</p>')
+    p = v.prediction
+    parts = [f'<section id="{v.id}"><h3>{v.id} {escape(v.claim)} {_badge(v.verdict)}</h3>']
+    parts.append(f'<p class="note">{escape(p.source)}. Statistic: {escape(p.statistic)}.</p>')
     rows = [
         (f'<span style="color:{PROTOCOLS.get(protocol, "inherit")}">{protocol}'
-         f'{" (decides)" * (protocol == p["decides"])}</span>',
-         escape(f["criterion"]), _finding(f), _badge(f["verdict"]), f"{f['runs']} ({f['moving']} moving)")
-        for protocol, column in p["columns"].items()
-        for f in column.get("findings", ())
+         f'{" (decides)" * (protocol == v.decides)}</span>',
+         escape(f.criterion.name), _finding(f), _badge(f.verdict),
+         f"{f.estimate.basis.runs} ({f.estimate.basis.moving} moving)")
+        for protocol, column in v.columns.items()
+        for f in column.findings
     ]  # fmt: skip
     if rows:
         parts.append(_table(("on", "number", "measured", "verdict", "runs"), rows, "wide"))
-    for protocol, column in p["columns"].items():
-        reason = p["unclaimed"].get(protocol) or column.get("missing")
-        if reason and not column.get("findings"):
+    for protocol, column in v.columns.items():
+        reason = p.unclaimed.get(protocol) or column.missing
+        if reason and not column.findings:
             parts.append(f'<p class="note">{protocol}: {escape(reason)}</p>')
-        parts += [f'<p class="note">{protocol}: {escape(remark)}</p>' for remark in column.get("remarks", ())]
+        parts += [f'<p class="note">{protocol}: {escape(remark)}</p>' for remark in column.remarks]
     parts.append(picture)
     beside = [
-        (protocol, escape(b["name"]), escape(str(Number.read(b))), escape(b["note"]))
-        for protocol, column in p["columns"].items()
-        for b in column.get("beside", ())
+        (protocol, escape(name), escape(str(estimate)), escape(estimate.note))
+        for protocol, column in v.columns.items()
+        for name, estimate in column.beside.items()
     ]
     inside = _table(("protocol", "number beside", "measured", "note"), beside, "wide") if beside else ""
-    if p["changed"]:
-        inside += f"<p>How the rule changed: {escape(p['changed'])}</p>"
+    if p.changed:
+        inside += f"<p>How the rule changed: {escape(p.changed)}</p>"
     if inside:
         parts.append(
             f"<details><summary>Numbers that decide nothing, and the rule's history</summary>{inside}</details>"
@@ -153,35 +148,36 @@ def _section(p: dict[str, Any], picture: str) -> str:
     return "".join(parts) + "</section>"
 
 
-def html(verdicts: Verdicts, pictures: Path) -> str:
+def html(judged: Judgement, pictures: Path) -> str:
     """The page; `pictures` is a folder of figures and captions."""
-    data, predictions, score = verdicts.data, verdicts.predictions, verdicts.score()
-    links = " ".join(f'<a href="#{p["id"]}">{p["id"]}</a>' for p in predictions)
+    verdicts = judged.verdicts
+    links = " ".join(f'<a href="#{v.id}">{v.id}</a>' for v in verdicts)
     contents = " ".join(f'<a href="#{id}">{title}</a>' for id, title in CHAPTERS)
-    tiles = "".join(f'<div class="tile" style="color:{VERDICTS[v]}"><b>{n}</b>{v}</div>' for v, n in score.items())
-    tiles += f'<div class="tile"><b>{data["finished"]}</b>of {data["runs"]} runs finished</div>'
-    columns = list(dict.fromkeys(name for p in predictions for name in p["columns"]))
+    tiles = "".join(
+        f'<div class="tile" style="color:{VERDICTS[word]}"><b>{n}</b>{word}</div>' for word, n in judged.score.items()
+    )
+    tiles += f'<div class="tile"><b>{judged.finished}</b>of {judged.runs} runs finished</div>'
+    columns = list(dict.fromkeys(name for v in verdicts for name in v.columns))
     rows = [
-        (f'<a href="#{p["id"]}">{p["id"]}</a> {escape(p["claim"])}', _badge(p["verdict"]),
-         *(_column(p, name) for name in columns))
-        for p in predictions
-    ]  # fmt: skip
+        (f'<a href="#{v.id}">{v.id}</a> {escape(v.claim)}', _badge(v.verdict), *(_column(v, name) for name in columns))
+        for v in verdicts
+    ]
     drawn = {name: _picture(pictures, name) for name in {*FIGURES.values(), *OTHERS}}
-    first = {FIGURES[p["id"]]: p["id"] for p in reversed(predictions) if p["id"] in FIGURES}
+    first = {FIGURES[v.id]: v.id for v in reversed(verdicts) if v.id in FIGURES}
     sections = []
-    for p in predictions:
-        name = FIGURES.get(p["id"], "")
+    for v in verdicts:
+        name = FIGURES.get(v.id, "")
         picture = drawn.get(name, "")
-        if picture and first[name] != p["id"]:
+        if picture and first[name] != v.id:
             picture = f'<p class="note"><a href="#figure-{name}">Its figure is shown with {first[name]}.</a></p>'
-        sections.append(_section(p, picture))
+        sections.append(_section(v, picture))
     further = "".join(drawn[name] for name in OTHERS)
     further += "".join(
-        f"<details><summary>{escape(t)}</summary>{_rows(rows)}</details>" for t, rows in data["tables"].items() if rows
+        f"<details><summary>{escape(t)}</summary>{_rows(rows)}</details>" for t, rows in judged.tables.items() if rows
     )
-    items = {"profile": data["profile"], "experiments": ", ".join(data["experiments"])}
-    items |= {"not trained": ", ".join(data["untrained"]) or "nothing"}
-    items |= {name: "; ".join(values) or "not recorded" for name, values in data["provenance"].items()}
+    items = {"profile": judged.profile, "experiments": ", ".join(judged.experiments)}
+    items |= {"not trained": ", ".join(judged.untrained) or "nothing"}
+    items |= {name: "; ".join(values) or "not recorded" for name, values in judged.provenance.items()}
     about = "".join(f"<dt>{escape(k)}</dt><dd>{escape(str(v))}</dd>" for k, v in items.items())
     head = (
         '<!doctype html><html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, '
@@ -189,7 +185,7 @@ def html(verdicts: Verdicts, pictures: Path) -> str:
     )
     return (
         f"{head}<h1>{TITLE}</h1><nav>{contents}<br>{links}</nav><div class='tiles'>{tiles}</div><p>{RULE}</p>"
-        f'<h2 id="wrong">What the theory gets wrong</h2>{_wrong(predictions)}'
+        f'<h2 id="wrong">What the theory gets wrong</h2>{_wrong(verdicts)}'
         f'<h2 id="table">All predictions</h2>'
         '<p class="note">Numbers with 95 % intervals over seeds, in the colour of what each says.</p>'
         f"{_table(('prediction', 'verdict', *columns), rows, 'wide')}"
@@ -206,10 +202,10 @@ def write(folder: Path) -> Path:
             f"the page needs a folder with verdicts.json; there is none in {folder}. Make it: python -m validate report "
             f"{folder}"
         )
-    verdicts = Verdicts(file)
+    judged = load(file)
     out = folder / "figures"
-    wanted = [*dict.fromkeys(FIGURES[p["id"]] for p in verdicts.predictions if p["id"] in FIGURES), *OTHERS]
+    wanted = [*dict.fromkeys(FIGURES[v.id] for v in judged.verdicts if v.id in FIGURES), *OTHERS]
     build(wanted, paths=Paths(data=folder, gallery=out, build=out / "vector"))
     page = folder / "report.html"
-    write_whole(page, html(verdicts, out).encode())
+    write_whole(page, html(judged, out).encode())
     return page

@@ -94,7 +94,7 @@ def draw(study: Study) -> tuple[Figure, dict[str, object]]:
               if (runs := study.runs(f"omnigrok/{task}/{kind}"))}  # fmt: skip
     times = {task: rows[rows.weight_decay > 0] for task in TASKS if len(rows := verdicts.rows("O2a", "times", task))}
     times = {task: rows for task, rows in times.items() if rows.weight_decay.nunique() > 1}
-    delays, missing = shown(task for task in TASKS if verdicts.column("O3", task).get("findings"))
+    delays, missing = shown(task for task in TASKS if verdicts.column("O3", task).findings)
     fig = plt.figure(figsize=(7.0, 4.2))
     upper, lower = fig.subfigures(2, 1) if curves else (None, fig)
     if upper is not None:
@@ -113,14 +113,14 @@ def draw(study: Study) -> tuple[Figure, dict[str, object]]:
     if panels:
         panels[0].set_ylabel("steps")
     lines = [(TASKS[task], "O3", task, DELAYS) for task in delays]
-    lines += [("addition, held", "O4", "addition", HELD)] if verdicts.column("O4", "addition").get("findings") else []
+    lines += [("addition, held", "O4", "addition", HELD)] if verdicts.column("O4", "addition").findings else []
     for k, (_, id, task, names) in enumerate(lines):
         for j, name in enumerate(names):
             found = verdicts.number(id, name, task)
-            entry = next(f for f in verdicts.column(id, task)["findings"] if f["criterion"] == name)
-            colour, y = VERDICTS[entry["verdict"]], k + 0.3 * j - 0.15
+            finding = next(f for f in verdicts.column(id, task).findings if f.criterion.name == name)
+            colour, y = VERDICTS[finding.verdict], k + 0.3 * j - 0.15
             if found.exists:
-                last.plot(np.clip(found[1:3], -2, 9), [y, y], color=colour, lw=1.1)
+                last.plot(np.clip([found.interval.low, found.interval.high], -2, 9), [y, y], color=colour, lw=1.1)
             last.plot(found.value, y, "os"[j], ms=4, color=colour, mfc="w" if j else colour)
     last.axvline(GROKS, color=GREY, lw=0.8, ls="--", zorder=0)
     last.set(yticks=range(len(lines)), yticklabels=[label for label, *_ in lines], ylim=(len(lines) - 0.5, -0.5))

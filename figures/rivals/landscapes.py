@@ -4,13 +4,15 @@ Claim: which of the landscapes have the shape that the rival theory puts behind 
 Source: Liu, Michaud & Tegmark 2022 (arXiv 2210.01117), figures 2a, 3, 4, 5 and 9; O1 and O6 of validate.
 """
 
+from dataclasses import replace
+
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from validate.words import Number, number_words
+from validate.words import number_words
 
 from ..lines import critical, number_axis
 from ..palette import COLOURS, VERDICTS
@@ -39,14 +41,13 @@ def _losses(axes: Axes, rows: pd.DataFrame, task: str, verdicts: Verdicts) -> No
         unit = float((own.start_norm / own.init_scale).median())
         for which, values in LANDSCAPE.items():
             published(axes, unit * 10 ** (np.arange(len(values)) / 5 - 1), values, which)
-    bottom = verdicts.number("O1", BOTTOM, task).exp()
-    if bottom.exists:
-        ends = max(bottom.low, own.start_norm.min()), min(bottom.high, own.start_norm.max())
-        critical(axes, Number(bottom.value, *ends))
+    bottom = verdicts.number("O1", BOTTOM, task).exp().interval
+    ends = max(bottom.low, own.start_norm.min()), min(bottom.high, own.start_norm.max())
+    critical(axes, replace(bottom, low=ends[0], high=ends[1]))
     column = verdicts.column("O1", task)
-    rises = [verdicts.number("O1", entry["criterion"], task).value for entry in column["findings"]]
+    rises = [verdicts.number("O1", f.criterion.name, task).value for f in column.findings]
     words = ", ".join(f"{name} {number_words(rise)}" for name, rise in zip("UL", np.round(rises, 2), strict=True))
-    axes.set_title(f"{TASKS[task]}\n{words}", color=VERDICTS[column["verdict"]])
+    axes.set_title(f"{TASKS[task]}\n{words}", color=VERDICTS[column.verdict])
     axes.set(xscale="log", yscale="log", xlabel="norm")
     number_axis(axes.xaxis, round_values(own.start_norm))
     axes.set_xlim(own.start_norm.min() / 1.2, own.start_norm.max() * 1.2)
@@ -85,7 +86,7 @@ def draw(study: Study) -> tuple[Figure, dict[str, object]]:
 
     for axes, task in zip(lower.subplots(1, len(wide), squeeze=False)[0] if wide else (), wide, strict=True):
         _contours(axes, tables[task], task)
-    found = {task: verdicts.column("O1", task)["verdict"] for task in there}
+    found = {task: verdicts.column("O1", task).verdict for task in there}
     return fig, {
         "n": sum(map(len, tables.values())),
         "below": "Below: test error over norm and size; triangles: published tips of its contours. " if wide else "",

@@ -54,7 +54,7 @@ def draw(study: Study) -> tuple[Figure, dict[str, object]]:
         for axis in (axes.xaxis, axes.yaxis):
             number_axis(axis, round_values(ends))
         axes.set(xlim=ends, ylim=ends, xlabel="measured steps")
-        axes.set_title(f"{TASKS[task]}: {verdicts.column('O5', task)['verdict']}")
+        axes.set_title(f"{TASKS[task]}: {verdicts.column('O5', task).verdict}")
         names = (ERROR, LAWS["lu_at_level"], LAWS["norm_law"])
         words.append(
             f"{TASKS[task]} {', '.join(number_words(verdicts.number('O5', name, task).value) for name in names)}"

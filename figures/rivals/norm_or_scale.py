@@ -9,7 +9,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from validate.predictions.omnigrok.o07_scale import DEGREE, FACTORS
-from validate.words import number_words
+from validate.words import number_words, region
 
 from ..lines import number_axis
 from ..study import Study
@@ -51,11 +51,9 @@ def draw(study: Study) -> tuple[Figure, dict[str, object]]:
             ends |= {f"{task} {'large' if large else 'small'} {alpha:g}": time for alpha, time in mean.items()}
         found = {what: verdicts.number("O7", FACTORS[part], task) for what, part in PARTS.items()}
         ranges = "; ".join(
-            f"{number_words(x.value)} ({number_words(x.low)} to {number_words(x.high)})"
-            for x in found.values()
-            if x.exists
+            f"{number_words(x.value)} ({region(x.interval.low, x.interval.high)})" for x in found.values() if x.exists
         )
-        words.append(f"{TASKS[task]} {ranges} (n = {found['norm'].n})")
+        words.append(f"{TASKS[task]} {ranges} (n = {found['norm'].interval.n})")
         factors = ", ".join(f"{what} ×{number_words(factor.value)}" for what, factor in found.items() if factor.exists)
         axes.set(xlabel="norm", title=f"{TASKS[task]}\n{factors}")
         number_axis(axes.xaxis, rows.groupby("init_scale").start_norm.mean().round(1))

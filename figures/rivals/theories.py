@@ -30,11 +30,12 @@ other denies: {apart}. On these, right, wrong and open: circuit efficiency {scor
 def draw(study: Study) -> tuple[Figure, dict[str, object]]:
     """Two columns of predictions, each with verdict and both theories."""
     own = study.folder / "verdicts.json"
-    paper = study.verdicts if own.exists() else study.rival
-    sources = [study.rival] if paper.data == study.rival.data else [paper, study.rival]
-    predictions = [p for judged in sources for p in judged.predictions]
-    rows = {row["prediction"]: row for row in scorecard(predictions)}
-    runs = {p["id"]: ", ".join(p["experiments"]) for p in predictions}
+    paper = study.verdicts.judged if own.exists() else study.rival.judged
+    # A study of the rival theory is both.
+    sources = [study.rival.judged] if paper.words == study.rival.judged.words else [paper, study.rival.judged]
+    verdicts = [v for judged in sources for v in judged.verdicts]
+    rows = {row["prediction"]: row for row in scorecard(verdicts)}
+    runs = {v.id: ", ".join(v.prediction.experiments) for v in verdicts}
     halves = [[r for id, r in rows.items() if id.startswith(letter)] for letter in "PO"]
     halves = [half for half in halves if half]
     words = {id: typeset(row["claim"]) for id, row in rows.items()}
@@ -71,6 +72,6 @@ def draw(study: Study) -> tuple[Figure, dict[str, object]]:
     apart = [row for row in rows.values() if row["decides"] == BOTH]
     scores = {f"score_{k}": ", ".join(str(own[name]) for name in LOOKS) for k, own in enumerate(score_rows(apart))}
     return fig, scores | {
-        "n": sum(judged.data["runs"] for judged in sources),
+        "n": sum(judged.runs for judged in sources),
         "apart": "; ".join(f"{row['prediction']} ({runs[row['prediction']]})" for row in apart) or "none",
     }

@@ -17,7 +17,7 @@ import pandas as pd
 from scipy.special import expit, ndtr
 
 import toymodel as tm
-from validate.measured import MissingResult
+from validate.measured import MissingResult, Results
 from validate.prediction import Verdict, judge
 from validate.predictions import PREDICTIONS
 
@@ -54,8 +54,8 @@ class Lab:
         """Those of `curves`; else rows as runs that changed by their motion in the last fifth."""
         return self.curves.get(name) or [_run(one) for one in self.table(name).to_dict("records")]
 
-    def deciding(self, kind: str) -> pd.DataFrame:
-        return self.table(f"fresh/{kind}" if f"fresh/{kind}" in self else f"base/{kind}")
+    def deciding(self, kind: str, *settings: str) -> str:
+        return Results.deciding(self, kind, *settings)  # type: ignore[arg-type]
 
     def together(self, *names: str) -> pd.DataFrame:
         there = [name for name in names if name in self] or names[:1]

@@ -1,6 +1,7 @@
 """Profiles: what a kind of run is, and that what is kept is what the profile trains."""
 
 import json
+from dataclasses import astuple
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,6 @@ from validate.experiments.design import FEW, runs_of
 from validate.measured import Results
 from validate.prediction import judge
 from validate.predictions import suite
-from validate.words import number
 
 NET = rn.RunConfig(p=23, d_model=16, d_mlp=32, n_heads=2, dataset_size=1)
 KEPT = Path(__file__).parent.parent.parent / "validate" / "data"
@@ -97,12 +97,11 @@ def test_of_results_that_no_profile_wants_all_that_is_there_is_known(tmp_path: P
 @pytest.mark.parametrize("profile", ["quick", "omnigrok"])
 def test_verdicts_that_are_kept_are_those_of_the_runs_that_are_kept(profile: str) -> None:
     results = Results(KEPT / profile)
-    ours = json.loads(json.dumps(verdicts.data([judge(p, results) for p in suite(results.names).values()], results)))
+    ours = verdicts.judgement([judge(p, results) for p in suite(results.names).values()], results)
     theirs = verdicts.load(KEPT / profile / "verdicts.json")
-    for one, other in zip(ours["predictions"], theirs["predictions"], strict=True):
-        for name, column in one["columns"].items():
-            assert column["verdict"] == other["columns"][name]["verdict"], (one["id"], name)
-            for a, b in zip(column["findings"], other["columns"][name]["findings"], strict=True):
-                numbers = [number(x) for x in (a["value"], *a["interval"], a["n"], a["moving"])]
-                saved = [number(x) for x in (b["value"], *b["interval"], b["n"], b["moving"])]
-                assert numbers == pytest.approx(saved, rel=1e-4, nan_ok=True), (one["id"], name, a["criterion"])
+    for one, other in zip(ours.verdicts, theirs.verdicts, strict=True):
+        for name, column in one.columns.items():
+            assert column.verdict == other.columns[name].verdict, (one.id, name)
+            for a, b in zip(column.findings, other.columns[name].findings, strict=True):
+                numbers, saved = ((*astuple(f.estimate.interval), *f.estimate.basis) for f in (a, b))
+                assert numbers == pytest.approx(saved, rel=1e-4, nan_ok=True), (one.id, name, a.criterion.name)

@@ -212,11 +212,13 @@ def test_saved_runs_are_read_back_and_new_seeds_decide(tmp_path: Path) -> None:
     save(tmp_path, "base/scratch_coupled", NET)
     results = Results(tmp_path)
     assert list(results.table("base/scratch_coupled").test) == [0.5]
-    assert list(results.deciding("scratch_coupled").seed) == [0]
+    wanted = "scratch_coupled", "laws-43", "fresh", "base"
+    assert results.deciding(*wanted) == "base/scratch_coupled"
     save(tmp_path, "fresh/scratch_coupled", replace(NET, seed=12))
     again = Results(tmp_path)
     assert again.names == ["base/scratch_coupled", "fresh/scratch_coupled"]
-    assert list(again.deciding("scratch_coupled").seed) == [12]
+    assert again.deciding(*wanted) == "fresh/scratch_coupled"
+    assert again.deciding("memorising", "fresh", "base") == "base/memorising"  # which says that it is missing
     both = again.together("base/scratch_coupled", "fresh/scratch_coupled", "long/scratch_coupled")
     assert list(both.experiment) == ["base/scratch_coupled", "fresh/scratch_coupled"]
 

@@ -181,7 +181,7 @@ def test_no_number_without_what_it_was_measured_on(id: str) -> None:
         for column in verdict.columns.values():
             if column.verdict == ABSENT:
                 continue
-            for name, estimate in (*column.measurement.estimates.items(), *column.measurement.beside.items()):
+            for name, estimate in (*((f.criterion.name, f.estimate) for f in column.findings), *column.beside.items()):
                 assert 0 <= estimate.basis.moving <= estimate.basis.runs
                 assert estimate.basis.runs > 0 or math.isnan(estimate.interval.value), name
 

@@ -113,7 +113,7 @@ def test_an_l_and_a_u_are_told_from_others(name: str, depth: float, rise: float,
     found = column("O1", saved, name)
     assert found.verdict == verdict
     assert values(found) == pytest.approx([depth * math.log(10) ** 2, rise], rel=1e-3, abs=1e-3)
-    norms = next(e for n, e in found.measurement.beside.items() if n == "ln norm at the bottom")
+    norms = next(e for n, e in found.beside.items() if n == "ln norm at the bottom")
     assert norms.interval.value == pytest.approx(math.log(BOTTOM), abs=0.02)
 
 
@@ -208,12 +208,12 @@ def test_the_lu_forecast(factor: float, verdict: str) -> None:
     found = column("O5", lu_runs(factor), "teacher")
     assert found.verdict == verdict
     assert values(found)[0] == pytest.approx(abs(math.log(factor)), abs=0.06)
-    signed = found.measurement.beside["ln(LU forecast / time to generalise)"]
+    signed = found.beside["ln(LU forecast / time to generalise)"]
     assert signed.interval.value == pytest.approx(-math.log(factor), abs=0.06)
-    table = pd.DataFrame(found.measurement.tables["forecasts"])
+    table = pd.DataFrame(found.tables["forecasts"])
     fit = 140 + (math.log(20) - 1e-3 * 0.3 * 140 * table.weight_decay - math.log(10)) / (table.weight_decay * 3e-4)
     assert table.lu_from_fit_time.to_numpy() == pytest.approx(fit.to_numpy(), rel=0.02)
-    toy = found.measurement.beside["the two-circuit toy's time"]
+    toy = found.beside["the two-circuit toy's time"]
     assert math.isnan(toy.interval.value)
     assert "the toy has no number" in toy.note
 
@@ -254,7 +254,7 @@ def test_norm_and_scale_are_told_apart(name: str, norm: float, scale: float, ver
     found = column("O7", Saved({f"{name}/scale": two, f"{name}/free": large}), name)
     assert found.verdict == verdict
     assert values(found)[0] == pytest.approx(scale - norm, abs=0.05)
-    factors = [found.measurement.beside[FACTORS[part]].interval.value for part in ("scale", "norm", "both")]
+    factors = [found.beside[FACTORS[part]].interval.value for part in ("scale", "norm", "both")]
     assert factors == pytest.approx([math.exp(scale), math.exp(norm), 1.0], rel=0.05)
 
 
@@ -302,7 +302,7 @@ def test_effective_steps(name: str, left: float, fit: float, verdict: str) -> No
     found = column("O8", Saved({f"{name}/free": runs, f"{name}/step": faster}), name)
     assert found.verdict == verdict
     assert values(found)[0] == pytest.approx(1 - left, abs=0.1)
-    assert ("ln(t_gen/t_fit), SGD" in found.measurement.beside) == (name == "teacher")
+    assert ("ln(t_gen/t_fit), SGD" in found.beside) == (name == "teacher")
 
 
 # --- Digits, collapse ----------------------------------------------------------------------------------------------------
@@ -372,7 +372,7 @@ def test_unlearning_is_compared_seed_by_seed_whichever_seeds_there_are() -> None
 
 @pytest.mark.parametrize(("met", "remarks"), [(0.6, 1), (1.0, 0), (0.0, 0)])
 def test_a_digit_that_is_not_had_for_nothing_is_remarked_on(met: float, remarks: int) -> None:
-    found = column("O9a", digits(met=met), "digits").measurement
+    found = column("O9a", digits(met=met), "digits")
     assert len(found.remarks) == remarks
     ratios = [e.interval.value for name, e in found.beside.items() if name.startswith("held-out margin")]
     assert ratios == pytest.approx([met or math.nan] * 3, nan_ok=True)

@@ -1,8 +1,9 @@
 """The rival theory from end to end: its runs, its command line, the numbers published beside them, both theories' score."""
 
 import json
+import math
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -16,9 +17,11 @@ from realnet.tasks.files import FULL_DATA, package_file
 from validate import studies
 from validate.experiments import PROFILES, Profile, Setting, experiments
 from validate.experiments.omnigrok import STAND_INS, TEACHER, omnigrok
+from validate.prediction import Basis, Claim, Column, Criterion, Estimate, Finding, Verdict
 from validate.predictions import ALL, OMNIGROK, PREDICTIONS, suite
 from validate.predictions.omnigrok.published import published
 from validate.rivals import THEORIES, alone_rows, score_rows, scorecard
+from validate.statistics.intervals import Interval
 from validate.verdicts import load
 
 # --- Profiles, suites, scorecard -----------------------------------------------------------------------------------------
@@ -52,16 +55,16 @@ def test_results_are_judged_by_their_own_theory() -> None:
 
 def test_published_numbers_stand_beside_the_mean_found_at_the_same_norm() -> None:
     rows = [{"dataset_size": 100, "init_scale": a, "test_loss": t} for a, t in ((1.0, 2e-4), (1.0, 4e-4), (10.0, 5.0))]
-    measured = {"findings": [{"value": -0.9}], "tables": {"landscape": rows}}
-    empty: dict[str, Any] = {"findings": [], "tables": {}}
-    columns = {"teacher": measured, "digits": empty, "text": empty, "addition": empty}
-    found = published({"predictions": [{"id": id, "columns": columns} for id in ("O1", "O2a")]})
+    criterion = Criterion(name="exponent", unit="1")
+    finding = Finding(criterion, Estimate(Interval(-0.9, -1.0, -0.8, 3), Basis(3, 0)), "confirmed")
+    columns = {"teacher": Column("confirmed", (finding,), tables={"landscape": rows})}
+    found = published({id: judged(id, "confirmed", criteria=(criterion,), found=columns) for id in ("O1", "O2a")})
     here = {row["what"]: row["here"] for row in found}
     assert here["teacher, norm held at α = 1: test loss"] == pytest.approx(3e-4)
     assert here["teacher, norm held at α = 10: test loss"] == 5.0
-    assert here["teacher, norm held at α = 0.1: test loss"] is None
+    assert math.isnan(here["teacher, norm held at α = 0.1: test loss"])
     assert here["teacher: exponent of the time to generalise on γ"] == -0.9
-    assert here["digits: exponent of the time to generalise on γ"] is None
+    assert math.isnan(here["digits: exponent of the time to generalise on γ"])
 
 
 def test_each_theory_says_something_of_every_prediction_with_a_reason() -> None:
@@ -76,10 +79,12 @@ def test_rules_of_the_rival_say_when_they_were_fixed() -> None:
     assert {p.id for p in OMNIGROK.values() if p.seen} == {p.id for p in OMNIGROK.values() if p.changed}
 
 
-def judged(id: str, verdict: str, *says: str, **more: Any) -> dict[str, Any]:
-    """A prediction of verdicts.json of which the theories say `says`."""
-    said = {"says": {theory: [one, "why"] for theory, one in zip(THEORIES, says, strict=False)}} if says else {}
-    return {"id": id, "claim": "", "verdict": verdict} | said | more
+def judged(id: str, verdict: str, *says: str, found: Mapping[str, Column] | None = None, **more: Any) -> Verdict:
+    """A verdict on a claim of which the theories say `says`."""
+    columns = found or {"coupled": Column(verdict)}
+    said = {"says": {theory: (one, "why") for theory, one in zip(THEORIES, says, strict=False)}}
+    about = said | {"criteria": (), "experiments": (), "claimed": dict.fromkeys(columns, ""), "columns": tuple(columns)}
+    return Verdict(Claim(id=id, claim="", source="", statistic="", **about | more), columns)
 
 
 def test_theories_are_scored_only_where_they_contradict_each_other() -> None:
@@ -93,7 +98,7 @@ def test_theories_are_scored_only_where_they_contradict_each_other() -> None:
         judged("G", "refuted", "predicts", "allows"),
         judged("H", "inconclusive", "predicts"),
         judged("own", "confirmed"),
-        judged("other", "confirmed") | {"says": {"another theory": ["predicts", "its own"]}},
+        judged("other", "confirmed", says={"another theory": ("predicts", "its own")}),
     ])  # fmt: skip
     both, alike, neither = "between both", "circuit efficiency and Omnigrok", "neither"
     assert [row["decides"] for row in card] == [
@@ -130,20 +135,18 @@ def test_a_profile_of_the_rival_is_trained_judged_and_reported(tmp_path: Path, m
     wanted = ["run", "--profile", "omnigrok-quick", "--out", str(tmp_path), "--device", "cpu", "--workers", "1"]
     assert cli.main(wanted) == 0
     content = load(tmp_path / "omnigrok-quick" / "verdicts.json")
-    assert [p["id"] for p in content["predictions"]] == list(OMNIGROK)
-    found = {p["id"]: {name: c["verdict"] for name, c in p["columns"].items()} for p in content["predictions"]}
+    assert [v.id for v in content.verdicts] == list(OMNIGROK)
+    found = {v.id: {name: c.verdict for name, c in v.columns.items()} for v in content.verdicts}
     assert found["O5"]["teacher"] == "inconclusive"
     assert found["O5"]["digits"] == found["O9a"]["digits"] == "not tested"
-    assert [row["setting"] for row in content["tables"]["Stand-ins"]] == ["teacher"]
+    assert [row["setting"] for row in content.tables["Stand-ins"]] == ["teacher"]
     page = (tmp_path / "omnigrok-quick" / "verdicts.md").read_text(encoding="utf-8")
     assert "| prediction | number | rule | teacher | addition | digits | text | molecules | edge |" in page
     gap = judged("P7", "confirmed", "allows", "opposite")
-    assert (content["finished"], content["runs"]) == (10, 10)
-    theirs = {
-        row["what"]: (row["published"], row["here"]) for row in content["tables"]["Published by Omnigrok's authors"]
-    }
-    assert theirs["teacher, norm held at α = 1: test loss"] == (7.8e-05, None)
-    staked = [row for row in alone_rows(scorecard([gap, *content["predictions"]])) if row["theory"] == "Omnigrok"]
+    assert (content.finished, content.runs) == (10, 10)
+    theirs = {row["what"]: (row["published"], row["here"]) for row in content.tables["Published by Omnigrok's authors"]}
+    assert theirs["teacher, norm held at α = 1: test loss"] == pytest.approx((7.8e-05, math.nan), nan_ok=True)
+    staked = [row for row in alone_rows(scorecard([gap, *content.verdicts])) if row["theory"] == "Omnigrok"]
     assert ("P7", "wrong") in {(row["prediction"], row["came"]) for row in staked}
     assert cli.main(["report", str(tmp_path / "omnigrok-quick"), "--only", "O2"]) == 0
     assert cli.main(["report", str(tmp_path / "omnigrok-quick"), "--only", "P2"]) == 2

@@ -126,7 +126,7 @@ def test_p9_measures_the_misfit() -> None:
         found = judged("P9", lab)
         assert found.verdict == verdict
         assert value(found) == pytest.approx(noise, rel=0.5)
-        kappa = found.columns["coupled"].measurement.beside["κ of Mem-only networks"].interval.value
+        kappa = found.columns["coupled"].beside["κ of Mem-only networks"].interval.value
         assert kappa == pytest.approx(NUMBERS.kappa, rel=0.2)
 
 
@@ -189,9 +189,7 @@ def test_new_seeds_on_the_sizes_that_hold_every_threshold_decide(lab: Lab, id: s
     found = judged(id, lab).columns["coupled"]
     assert found.findings[0].verdict == "refuted"
     if id == "P3":
-        assert found.measurement.beside["the same, seeds of setting base"].interval.value == pytest.approx(
-            0.0, abs=1e-6
-        )
+        assert found.beside["the same, seeds of setting base"].interval.value == pytest.approx(0.0, abs=1e-6)
 
 
 def test_p3_counts_a_seed_whose_threshold_lies_outside_as_a_bound(lab: Lab) -> None:
@@ -224,7 +222,7 @@ def test_p8a_pairs_the_seeds_of_every_setting_and_those_at_rest_decide(lab: Lab)
     estimate = found.columns["coupled"].findings[0].estimate
     assert estimate.interval.n == 6
     assert estimate.interval.value == pytest.approx(-math.log(1.55), abs=0.05)
-    rows = {row["setting"]: row for row in found.columns["coupled"].measurement.tables["settings"]}
+    rows = {row["setting"]: row for row in found.columns["coupled"].tables["settings"]}
     assert set(rows) == {"base", "laws-43", "laws-67"}
     assert rows["base"]["ln_ratio"] == pytest.approx(0.0, abs=0.08)
     # All thresholds move, all lone circuits rest, and there are many more of them.
@@ -255,7 +253,7 @@ def test_p11_forecasts_mixtures_that_it_has_not_seen(lab: Lab, cost: float, verd
     assert found.verdict == verdict
     assert value(found) < 0.01
     assert value(found, which=1) == pytest.approx(abs(math.log(cost)), abs=0.01)
-    measured = found.columns["coupled"].measurement
+    measured = found.columns["coupled"]
     assert {r["cells"] for r in measured.tables["held out"]} >= {
         "mixtures, held out",
         "Gen-only, other weight decays",

@@ -34,7 +34,7 @@ def test_p4_takes_the_longer_of_two_runs_and_those_at_the_constant_rate_as_other
     for setting, steps in (("base", 5000), ("long", 40_000)):
         scratch(lab, f"{setting}/scratch_coupled", 470, decay=1e-3, seeds=4, steps=steps)
     scratch(lab, "long/scratch_constant", 470, decay=1e-3, seeds=4, steps=20_000)
-    rows = pd.DataFrame(judged("P4", lab).columns["coupled"].measurement.tables["runs"])
+    rows = pd.DataFrame(judged("P4", lab).columns["coupled"].tables["runs"])
     assert set(rows.experiment) == {"long/scratch_coupled", "long/scratch_constant"}
     assert rows.groupby("experiment").size().tolist() == [8, 8]
 
@@ -76,7 +76,7 @@ def test_seeds_added_to_p5_decide_alone() -> None:
     found = judged("P5", lab)
     assert found.verdict == "confirmed"
     assert (value(found, "AdamW"), found.columns["AdamW"].findings[0].estimate.interval.n) == (pytest.approx(-1.0), 6)
-    (before,) = found.columns["AdamW"].measurement.beside.items()
+    (before,) = found.columns["AdamW"].beside.items()
     assert before[0] == "the same, the 16 seeds before"
     assert before[1].interval.value == pytest.approx(-1.8, abs=0.01)
 
@@ -125,7 +125,7 @@ def test_p7_compares_both_ways_at_one_weight_decay_in_every_setting(lab: Lab) ->
         lab.tables[f"p113/{kind}"] = lab.table(f"base/{kind}").query("weight_decay == 1e-4").assign(weight_decay=1e-2)
     found = judged("P7", lab)
     assert value(found) == pytest.approx(math.log(480 / 260), abs=0.04)
-    small, same = found.columns["coupled"].measurement.tables["by setting"]
+    small, same = found.columns["coupled"].tables["by setting"]
     assert (small["setting"], small["weight_decay"]) == ("base", 1e-4)
     assert (same["setting"], same["weight_decay"]) == ("p113", 1e-2)
     assert small["ratio"] == same["ratio"] == pytest.approx(math.exp(value(found)))
@@ -163,7 +163,7 @@ def test_p13_sees_two_ends_and_an_early_warning(lab: Lab) -> None:
     # At the paper's size the other way round: it stands beside and decides nothing.
     lab.tables["p113/scratch_coupled"] = lab.table("fresh/scratch_coupled").assign(gen_at_fit=lambda t: -t.gen_at_fit)
     found = judged("P13", lab)
-    assert found.columns["coupled"].measurement.beside["AUC at equal D, p113"].interval.value < 0.05
+    assert found.columns["coupled"].beside["AUC at equal D, p113"].interval.value < 0.05
     assert found.verdict == "confirmed"
     # The same outcomes, told apart by size alone, are no warning.
     same = lab.table("fresh/scratch_coupled")

@@ -2,8 +2,8 @@
 
 import json
 import math
+from dataclasses import fields, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -11,11 +11,15 @@ import pytest
 import realnet as rn
 from validate import report
 from validate.measured import MissingResult
-from validate.prediction import Basis, Criterion, Estimate, Measurement, Prediction, judge, nothing
+from validate.prediction import Basis, Claim, Criterion, Estimate, Measurement, Prediction, judge, nothing
 from validate.predictions import PREDICTIONS
 from validate.statistics.intervals import Interval
-from validate.verdicts import FORMAT, _verdict, decided, load, plain, save, score, words
-from validate.words import number
+from validate.verdicts import Judgement, decode, encode, load, number, plain, save
+
+
+def claim(prediction: Claim) -> Claim:
+    """The prediction without the means to measure it."""
+    return Claim(**{field.name: getattr(prediction, field.name) for field in fields(Claim)})
 
 
 def prediction(
@@ -26,7 +30,7 @@ def prediction(
         if ends is None:
             raise MissingResult("train it")
         return Measurement(
-            {"number": Estimate(Interval(sum(ends) / 2, *ends, 7), Basis(21, 2), "a note")},
+            {"number": Estimate(Interval(round(sum(ends) / 2, 6), *ends, 7), Basis(21, 2), "a note")},
             {"another": nothing("too few")},
             {"rows": [{"size": 5, "value": math.inf}]},
             ("a remark",),
@@ -43,32 +47,32 @@ def prediction(
 
 
 @pytest.fixture
-def content() -> dict[str, Any]:
+def content() -> Judgement:
     made = [
         prediction("A", (0.2, 0.4), (2.0, 3.0)),
         prediction("B", (-0.5, 0.5), None),
         prediction("C", (1.5, 1.6), (0.1, 0.2), claimed=False),
         prediction("D", None, (0.1, 0.2), claimed=False),
     ]
-    about = {"format": FORMAT, "profile": "quick", "runs": 9, "finished": 8, "untrained": ["x/y"], "tables": {}}
     provenance = {"device": ["cpu"], "processor": ["some"]}
-    return dict(plain(about | {"provenance": provenance, "predictions": [_verdict(judge(p, None)) for p in made]}))  # type: ignore[arg-type]
+    return Judgement(profile="quick", runs=9, finished=8, experiments=[], untrained=["x/y"], provenance=provenance,
+                     trained=8, core_seconds=1.0, tables={"beside": [{"a": math.nan, "b": "inf."}]},
+                     verdicts=[judge(p, None) for p in made])  # type: ignore[arg-type]  # fmt: skip
 
 
-def test_the_deciding_column_is_the_verdict(content: dict[str, Any]) -> None:
-    assert words(content) == {"A": "confirmed", "B": "inconclusive", "C": "refuted", "D": "not tested"}
-    assert decided(content) == {"A": "confirmed", "C": "refuted"}
-    assert score(content) == {"confirmed": 1, "refuted": 1, "inconclusive": 1, "not tested": 1}
-    columns = [[c["verdict"] for c in p["columns"].values()] for p in content["predictions"]]
+def test_the_deciding_column_is_the_verdict(content: Judgement) -> None:
+    assert content.words == {"A": "confirmed", "B": "inconclusive", "C": "refuted", "D": "not tested"}
+    assert content.decided == {"A": "confirmed", "C": "refuted"}
+    assert content.score == {"confirmed": 1, "refuted": 1, "inconclusive": 1, "not tested": 1}
+    columns = [[c.verdict for c in v.columns.values()] for v in content.verdicts]
     assert columns == [
         ["confirmed", "refuted"], ["inconclusive", "not tested"], ["refuted", "confirmed"], ["not tested", "confirmed"],
     ]  # fmt: skip
 
 
-def test_json_keeps_what_is_not_a_number(content: dict[str, Any], tmp_path: Path) -> None:
-    again = load(save(tmp_path / "verdicts.json", content))
-    assert again == content
-    column = again["predictions"][0]["columns"]["coupled"]
+def test_json_keeps_what_is_not_a_number(content: Judgement, tmp_path: Path) -> None:
+    save(tmp_path / "verdicts.json", content)
+    column = json.loads((tmp_path / "verdicts.json").read_text())["predictions"][0]["columns"]["coupled"]
     assert column["findings"][0]["interval"] == [0.2, 0.4]
     assert column["findings"][0]["power"] == 1.0
     assert math.isnan(number(column["beside"][0]["value"]))
@@ -77,9 +81,33 @@ def test_json_keeps_what_is_not_a_number(content: dict[str, Any], tmp_path: Path
     assert "NaN" not in (tmp_path / "verdicts.json").read_text()
 
 
+def test_what_was_saved_is_what_is_read(content: Judgement, tmp_path: Path) -> None:
+    again = load(save(tmp_path / "verdicts.json", content))
+    # nan is not equal to itself, its text is.
+    assert repr(again.verdicts) == repr([replace(v, prediction=claim(v.prediction)) for v in content.verdicts])
+    assert repr(again) == repr(decode(encode(again)))
+    assert math.isnan(again.tables["beside"][0]["a"])
+    assert again.tables["beside"][0]["b"] == "inf."
+    assert again["A"].prediction.standing == "restated after the runs that decide were seen (abc1234)"
+    assert again["A"].prediction.criteria[0].power() == content["A"].prediction.criteria[0].power() > 0
+
+
+def test_what_is_quoted_must_be_there(content: Judgement) -> None:
+    with pytest.raises(KeyError, match="one of A, B, C, D; received 'E'"):
+        content["E"]
+    with pytest.raises(KeyError, match="one of number, another; received 'nubmer'"):
+        content["A"].column().number("nubmer")
+    with pytest.raises(IndexError):
+        content["A"].number(1)
+    with pytest.raises(AttributeError):
+        content["A"].claims  # noqa: B018
+    assert str(content["D"].number()) == "not measured (train it)"
+    assert str(content["D"].column("a task").number("number")) == "not measured"
+
+
 def test_another_format_is_refused(tmp_path: Path) -> None:
     (tmp_path / "old.json").write_text(json.dumps({"format": 1}))
-    with pytest.raises(ValueError, match="format 2; received 1"):
+    with pytest.raises(ValueError, match="format 3; received 1"):
         load(tmp_path / "old.json")
     with pytest.raises(FileNotFoundError, match="python -m validate run"):
         load(tmp_path / "none.json")
@@ -87,7 +115,7 @@ def test_another_format_is_refused(tmp_path: Path) -> None:
         plain({"a": object()})
 
 
-def test_the_table_has_a_column_a_protocol_and_brackets_where_nothing_is_claimed(content: dict[str, Any]) -> None:
+def test_the_table_has_a_column_a_protocol_and_brackets_where_nothing_is_claimed(content: Judgement) -> None:
     lines = report.table(content).splitlines()
     a, b, c = (next(line for line in lines if f"**{id}**" in line) for id in "ABC")
     assert a.endswith("| **confirmed** | **refuted** |")
@@ -98,7 +126,7 @@ def test_the_table_has_a_column_a_protocol_and_brackets_where_nothing_is_claimed
     assert "0.3 (0.2 to 0.4, n = 7, 2 of 21 still moving)" in lines[3]
 
 
-def test_what_is_wrong_is_what_refutes_a_claim_where_it_is_made(content: dict[str, Any]) -> None:
+def test_what_is_wrong_is_what_refutes_a_claim_where_it_is_made(content: Judgement) -> None:
     text = report.wrong(content)
     assert "**A**, AdamW" in text
     assert "**C**, coupled" in text
@@ -106,7 +134,7 @@ def test_what_is_wrong_is_what_refutes_a_claim_where_it_is_made(content: dict[st
     assert "**B**" not in text
 
 
-def test_markdown_and_terminal_say_the_same(content: dict[str, Any]) -> None:
+def test_markdown_and_terminal_say_the_same(content: Judgement) -> None:
     text = report.markdown(content)
     assert "1 confirmed, 1 refuted, 1 inconclusive, 1 not tested" in text
     assert "Not trained: x/y." in text
@@ -118,11 +146,12 @@ def test_markdown_and_terminal_say_the_same(content: dict[str, Any]) -> None:
     assert "train it" in shown
 
 
-def test_agreement_counts_what_both_decided(content: dict[str, Any]) -> None:
-    other = json.loads(json.dumps(content))
-    other["predictions"][1]["verdict"] = "confirmed"
-    other["predictions"][2]["verdict"] = "confirmed"
-    other["predictions"][3]["verdict"] = "refuted"
+def test_agreement_counts_what_both_decided(content: Judgement) -> None:
+    there = {"B": "confirmed", "C": "confirmed", "D": "refuted"}
+    other = replace(content, verdicts=[
+        replace(v, columns={name: replace(c, verdict=there.get(v.id, c.verdict)) for name, c in v.columns.items()})
+        for v in content.verdicts
+    ])  # fmt: skip
     said = report.agreement(content, other)
     assert "1 of 2 predictions decided in both agree" in said
     assert "open here: B" in said
@@ -138,8 +167,12 @@ def test_the_list_says_rule_and_power() -> None:
 
 
 def test_a_row_says_what_is_missing_and_what_is_infinite() -> None:
-    rows = [{"setting": "one", "value": 0.5, "low": "-inf", "high": "inf"}, {"setting": "two", "value": None, "n": 3}]
+    rows = [
+        {"setting": "one", "value": 0.5, "low": -math.inf, "high": math.inf},
+        {"setting": "two", "value": math.nan, "n": 3},
+    ]
     assert report.rows_table(rows).splitlines()[2:] == ["| one | 0.5 | −∞ | ∞ | – |", "| two | – | – | – | 3 |"]
+    assert (report.cell(True), report.cell(np.int64(3)), report.cell("inf")) == ("yes", "3", "inf")
 
 
 def test_a_network_that_groks_and_ungroks_is_two_lines_of_bars() -> None:

@@ -15,7 +15,7 @@ import pandas as pd
 
 from validate.measured import Results
 
-__all__ = ["GEN_SHARE", "alone_in", "common_logit", "gen_nets", "isologit", "mem_nets", "norms_at", "slopes"]
+__all__ = ["GEN_SHARE", "alone_in", "common_logit", "degree", "gen_nets", "isologit", "mem_nets", "norms_at", "slopes"]
 
 GEN_SHARE = 0.95**2
 """Gen-only networks have 95 % of their logits' norm in the trigonometric subspace (paper, figure 3): of the square"""
@@ -23,7 +23,13 @@ GEN_SHARE = 0.95**2
 
 def alone_in(results: Results, protocol: str) -> str:
     """The setting whose lone circuits decide: new seeds, trained to rest, where they are among the results."""
-    return "laws-43" if protocol == "coupled" and "laws-43/memorising_coupled" in results else "base"
+    found = results.deciding("memorising_coupled", *(("laws-43", "base") if protocol == "coupled" else ("base",)))
+    return found.partition("/")[0]
+
+
+def degree(gen: pd.DataFrame, mem: pd.DataFrame) -> float:
+    """κ of lone circuits, their measured homogeneity: the mean of both circuits' means."""
+    return float((gen.homogeneity.mean() + mem.homogeneity.mean()) / 2)
 
 
 def mem_nets(results: Results, setting: str = "base", *, protocol: str = "coupled") -> pd.DataFrame:

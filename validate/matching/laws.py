@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 import toymodel as tm
+from validate.matching.efficiency import degree
 from validate.measured import MissingResult, Results
 
 __all__ = [
@@ -85,7 +86,7 @@ def circuits(
     """
     gen, mem = _fitted(results.table(f"{setting}/generalising_coupled")), alone(results, setting)
     gen, mem = gen[(gen.weight_decay == decay) & (gen.test >= 0.99)], mem[mem.weight_decay == decay]
-    kappa = float((gen.homogeneity.mean() + mem.homogeneity.mean()) / 2)
+    kappa = degree(gen, mem)
     if seed is not None:
         gen, mem = gen[gen.seed == seed], mem[mem.seed == seed]
     if gen.empty or mem.dataset_size.nunique() < 2:

@@ -30,7 +30,7 @@ COLUMNS = ["dataset_size", "weight_decay", "seed", "test", "unseen", "removed", 
 
 def _measure(results: Results, protocol: str) -> Measurement:
     kind = kind_of("ungrokking", protocol)
-    table = results.table(next(n for n in (f"laws-43/{kind}", f"base/{kind}") if n in results or n.startswith("base/")))
+    table = results.table(results.deciding(kind, "laws-43", "base"))
     sizes = table.groupby("weight_decay").dataset_size.nunique()
     table = table[table.weight_decay.isin(sizes[sizes >= 4].index)] if (sizes >= 4).any() else table
     chance = 1.0 / table.p.iloc[0]

@@ -29,7 +29,7 @@ SHIFT = "ln D_crit at the least weight decay less that at the largest"
 def _measure(results: Results, protocol: str) -> Measurement:
     kind = kind_of("ungrokking", protocol)
     # Seeds never used, on the sizes that hold every threshold; those before them; the base's.
-    name = next((f"{s}/{kind}" for s in ("laws-43", "fresh") if f"{s}/{kind}" in results), f"base/{kind}")
+    name = results.deciding(kind, "laws-43", "fresh", "base")
     table = results.table(name)
     note = ""
     if protocol == "AdamW":

@@ -46,7 +46,7 @@ def _measurement(
     results: Results, protocol: str, kind: str, name: str, time: str, low: float, high: float
 ) -> Measurement:
     """The exponent at sizes from `low` to `high` that were tried at two weight decays or more."""
-    table = results.deciding(kind_of(kind, protocol))
+    table = results.table(results.deciding(kind_of(kind, protocol), "fresh", "base"))
     tried = table.groupby("dataset_size").weight_decay.nunique()
     table = table[table.dataset_size.isin(tried[tried >= 2].index) & table.dataset_size.between(low, high)]
     if table.empty:

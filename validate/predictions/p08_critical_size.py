@@ -7,7 +7,7 @@ import math
 import pandas as pd
 
 import toymodel as tm
-from validate.matching.efficiency import alone_in, gen_nets, mem_nets
+from validate.matching.efficiency import alone_in, degree, gen_nets, mem_nets
 from validate.matching.laws import MODULAR_LAWS
 from validate.measured import MissingResult, Results
 from validate.prediction import Criterion, Estimate, Measurement, Prediction, nothing
@@ -48,7 +48,7 @@ def crossing_of_efficiencies(
             f"setting {setting!r} has {len(gen)} Gen-only networks and Mem-only ones of {mem.dataset_size.nunique()} sizes "
             f"under {protocol}."
         )
-    kappa, found = float((gen.homogeneity.mean() + mem.homogeneity.mean()) / 2), {}
+    kappa, found = degree(gen, mem), {}
     for seed, own in gen.groupby("seed"):
         memorised = mem[mem.seed == seed]
         memorised = memorised if memorised.dataset_size.nunique() >= 2 else mem

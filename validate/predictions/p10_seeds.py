@@ -17,7 +17,7 @@ KAPPA = 4.8
 
 
 def _measure(results: Results, protocol: str) -> Measurement:
-    table = at_answer(results.deciding(kind_of("ungrokking", protocol)), protocol)
+    table = at_answer(results.table(results.deciding(kind_of("ungrokking", protocol), "fresh", "base")), protocol)
     found = thresholds(table).set_index("seed")
     # Every seed at the largest D′, whatever became of it: choosing among them would choose the outcome.
     top = table[table.dataset_size == table.dataset_size.max()].set_index("seed")

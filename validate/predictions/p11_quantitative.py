@@ -11,7 +11,7 @@ import numpy.typing as npt
 import pandas as pd
 
 import toymodel as tm
-from validate.matching.efficiency import alone_in, gen_nets, mem_nets
+from validate.matching.efficiency import alone_in, degree, gen_nets, mem_nets
 from validate.measured import MissingResult, Results
 from validate.prediction import Criterion, Estimate, Measurement, Prediction
 from validate.predictions.shared import at_rest, estimate, records, weaker
@@ -43,9 +43,8 @@ def fitted(results: Results, setting: str | None = None) -> tm.CircuitFit:
     """
     gen, mem = lone(results, setting)
     one = mem.weight_decay.nunique() < 2
-    kappa = float((gen.homogeneity.mean() + mem.homogeneity.mean()) / 2) if one else None
     try:
-        return tm.fit_circuits(gen, mem, kappa=kappa)
+        return tm.fit_circuits(gen, mem, kappa=degree(gen, mem) if one else None)
     except ValueError as error:
         raise MissingResult(str(error)) from error
 

@@ -113,7 +113,7 @@ def _measure(results: Results, protocol: str) -> Measurement:
     if protocol == "AdamW":
         raise MissingResult("AdamW networks do not rest at a penalty that is known: the law of norms does not apply.")
     numbers = fitted(results)
-    table = at_answer(results.deciding("ungrokking_coupled"), protocol)
+    table = at_answer(results.table(results.deciding("ungrokking_coupled", "fresh", "base")), protocol)
     norms, sharp, nus = {}, {}, {}
     for seed, runs in table.groupby("seed"):
         norms[seed] = math.log(_of_norms(numbers, runs))
@@ -131,10 +131,8 @@ def _measure(results: Results, protocol: str) -> Measurement:
         "sharpness ν": estimate(nus.values(), basis),
     }
     tables = {}
-    name = next(
-        (f"{s}/corrupted_coupled" for s in ("laws-43-labels", "fresh") if f"{s}/corrupted_coupled" in results), None
-    )
-    if name:
+    name = results.deciding("corrupted_coupled", "laws-43-labels", "fresh")
+    if name in results:
         corrupted = results.table(name)
         corrupted = corrupted[(corrupted.corrupted > 0) & (corrupted.train >= 0.99)]
         labels = {seed: math.log(_of_labels(numbers, runs)) for seed, runs in corrupted.groupby("seed")}

@@ -101,7 +101,7 @@ def _warning(table: pd.DataFrame) -> Estimate:
 def _measure(results: Results, protocol: str) -> Measurement:
     kind = kind_of("scratch", protocol)
     every = results.together(f"base/{kind}", f"fresh/{kind}")
-    new = results.table(f"fresh/{kind}") if f"fresh/{kind}" in results else every
+    new = results.table(results.deciding(kind, "fresh", "base"))
     rows, remarks = [], []
     for (decay, size), runs in every.groupby(["weight_decay", "dataset_size"]):
         rows.append({"weight_decay": decay, "dataset_size": size, "runs": len(runs),

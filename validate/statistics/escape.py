@@ -44,10 +44,6 @@ class EscapeLaw(NamedTuple):
         z = (np.log(np.asarray(end, float)) - self.level - self.slope * np.asarray(x, float)) / self.spread
         return np.asarray(stats.norm.cdf(z))
 
-    def median(self, x: npt.ArrayLike) -> npt.NDArray[np.float64]:
-        """Time by which half of the runs escape."""
-        return np.asarray(np.exp(self.level + self.slope * np.asarray(x, float)))
-
 
 def fit_escape(x: npt.ArrayLike, time: npt.ArrayLike, end: npt.ArrayLike) -> EscapeLaw:
     """Greatest likelihood for a log-normal time whose ln median is linear in x (n,); nan times are censored at `end`.

@@ -53,9 +53,9 @@ class Interval:
         return Interval(value, low, high, self.n)
 
     @property
-    def half_width(self) -> float:
-        """Half of high - low; inf if either is unknown."""
-        return 0.5 * (self.high - self.low)
+    def exists(self) -> bool:
+        """Whether it could be estimated."""
+        return not math.isnan(self.value)
 
     def __str__(self) -> str:
         return f"{self.value:.3g} [{self.low:.3g}, {self.high:.3g}] (n = {self.n})"
