@@ -64,7 +64,8 @@ class Sweep:
 
     def run(self, configs: Sequence[RunConfig]) -> None:
         """Train what is not finished, generation by generation: first the runs that others start from."""
-        generations = [{c.name: c for c in configs if not self._finished(c)}]
+        before = {c.name: c for c in configs if self._finished(c)}
+        generations = [{c.name: c for c in configs if c.name not in before}]
         while parents := {
             p.name: p for c in generations[0].values() if (p := c.start_from) and not self._finished(p, "state")
         }:
@@ -73,8 +74,8 @@ class Sweep:
             for generation in generations[:-1]:
                 self._train(list(generation.values()), "state")
             self._train(list(generations[-1].values()))
-            if self.how.callbacks:
-                self._look_back(configs)
+            if self.how.callbacks and before:
+                self._look_back(list(before.values()))
 
     def _finished(self, config: RunConfig, *parts: str) -> bool:
         """Whether the run is finished and these parts of its record are there."""
