@@ -169,7 +169,11 @@ class Claim:
     @property
     def standing(self) -> str:
         """When the rule was fixed, in words."""
-        when = "restated after the runs that decide were seen" if self.seen else "fixed before the runs that decide"
+        when = (
+            "restated after the runs that decide were seen"
+            if self.seen
+            else "fixed before the runs that decide were seen"
+        )
         return f"{when} ({self.registered})" if self.registered else "not registered"
 
     @property

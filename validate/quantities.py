@@ -78,7 +78,7 @@ def by_frequencies(table: pd.DataFrame) -> pd.DataFrame:
 
     One row for one frequency (an effective number below 1.5) and one for more: networks `n`, median accuracy `test`.
     """
-    rest = table[table.rests & table.norm_rests & (table.test > 0.5)]
+    rest = table[table.rests & (table.test > 0.5)]
     found = rest.groupby(rest.frequencies >= 1.5).test.agg(["size", "median"])
     return found.set_axis(["n", "test"], axis=1).reindex([False, True])
 

@@ -35,13 +35,15 @@ differ most. {frequencies}n = {n} runs.
 def _mixed(axes: Axes, nets: pd.DataFrame) -> str:
     """Ends of networks from mixed starts against the frequencies that Gen holds, and a sentence about them."""
     for rests, face in ((True, COLOURS["test"]), (False, "w")):
-        own = nets[(nets.rests & nets.norm_rests) == rests]
+        own = nets[nets.rests == rests]
         axes.plot(own.frequencies, own.test, "o", ms=3.8, mec=COLOURS["test"], mew=0.8, mfc=face)
     axes.set(xlabel="frequencies of Gen (effective)", title=f"mixed starts, D = {nets.dataset_size.iloc[0]}")
     one, more = by_frequencies(nets).itertuples()
+    halfway = nets[between(nets)]
     return (
-        f"Right: mixed starts, coupled; at rest above 0.5: median {one.test:.2f} with one frequency "
-        f"(n = {one.n:g}), {more.test:.2f} with more (n = {more.n:g}; after the fact). "
+        f"Right: mixed starts, coupled, {nets.steps.max()} steps; {int(halfway.rests.sum())} of {len(halfway)} in between "
+        f"rest; above 0.5 and at rest: median {one.test:.2f} with one frequency (n = {one.n:g}), {more.test:.2f} with more "
+        f"(n = {more.n:g}; after the fact). "
     )
 
 

@@ -1,4 +1,4 @@
-"""On the clock λ·steps the thresholds of all weight decays run together; between the two a gap stays open (paper, figure 7).
+"""On the clock λ·steps thresholds of all weight decays run together; their gap does not close here (paper, figure 7).
 
 Claim: under AdamW the sizes at which accuracy passes one half, from random initialisation and of ungrokking, fall near
 one curve each for all weight decays when plotted against λ·steps, and do not meet in the steps trained; the toy model's

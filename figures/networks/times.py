@@ -1,4 +1,4 @@
-"""Under AdamW grokking and ungrokking take a time near 1/λ; under a coupled penalty ungrokking does not (beyond the paper).
+"""Under AdamW grokking and ungrokking take longer at smaller λ; with a coupled penalty, ungrokking does not (beyond paper).
 
 Claim: decoupled decay is the toy's clock; Adam divides a penalty in the loss by its own size, so that α sets where a
 network rests and not how fast it gets there.

@@ -80,7 +80,7 @@ def test_a_prediction_must_speak_of_both_protocols_and_in_known_words() -> None:
 
 def test_a_rule_says_when_it_was_fixed() -> None:
     assert BARE.standing == "not registered"
-    assert replace(BARE, registered="abc").standing == "fixed before the runs that decide (abc)"
+    assert replace(BARE, registered="abc").standing == "fixed before the runs that decide were seen (abc)"
     assert replace(BARE, registered="abc", seen=True).standing == "restated after the runs that decide were seen (abc)"
     for p in ALL.values():
         assert re.fullmatch("[0-9a-f]{7}", p.registered), p.id

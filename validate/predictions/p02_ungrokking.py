@@ -51,7 +51,7 @@ def _measure(results: Results, protocol: str) -> Measurement:
     beside = {}
     for decay, one in found.groupby("weight_decay"):
         size = bounded(of_seed(one), of_thresholds(one))
-        beside[f"ln D_crit, weight decay {decay:g}"] = replace(size, note=f"{ln_sizes(size.interval)}; {size.note}")
+        beside[f"ln threshold, weight decay {decay:g}"] = replace(size, note=f"{ln_sizes(size.interval)}; {size.note}")
     between = table.dropna(subset=["removed"])
     between = between[between.test.between(0.1, 0.9)]
     beside["removed less never-seen accuracy, runs between 0.1 and 0.9"] = estimate(
@@ -64,8 +64,8 @@ def _measure(results: Results, protocol: str) -> Measurement:
 
 P2 = Prediction(
     id="P2",
-    claim="Ungrokking: trained on with D′ < D_crit pairs, a network that has grokked goes back to chance, in a sharp "
-    "transition.",
+    claim="Ungrokking: trained on with too few examples, a grokked network goes back to chance, from 90 % to 10 % accuracy "
+    "within a factor of 3.",
     source="Varma et al. 2023, section 4.2 and figure 4; (5.2)",
     statistic="per seed, distance in ln D′ between accuracies of 0.1 and 0.9 outside the training set, and the two "
     "ends; t interval",

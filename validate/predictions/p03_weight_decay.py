@@ -23,7 +23,7 @@ from validate.predictions.shared import (
 
 __all__ = ["P3"]
 
-SHIFT = "ln D_crit at the least weight decay less that at the largest"
+SHIFT = "ln threshold at the least weight decay less that at the largest"
 
 
 def _measure(results: Results, protocol: str) -> Measurement:
@@ -44,7 +44,7 @@ def _measure(results: Results, protocol: str) -> Measurement:
     beside = {}
     for decay, one in found.groupby("weight_decay"):
         size = bounded(of_seed(one), of_thresholds(one))
-        beside[f"ln D_crit, weight decay {decay:g}"] = replace(size, note=f"{ln_sizes(size.interval)}; {size.note}")
+        beside[f"ln threshold, weight decay {decay:g}"] = replace(size, note=f"{ln_sizes(size.interval)}; {size.note}")
     for other in ("fresh", "base"):
         if protocol == "coupled" and f"{other}/{kind}" in results and f"{other}/{kind}" != name:
             before, _ = _shift(results.table(f"{other}/{kind}"))
@@ -69,9 +69,9 @@ def _shift(table: pd.DataFrame) -> tuple[Estimate | None, pd.DataFrame]:
 
 P3 = Prediction(
     id="P3",
-    claim="The critical data set size does not depend on weight decay.",
+    claim="The size below which grokked networks ungrok does not depend on weight decay.",
     source="Varma et al. 2023, section 3.3 and figure 4; (5.2)",
-    statistic="difference of ln D_crit between weight decays, paired by seed; t interval over seeds; equivalence "
+    statistic="difference of the ln threshold between weight decays, paired by seed; t interval over seeds; equivalence "
     "within ±15 %",
     claimed={
         "coupled": "D_crit is where efficiencies meet, and weight decay is not in it",

@@ -93,9 +93,12 @@ def _against_ungrokking(results: Results, protocol: str) -> Measurement:
         return Measurement(
             {UNGROKKING: nothing("no two seeds have lone circuits and a threshold")}, {}, {"settings": rows}
         )
-    note = f"n: seeds of {', '.join(dict.fromkeys(pairs.setting))}, each with itself"
     # No setting's rest hides that another moves.
-    return Measurement({UNGROKKING: bounded(pairs, weaker(*bases), note)}, {}, {"settings": rows})
+    basis = weaker(*bases)
+    least = parts[bases.index(basis)].setting.iloc[0]
+    note = f"n: seeds of {', '.join(dict.fromkeys(pairs.setting))}, each with itself"
+    note += f"; moving: of {least} alone, which moves most" if basis.moving else ""
+    return Measurement({UNGROKKING: bounded(pairs, basis, note)}, {}, {"settings": rows})
 
 
 def _against_scratch(results: Results, protocol: str) -> Measurement:
@@ -146,7 +149,7 @@ def _prediction(
             ),
         ),
         measure=_against_ungrokking if name == UNGROKKING else _against_scratch,
-        registered="7e0760b",
+        registered="7e0760b" if seen else "57793e9",
         seen=seen,
         new=() if seen else tuple(f"{s}/memorising_coupled" for s in MODULAR_LAWS),
         changed=changed,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 
 from validate.measured import Results
 from validate.prediction import Criterion, Estimate, Measurement, Prediction
@@ -17,7 +18,20 @@ KAPPA = 4.8
 
 
 def _measure(results: Results, protocol: str) -> Measurement:
-    table = at_answer(results.table(results.deciding(kind_of("ungrokking", protocol), "fresh", "base")), protocol)
+    kind = kind_of("ungrokking", protocol)
+    table = at_answer(results.table(results.deciding(kind, "fresh", "base")), protocol)
+    found, rank, rows = _rank(table)
+    basis = of_thresholds(found)
+    spread = f"standard deviation over seeds {found.ln_size.std():.2g}"
+    beside = {"ln threshold": bounded(found[["low", "high"]], basis, spread)}
+    other = f"laws-43/{kind}"
+    for decay, own in results.table(other).groupby("weight_decay") if other in results else ():
+        beside[f"the same, seeds of laws-43, weight decay {decay:g}"] = _rank(own)[1]
+    return Measurement({RANK: rank}, beside, {"seeds": rows})
+
+
+def _rank(table: pd.DataFrame) -> tuple[pd.DataFrame, Estimate, list[dict[str, float]]]:
+    """Thresholds of runs of one weight decay, the correlation, and a row a seed."""
     found = thresholds(table).set_index("seed")
     # Every seed at the largest D′, whatever became of it: choosing among them would choose the outcome.
     top = table[table.dataset_size == table.dataset_size.max()].set_index("seed")
@@ -25,16 +39,13 @@ def _measure(results: Results, protocol: str) -> Measurement:
     both = found.ln_size.dropna().index.intersection(norm.index)
     rows = [{"seed": int(s), "gen_norm": float(norm[s]), "ln_threshold": float(found.ln_size[s])} for s in both]
     x, y = np.log([r["gen_norm"] for r in rows]), [r["ln_threshold"] for r in rows]
-    basis = of_thresholds(found)
     note = f"{len(found)} seeds at D′ = {table.dataset_size.max()}"
-    spread = f"standard deviation over seeds {found.ln_size.std():.2g}"
-    beside = {"ln D_crit": bounded(found[["low", "high"]], basis, spread)}
-    return Measurement({RANK: Estimate(rank_correlation(x, y), basis, note)}, beside, {"seeds": rows})
+    return found, Estimate(rank_correlation(x, y), of_thresholds(found), note), rows
 
 
 P10 = Prediction(
     id="P10",
-    claim="Seeds differ in D_crit because their circuits differ in efficiency.",
+    claim="Seeds whose generalising circuit needs more norm for the same logit ungrok at larger sizes.",
     source="(5.2), beyond the paper",
     statistic="Spearman correlation over seeds between ln Gen norm at a common logit, at the largest D′, and ln of "
     "the own threshold",
