@@ -217,14 +217,18 @@ def test_a_value_can_be_typed(visit: Visit) -> None:
     api.expect(visit.page.locator(".numbers")).to_contain_text(when(run.t_gen), timeout=20_000)
     visit.stands("weight_decay", 0.005, 0.0053)
     # What is no number, or out of range, is put right.
-    for name, typed, shown in (
-        ("weight_decay", "x", "0.00512"),
-        ("kappa", "0,8", "0.8"),
-        ("num_classes", "1e9", "10000"),
+    for name, typed, shown, told in (
+        ("weight_decay", "x", "0.00512", 'weight_decay must be a number; received "x".'),
+        ("kappa", "0,8", "0.8", ""),
+        ("dataset_size", "1,000", "1000", ""),
+        ("dataset_size", "2 000", "2000", ""),
+        ("dataset_size", "4k", "2000", 'dataset_size must be a number; received "4k".'),
+        ("num_classes", "1e9", "10000", "num_classes goes from 2 to 10000, whole: 1000000000 became 10000."),
     ):
         visit.box(name).fill(typed)
         visit.box(name).press("Enter")
         api.expect(visit.box(name)).to_have_value(shown)
+        api.expect(visit.page.locator(".told")).to_have_text(told)
 
 
 def test_reset_goes_back_to_the_papers_values(visit: Visit) -> None:

@@ -24,6 +24,10 @@ LEAST_SHARE = 0.6
 """Networks whose held-out margin is below this share of the training margin lie too near D_crit for the straight line"""
 
 
+REACH = 10.0
+"""Beyond this factor from the sizes of Mem networks their line says nothing of D_crit"""
+
+
 @dataclass(frozen=True)
 class CircuitFit:
     """(1), (5.1): P_gen = S^(1/κ)/η, P_mem = P_gen (D/D_crit)^β at one total logit S.
@@ -166,7 +170,7 @@ def fit_circuits(gen: Mapping[str, Any], mem: Mapping[str, Any], *, kappa: float
     interpolated between its sizes, passes Gen's; beyond them it lies on that line.
 
     Errors: ValueError for missing or non-positive numbers, for Mem networks of one size or whose norm does not rise with
-    size, for logits that cannot tell κ.
+    size, for a D_crit beyond ten times or a tenth of their sizes, for logits that cannot tell κ.
     """
     one, other = _Networks.of(gen, "Gen"), _Networks.of(mem, "Mem")
     if len(np.unique(other.size)) < 2:
@@ -185,6 +189,13 @@ def fit_circuits(gen: Mapping[str, Any], mem: Mapping[str, Any], *, kappa: float
         raise ValueError(
             f"the norm of Mem networks must rise with their number of examples; received β = {whole[2]:.3g}. "
             "Train sizes further apart, if gen and mem are not swapped."
+        )
+    least, most = other.size.min() - math.log(REACH), other.size.max() + math.log(REACH)
+    if not least <= whole[3] <= most:
+        raise ValueError(
+            f"D_crit must lie within a factor of {REACH:g} of the Mem networks' sizes, {math.exp(other.size.min()):.4g} to "
+            f"{math.exp(other.size.max()):.4g}; their line meets Gen's norm at {math.exp(min(whole[3], 700.0)):.3g}. Train "
+            "sizes nearer to it, if gen and mem are not swapped."
         )
     own = []
     for seed in np.unique(other.seed[other.seed != ""]):

@@ -33,7 +33,9 @@ def plot_trajectory(tr: Any, against: str = "time", ax: Any = None) -> Any:
     if ax is None:
         fig, panels = plt.subplots(1, 3, figsize=(10.5, 3.0), layout="constrained")
         fig._ipython_display_ = partial(show_once, fig)  # type: ignore[attr-defined]
-        fig.suptitle(f"{tr.behaviour} ({tr.method}); dotted: fits, dash-dotted: generalises", fontsize="medium")
+        events = {"dotted: fits": tr.t_fit, "dash-dotted: generalises": tr.t_gen, "dashed: Gen falls behind": tr.t_lost}
+        lines = (line for line, time in events.items() if time)
+        fig.suptitle("; ".join((f"{tr.behaviour} ({tr.method})", *lines)), fontsize="medium")
     else:
         panels = np.ravel(ax)
         if len(panels) not in (1, 3):
@@ -56,7 +58,7 @@ def plot_trajectory(tr: Any, against: str = "time", ax: Any = None) -> Any:
         axes.set(xlabel=unit)
         if x.size > 1:
             axes.set(xscale="log", xlim=(max(x[1], 1e-4 * x[-1]), x[-1]))
-        for event, style in ((tr.t_fit, ":"), (tr.t_gen, "-.")):
+        for event, style in ((tr.t_fit, ":"), (tr.t_gen, "-."), (tr.t_lost, "--")):
             if event:
                 axes.axvline(event * scale, color="0.6", lw=0.8, ls=style)
         axes.legend(frameon=False)
@@ -85,6 +87,12 @@ def plot_map(
     import matplotlib.pyplot as plt
 
     behaviour = ds["behaviour"] if "behaviour" in getattr(ds, "data_vars", ()) else ds
+    if getattr(behaviour, "dtype", None) is None or behaviour.dtype.kind != "U" or not hasattr(behaviour, "dims"):
+        received = getattr(behaviour, "name", None) or type(behaviour).__name__
+        raise TypeError(
+            f"plot_map needs a Dataset from sweep, or its behaviour, got {received}. Numbers are drawn by xarray, as in "
+            f"ds.t_gen.plot(); a run by run.plot()."
+        )
     for option, name in {"x": x, "y": y, "col": col, "row": row}.items():
         if name is not None and name not in behaviour.dims:
             raise unknown(option, str(name), map(str, behaviour.dims))

@@ -203,6 +203,7 @@ class Trajectory(Readings, Shown):
         return [
             ("behaviour", f"{self.behaviour}: {self.meaning}"),
             *((name, number(getattr(self, name))) for name in ("t_fit", "t_gen", "t_cross")),
+            *([("t_lost", number(self.t_lost))] if self.t_lost is not None else []),
             ("t_end", f"{self.t_end:.6g} ({steps:.6g} steps of {self.learning_rate:g}), {self.method}"),
             ("final logits", ends),
             ("final norm", f"{self.norm[-1]:.6g}"),

@@ -86,6 +86,8 @@ def sweep(
     run_axes = {name: value for name, value in settings.items() if np.ndim(value) > 0}
     model.check_names(axes, SETTINGS)
     named: dict[str, Any] = {**axes}
+    for name in (name for name, value in named.items() if isinstance(value, str) and name not in ("penalty", "law")):
+        check(name, named[name])
     whole = {name: value for name, value in named.items() if np.ndim(value) == 0}
     # Axes are checked first: a number that none of them replaces belongs to all points.
     grid = _axes({name: value for name, value in named.items() if name not in whole} | run_axes)

@@ -112,7 +112,7 @@ def _estimate(
     ahead = np.sign(np.sum(end.gen_logit) - np.sum(end.mem_logit)) * (1 if event == "t_cross" else -1)
     if ahead <= 0.0:
         closed = slow = NEVER
-    elif head_start and simulated == 0.0:
+    elif simulated == 0.0 and (head_start or logits[rival] == logits[leader]):
         closed = slow = 0.0
     return TimeEstimate(closed, slow, NEVER if simulated is None else simulated, level, rate)
 

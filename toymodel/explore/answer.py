@@ -80,6 +80,7 @@ def rows(found: Answer) -> list[tuple[str, list[tuple[str, str]]]]:
                 ("t_fit, fits the training set", when(run.t_fit)),
                 ("t_cross, Gen leads", when(run.t_cross)),
                 ("t_gen, generalises", when(run.t_gen)),
+                ("t_lost, Gen falls behind", when(run.t_lost)),
             ],
         ),
         (
@@ -131,7 +132,12 @@ def charts(found: Answer) -> list[str]:
     x = Axis("flow time", 10 * float(run.time[1]), run.t_end, log=True)
     marks = [
         Mark(time, word)
-        for time, word in ((run.t_fit, "fits"), (run.t_cross, "Gen leads"), (run.t_gen, "generalises"))
+        for time, word in (
+            (run.t_fit, "fits"),
+            (run.t_cross, "Gen leads"),
+            (run.t_gen, "generalises"),
+            (run.t_lost, "Gen falls behind"),
+        )
         if time
     ]
     out = []

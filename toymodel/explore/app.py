@@ -104,7 +104,7 @@ def _(explorer, mo):
 @app.cell
 def _(across, class_trouble, explorer, file_trouble, meet, net, pace, page, run_trouble, up):
     explorer.axes = (across.value, up.value) if page.value == "The toy model" else None
-    explorer.net, explorer.trouble = net, file_trouble or run_trouble or class_trouble
+    explorer.beside(net, file_trouble or run_trouble or class_trouble)
     explorer.pace = None if meet.value else pace.value
     explorer.show()
     return

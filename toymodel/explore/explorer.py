@@ -55,6 +55,12 @@ class Explorer:
         self.said = []
         self.show()
 
+    def beside(self, network: Net | None, trouble: str = "") -> None:
+        """Puts a run beside the toy, or says why there is none; what was said of another is gone."""
+        if network is not self.net:
+            self.said = []
+        self.net, self.trouble = network, trouble
+
     def take(self) -> None:
         """Sets the sliders as the run beside was measured."""
         if self.net is not None:
@@ -65,10 +71,10 @@ class Explorer:
     def show(self) -> None:
         """Answers at once.  The phase diagram follows on a thread of its own, so that no answer waits for it."""
         try:
+            self.sliders.code = settings.python(self.values)
             top, charts, rows = self._shown()
             self.curves.html = answer.layout(top, charts)
             self.numbers.html = answer.notes(self.said) + answer.table(rows)
-            self.sliders.code = settings.python(self.values)
         except (ValueError, ArithmeticError) as error:
             self.curves.html, self.numbers.html = answer.refusal(error), ""
         self.resting.cancel()

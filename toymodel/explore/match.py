@@ -3,7 +3,7 @@
 A toy can have four things of a network at once: q, D, the ratio t_gen / t_fit (by the weight decay, and where that is not
 enough by Gen's learning speed), and the norm at the end (η times c with α times c² changes nothing else).  Steps are then
 stretched so that t_fit is met too.  A run that does not come to generalise has no t_gen; there α is set for the logit at its
-end.  One run does not tell where D_crit is: it is put on the side of D where the run ended.
+end.  One run does not tell where D_crit is: it is put on the side of D where the run ended, or where it stands so far.
 """
 
 import math
@@ -13,7 +13,7 @@ import numpy as np
 
 import toymodel as tm
 
-from ..behaviours import COMPREHENSION, GROKKING, SEMI_COMPREHENSION, SEMI_GROKKING
+from ..behaviours import COMPREHENSION, GROKKING, SEMI_COMPREHENSION, SEMI_GROKKING, UNFINISHED
 from . import settings
 from .nets import Net
 from .settings import DEFAULTS, REFERENCE_SIZE, SLIDERS
@@ -31,7 +31,8 @@ def matched(net: Net) -> tuple[dict[str, float], list[str]]:
     general = found.behaviour in (GROKKING, COMPREHENSION)
     between = found.behaviour in (SEMI_GROKKING, SEMI_COMPREHENSION)
     size = float(net.config.get("dataset_size") or DEFAULTS["dataset_size"])
-    critical = size / APART if general else size if between else size * APART
+    unfinished, high = found.behaviour == UNFINISHED, net.test[1][-1] > 0.5 * (1.0 + net.chance)
+    critical = size / APART if general or (unfinished and high) else size if between else size * APART
     values = DEFAULTS | {
         "num_classes": float(net.num_classes or DEFAULTS["num_classes"]),
         "dataset_size": size,
@@ -52,7 +53,7 @@ def matched(net: Net) -> tuple[dict[str, float], list[str]]:
         rests = tm.sweep(settings.model(values), 1.0, progress=False, threads=1, weight_decay=DECAYS)
         ends = np.asarray(rests.limit_gen_logit + rests.limit_mem_logit)
         values["weight_decay"] = float(np.exp(np.interp(-logit, -ends, np.log(DECAYS))))
-        said.append("α is set for the logit at the end.")
+        said.append("α is set so that the toy rests at the run's last logit.")
     values["t_end"] = _end(net, values)
     norm = net.end("norm")
     if norm > 0.0:
@@ -60,7 +61,8 @@ def matched(net: Net) -> tuple[dict[str, float], list[str]]:
         for name, power in (("gen_efficiency", 1), ("mem_efficiency", 1), ("weight_decay", 2)):
             values[name] *= scale**power
         said.append("The norm at the end is the run's.")
-    said.append(f"D_crit is not told by one run; here it is {critical:.4g}, by which D ends on the run's side.")
+    side = "the side on which the run, unfinished, stands so far" if unfinished else "the run's side"
+    said.append(f"D_crit is not told by one run; here it is {critical:.4g}, by which D ends on {side}.")
     kappa = net.end("homogeneity")
     if math.isfinite(kappa):
         said.append(

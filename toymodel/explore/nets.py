@@ -33,6 +33,8 @@ def default_place() -> str:
 def files(place: str) -> list[Path]:
     """Results files at `place`, a file or a folder with any below it, nearest first.  ValueError where there are none."""
     path = Path(place.strip()).expanduser()
+    if place.strip() and not path.exists():
+        raise ValueError(f"results must be a file or folder that is there, got {place!r}. Check the path.")
     found = [path] if path.is_file() else []
     if place.strip() and path.is_dir():
         found = sorted(

@@ -2,8 +2,13 @@
 // One question is on its way at a time; the next is about where the sliders stand by then.  The page's address holds what
 // differs from the defaults; it is read when the page is opened, and when somebody changes it.
 let opened = true;
+// "1,000" and "1 000" are a thousand, "0,5" is a half; NaN for what is no number.
+const number = (text) => {
+  const bare = text.replace(/[\s\u00a0\u202f]/g, "");
+  return bare === "" ? NaN : Number(/^-?[1-9]\d{0,2}(,\d{3})+(\.\d*)?$/.test(bare) ? bare.replaceAll(",", "") : bare.replace(",", "."));
+};
 const inAddress = (values) => {
-  const said = [...new URLSearchParams(location.hash.slice(1))].map(([k, v]) => [k, parseFloat(v)]);
+  const said = [...new URLSearchParams(location.hash.slice(1))].map(([k, v]) => [k, number(v)]);
   return Object.fromEntries(said.filter(([k, v]) => k in values && Number.isFinite(v)));
 };
 function render({ model, el }) {
@@ -17,7 +22,8 @@ function render({ model, el }) {
   };
   el.innerHTML = `<div class=tools><button class=reset title="All sliders to the paper's values">Reset</button>
     <button class=copy title="The model under the sliders as a program">Copy as Python</button>
-    <button class=link title="The address of this page holds where the sliders stand">Copy link</button></div>` +
+    <button class=link title="The address of this page holds where the sliders stand">Copy link</button></div>
+    <p class=told role=status></p>` +
     model.get("groups").map(([title, members]) =>
       `<fieldset><legend>${title}</legend>${members.map(slider).join("")}</fieldset>`).join("");
   const ranges = [...el.querySelectorAll("[type=range]")], typed = [...el.querySelectorAll("[type=text]")];
@@ -50,7 +56,19 @@ function render({ model, el }) {
     tell();
   };
   const told = () => { if (!moved) { values = { ...model.get("values") }; place(); } };
-  const read = () => change({ ...defaults, ...inAddress(values) });
+  // What a slider can be; where that is another number than was asked for, it is said.
+  const fitted = (asked) => {
+    const lines = [], found = {};
+    for (const [name, value] of Object.entries(asked)) {
+      const steps = positions[name], inside = Math.min(Math.max(value, steps[0]), steps.at(-1));
+      found[name] = whole[name] ? Math.round(inside) : inside;
+      if (found[name] !== value) lines.push(`${name} goes from ${steps[0]} to ${steps.at(-1)}${whole[name] ? ", whole" : ""}: ` +
+        `${value} became ${found[name]}.`);
+    }
+    el.querySelector(".told").textContent = lines.join(" ");
+    return found;
+  };
+  const read = () => change({ ...defaults, ...fitted(inAddress(values)) });
   place();
   if (opened && Object.keys(inAddress(values)).length) read();
   opened = false;
@@ -59,12 +77,12 @@ function render({ model, el }) {
     tell(); moved = true; if (!waits) ask();
   };
   for (const box of typed) box.onchange = () => {
-    const steps = positions[box.dataset.name], value = parseFloat(box.value.replace(",", "."));
-    const inside = Math.min(Math.max(value, steps[0]), steps.at(-1));
+    const name = box.dataset.name, value = number(box.value), text = box.value;
     box.blur();
-    change(Number.isFinite(value) ? { [box.dataset.name]: whole[box.dataset.name] ? Math.round(inside) : inside } : {});
+    change(Number.isFinite(value) ? fitted({ [name]: value }) : {});
+    if (!Number.isFinite(value)) el.querySelector(".told").textContent = `${name} must be a number; received "${text}".`;
   };
-  el.querySelector(".reset").onclick = () => change(defaults);
+  el.querySelector(".reset").onclick = () => change({ ...defaults, ...fitted({}) });
   for (const [name, text] of [["copy", () => model.get("code")], ["link", () => location.origin + address()]]) {
     const button = el.querySelector("." + name), word = button.textContent;
     button.onclick = async () => {
