@@ -117,6 +117,7 @@ def test_seeds_are_the_units_and_without_them_there_is_no_interval() -> None:
             "must rise with their number",
             "swapped",
         ),
+        ({"norm": [1.0, 1.001], "logit": [9.0, 9.0], "kappa": [5.0, 5.0]}, "within a factor of 10", "100 to 200"),
         ({}, "must rest at several logits", "0 in ln S"),
     ],
 )
@@ -124,7 +125,8 @@ def test_lone_circuits_that_cannot_tell_are_refused(change: dict[str, Any], requ
     mem = {"dataset_size": [100.0, 200.0], "logit": [9.0, 9.0], "norm": [10.0, 12.0]} | change
     gen = {"dataset_size": [500.0], "logit": [9.0], "norm": [11.0]}
     mem = {name: column for name, column in mem.items() if column is not None}
-    said = refused(ValueError, required, received, lambda: tm.fit_circuits(gen, mem))
+    kappa = mem.pop("kappa", [None])[0]
+    said = refused(ValueError, required, received, lambda: tm.fit_circuits(gen, mem, kappa=kappa))
     if not change:
         assert "kappa=" in said
         assert tm.fit_circuits(gen, mem, kappa=5.0).kappa == pytest.approx(5.0)

@@ -72,6 +72,11 @@ def test_ungrokking_is_timed_from_the_surviving_seed() -> None:
     assert times.simulated == pytest.approx(run.t_cross, rel=1e-3)
 
 
+def test_a_circuit_that_leads_from_the_first_needs_no_time() -> None:
+    times = tm.grokking_time(gen_learning_speed=2.0)
+    assert (times.simulated, times.closed_form, times.adiabatic) == (0.0, 0.0, 0.0)
+
+
 def test_a_lead_that_never_changes_has_no_time() -> None:
     assert math.isnan(tm.grokking_time(tm.TwoCircuitModel().at_dataset_size(500)).simulated)
     assert "never" in repr(tm.grokking_time(tm.TwoCircuitModel().at_dataset_size(500)))

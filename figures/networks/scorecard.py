@@ -65,7 +65,8 @@ def _column(axes: Axes, text: Axes, top: float, height: float, column: Column, c
         _glyph(axes, y, finding)
         value = number_words(round(found.value, 3)) if found.exists else "–"
         text.text(0.0, y, value, va="center", fontsize=6, color=VERDICTS[finding.verdict])
-        text.text(1.0, y, finding.criterion.rule, va="center", ha="right", fontsize=5.6, color="0.4")
+        rule = finding.criterion.rule
+        text.text(1.0, y, rule, va="center", ha="right", fontsize=5.6 if len(rule) < 16 else 4.8, color="0.4")
     if not column.findings:
         words = "not tested" if claimed else "not claimed"
         axes.text(0.5, top + 0.5 * height - 0.5, words, ha="center", va="center", fontsize=5.8, color="0.55")
