@@ -136,5 +136,10 @@ def test_laws_set_the_memorising_efficiency_only() -> None:
     assert tm.critical_dataset_size(model) == pytest.approx(1000.0)
 
 
+def test_a_measured_laws_critical_size_needs_no_size_within_it() -> None:
+    law = tm.TabulatedLaw([100, 1000], [3, 0.5])
+    assert tm.critical_dataset_size(law=law) == law.critical_size == tm.critical_dataset_size(law=law, dataset_size=500)
+
+
 def test_nonpositive_ratios_have_no_size() -> None:
     assert np.isnan(tm.PowerLaw().dataset_size([0.0, -1.0, math.nan])).all()

@@ -55,7 +55,9 @@ def read_csv(
     run = run or next((h for name in RUNS for h in heads if "".join(_words(h)) == name), None)
     step = step or next((h for name in STEPS for h in heads if "".join(_words(h)) == name), None)
     if step is None:
-        raise ValueError(f"a column must say the step; {path.name} has {', '.join(heads)}. Name it: --step COLUMN.")
+        raise ValueError(
+            f"a column must say the step; {path.name} has {', '.join(heads)}. Call it step, or name it: --step COLUMN."
+        )
     # A heading "run - metric" is a metric of that run; its extrema over what the export left out are no curves.
     kept = [h for h in heads if h not in (step, run) and not h.endswith(("__MIN", "__MAX"))]
     owners = {h: h.rpartition(" - ")[0] for h in kept}
@@ -147,7 +149,7 @@ def _as_shares(table: Table, path: Path) -> None:
         if values.min() < 0.0 or values.max() > 100.0:
             raise ValueError(
                 f"{which} accuracy must lie in [0, 1] or [0, 100]; {path.name} has {values.min():g} to {values.max():g}. "
-                f"Name its column: --{which} COLUMN."
+                f"Call its column {which}_accuracy, or name it: --{which} COLUMN."
             )
         if values.max() > 1.0 + 1e-6:
             table.said.append(f"{which} accuracy: in percent")

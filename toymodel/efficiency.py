@@ -117,7 +117,8 @@ class TabulatedLaw:
         if outside.any():
             raise ValueError(
                 f"this TabulatedLaw covers {self.sizes[0]:g} <= dataset_size <= {self.sizes[-1]:g}, got "
-                f"{size[outside].ravel()[0]:g}. Measure there, or use a PowerLaw."
+                f"{size[outside].ravel()[0]:g}. Pass a dataset_size that was measured, "
+                f"or use a PowerLaw."
             )
         return np.asarray(np.exp(self._law(np.log(size))))
 

@@ -128,6 +128,9 @@ def sharpness(model: TwoCircuitModel | None = None, **parameters: Any) -> float:
 
 def critical_dataset_size(model: TwoCircuitModel | None = None, **parameters: Any) -> float:
     """(5.2) D_crit: where η_mem(D) = η_gen by the model's law.  Weight decay and classes play no part (P3)."""
+    size = getattr(parameters.get("law"), "critical_size", None)
+    if model is None and size is not None:  # a law's range need not hold the default D
+        parameters = {"dataset_size": size} | parameters
     return float(as_model(model, parameters).law.critical_size)
 
 

@@ -21,7 +21,7 @@ from validate.words import number_words
 from ..palette import BOTH, COLOURS, CRITICAL, GREY
 from ..study import Study
 
-DATA = ("verdicts.json", "base/memorising_coupled.nc")
+DATA = ("verdicts.json", "base/memorising_coupled.nc", "laws-43/memorising_coupled.nc")
 ALSO = ("*/memorising_coupled.nc", "*/generalising_coupled.nc", "*/ungrokking_coupled.nc")
 TASKS = ("task-div", "task-sub", "task-squares", "task-quadratic", "task-s5")
 BEFORE = ("base", "p113", "modulus-31", "modulus-59", "width-32", "width-128", *TASKS)

@@ -24,10 +24,11 @@ from ..tasks import build
 __all__ = ["html", "write"]
 
 TITLE = "The two-circuit theory of grokking on trial"
-RULE = """A prediction is confirmed if the 95 % intervals over seeds of all its
-numbers lie inside their regions, refuted if one lies wholly outside, and inconclusive otherwise: too wide, too few seeds, or
-too many runs still moving. Each number is measured under two protocols: a coupled L2 penalty, under which networks rest,
-and AdamW, the paper's; what the rival theory, Omnigrok, claims, on each of its tasks."""
+RULE = """Where more than a third of the runs behind a number still move, or seeds are too few, it decides nothing.
+Else a prediction is confirmed if the 95 % intervals over seeds of all its numbers lie inside their regions, refuted
+if one lies wholly outside, and inconclusive otherwise. Each number is measured under two protocols: a coupled L2
+penalty, under which networks rest, and AdamW, the paper's; what the rival theory, Omnigrok, claims, on each of its
+tasks."""
 # The figure of each prediction; one that several share is shown with the first.
 FIGURES = {
     "P1a": "efficiency", "P1b": "efficiency", "P2": "ungrokking", "P3": "ungrokking", "P4": "semi_grokking", "P5": "times",

@@ -82,7 +82,10 @@ class Net:
 
 def with_classes(net: Net, text: str) -> Net:
     """The run of a task with that many classes, as they were typed.  ValueError or TypeError for what is no such number."""
-    number = float(text) if text.strip().replace(".", "", 1).isdigit() else text
+    try:
+        number: float | str = float(text.replace(",", ""))
+    except ValueError:
+        number = text
     classes = int(check("num_classes", number, "number of classes"))
     return replace(net, num_classes=classes, chance=1.0 / classes)
 

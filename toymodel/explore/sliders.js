@@ -68,7 +68,11 @@ function render({ model, el }) {
     el.querySelector(".told").textContent = lines.join(" ");
     return found;
   };
-  const read = () => change({ ...defaults, ...fitted(inAddress(values)) });
+  const read = () => {
+    change({ ...defaults, ...fitted(inAddress(values)) });
+    const strange = [...new URLSearchParams(location.hash.slice(1)).keys()].filter((name) => !(name in values));
+    if (strange.length) el.querySelector(".told").textContent += ` The address names what is no setting: ${strange.join(", ")}.`;
+  };
   place();
   if (opened && Object.keys(inAddress(values)).length) read();
   opened = false;
