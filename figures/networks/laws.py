@@ -38,7 +38,7 @@ BAND = 0.02  # of u/t
 
 CAPTION = """
 {when} Left: neighbouring sizes of one seed; t, u: margin on pairs trained, never seen; line: γ = 1/2, band: its region;
-triangles: {below} slopes below the axis. {gammas}{right}n = {n} points.
+triangles: {below} slopes below the axis. {right}n = {n} points.
 """
 
 
@@ -123,7 +123,6 @@ def draw(study: Study) -> tuple[Figure, dict[str, object]]:
     return fig, {
         "n": len(pairs) + len(nets),
         "below": below,
-        "gammas": f"γ: {', '.join(number_words(gamma.value) for gamma in gammas.values())}. " if gammas else "",
         "when": f"New to the laws: {held[0]} of {len(pairs)} points left, {held[1]} of {len(nets)} right." if len(new)
         else "Every point was seen before the rules were stated: nothing is held out yet.",
         "right": f"Right: α = 10⁻⁴, D_crit of the seed's lone circuits, its D_1 fitted to every other size; {under} "

@@ -26,9 +26,9 @@ DECAY = 1.0
 SHOWN = 4
 
 CAPTION = """
-Addition mod {p} from random initialisation, AdamW, λ = 1, {steps} steps. Left: accuracy outside the training set at the
-end; of {between} networks between chance + 0.05 and 0.9, {moving} still move. {longer}Middle: the sizes at which seeds
-differ most. {frequencies}n = {n} runs.
+Randomly initialised networks mod {p}, AdamW, λ = 1, {steps} steps. Left: final accuracy outside D; of {between} networks
+between chance + 0.05 and 0.9, {moving} still move. {longer}Middle: sizes where seeds differ most. {frequencies}n = {n}
+runs.
 """
 
 
@@ -42,7 +42,7 @@ def _mixed(axes: Axes, nets: pd.DataFrame) -> str:
     halfway = nets[between(nets)]
     return (
         f"Right: mixed starts, coupled, {nets.steps.max()} steps; {int(halfway.rests.sum())} of {len(halfway)} in between "
-        f"rest; above 0.5 and at rest: median {one.test:.2f} with one frequency (n = {one.n:g}), {more.test:.2f} with more "
+        f"rest; those above 0.5: median {one.test:.2f} with one frequency (n = {one.n:g}), {more.test:.2f} with more "
         f"(n = {more.n:g}; after the fact). "
     )
 
@@ -71,7 +71,7 @@ def draw(study: Study) -> tuple[Figure, dict[str, object]]:
         moving = int((~rest.rests).sum())
         longer = f"After {late.steps.max()} steps {len(late) - len(rest)} of {len(late)} are through, {moving} move. "
     left.legend(handles=handles, loc="center right")
-    # The sizes at which seeds differ most.
+    # The sizes where seeds differ most.
     spread = table.groupby("dataset_size").test.agg(np.ptp).sort_values(ascending=False)
     for size, colour in size_colours(sorted(spread.index[:SHOWN])).items():
         for run in (run for run in runs if run.config["dataset_size"] == size):

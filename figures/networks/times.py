@@ -75,6 +75,7 @@ def draw(study: Study) -> tuple[Figure, dict[str, object]]:
         axes.set_ylim(low / (1 if coupled else 8), high * (8 if coupled else 1))
         axes.legend(title="D" if kind == "scratch" else "D′", title_fontsize=7, ncols=2, columnspacing=0.8,
                     loc="upper right" if coupled else "lower left")  # fmt: skip
-        words.append(f"{title} {study.verdicts.number(id, name, protocol)}")
+        exponent = study.verdicts.number(id, name, protocol)
+        words += [f"{title} {exponent}"] if exponent.exists else []
     row[0].set_ylabel("steps")
     return fig, {"n": count, "exponents": "; ".join(words)}

@@ -37,8 +37,8 @@ SEEN = 3  # seeds below which a weight decay is not shown
 
 CAPTION = """
 Held-out accuracy at the end of grokked networks trained on with D′ examples: medians, band over seeds. Dashed: D_crit,
-where both circuits alone need the same norm. D_crit; half accuracy, by rising weight decay: {places}. Moving: {moving}.
-New seeds, 10–90 %: {width} in ln D′. n = {n}.
+where both circuits alone need the same norm. D_crit, then the size at half accuracy by rising weight decay: {places}.
+Runs that still move: {moving}. n = {n}.
 """
 
 
@@ -70,8 +70,8 @@ def draw(study: Study) -> tuple[Figure, dict[str, object]]:
             axes.text(
                 meet.value, 1.0, CRITICAL, transform=axes.get_xaxis_transform(), va="bottom", ha="center", fontsize=7
             )
-        places.append(f"{title} {number_words(meet.value)}; {', '.join(found)}")
-        moving.append(f"{int((~table.rests).sum())} of {len(table)}")
+        places.append(f"{title} {number_words(meet.value) if meet.exists else '–'}, {', '.join(found)}")
+        moving.append(f"{int((~table.rests).sum())}/{len(table)}")
         axes.axhline(1.0 / p, color=GREY, ls=":", lw=0.8, zorder=0)
         axes.set(xlabel="data set size D′ (pairs)", ylim=(-0.03, 1.04))
         axes.set_title(f"{title}, p = {p}", pad=13)
@@ -85,7 +85,6 @@ def draw(study: Study) -> tuple[Figure, dict[str, object]]:
         places.append(f"from random initialisation {number_words(place(scratch).value)}")
     return fig, {
         "n": sum(map(len, there.values())) + len(scratch),
-        "places": " | ".join(places),
+        "places": "; ".join(places),
         "moving": ", ".join(moving),
-        "width": str(study.verdicts.number("P2", "10-90 % width of the transition in ln D′")),
     }
