@@ -33,8 +33,9 @@ GAP, KEPT = (
 )
 
 CAPTION = """
-Left: sizes at which accuracy outside the training set passes one half, addition mod {p}, AdamW, means over shared seeds. At λ × steps = {clock} all λ lie within {spreads}. At the end the two are a factor {gap} apart, ln of it
-{kept} of that after a third of the steps (n = {seeds}). Right: the toy (κ = {kappa}). n = {n} runs.
+Left: sizes at which accuracy outside the training set passes one half, addition mod {p}, AdamW, means over shared
+seeds. At λ × steps = {clock} all λ lie within {spreads}. At the end the two are a factor {gap} apart, ln of it {kept}
+of that after a third of the steps (n = {seeds}). Right: the toy (κ = {kappa}). n = {n} runs.
 """
 
 
