@@ -3,6 +3,7 @@
 import dataclasses
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -184,3 +185,25 @@ def test_no_results_and_no_results_file_are_said_so(tmp_path: Path) -> None:
     assert nets.files(str(broken)) == [broken]
     with pytest.raises(ValueError, match=r"broken\.nc is not"):
         nets.runs(broken)
+
+
+def test_what_is_copied_beside_a_run_is_what_is_drawn_and_what_was_said_of_another_is_gone() -> None:
+    pytest.importorskip("anywidget")
+    from toymodel.explore.explorer import Explorer
+
+    explorer = Explorer()
+    runs = list(nets.runs(GROKKING).values())
+    explorer.beside(runs[0]())
+    explorer.take()
+    assert explorer.said
+    made: dict[str, Any] = {}
+    exec(explorer.sliders.code.partition("print")[0], made)
+    assert made["run"].behaviour == "grokking"
+    pace = beside.meeting_pace(explorer.net, answer.run(explorer.values))
+    assert made["run"].t_end == pytest.approx(beside.last_step(explorer.net) / pace)
+    explorer.beside(runs[1]())
+    assert not explorer.said
+    # What the model refuses is copied as it stands.
+    explorer.axes = ("dataset_size", "kappa")
+    explorer.move(kappa=3.0)
+    assert "kappa=3" in explorer.sliders.code

@@ -92,7 +92,9 @@ class Explorer:
             raise ValueError(self.trouble)
         pace = self.pace or beside.meeting_pace(net, answer.run(values))
         # What is drawn is what is named: the toy's run ends where the net's does.
-        run = answer.run({**values, "t_end": beside.last_step(net) / pace})
+        values["t_end"] = beside.last_step(net) / pace
+        run = answer.run(values)
+        self.sliders.code = settings.python(values)
         return beside.headline(net, run), beside.overlay(net, run, pace), beside.rows(net, run, pace)
 
     def _sweep(self) -> None:
