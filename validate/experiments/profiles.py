@@ -173,7 +173,7 @@ LAWS = (
         (1664, 2500),
         {
             "corrupted_coupled": (Block((800,), (ANSWER,), range(110, 116), 36_000, (0.0, 0.1, 0.2, 0.4)),),
-            "memorising_coupled": (Block((80, 160, 320), (ANSWER,), range(110, 116), 16_000),),
+            "memorising_coupled": (Block((80, 160, 320), (ANSWER,), range(110, 116), 36_000),),
         },
     ),
     Setting(
@@ -222,7 +222,7 @@ LAWS = (
     ),
 )
 """Registered before they were trained, with the rules that they decide; Mem-only networks and those with wrong labels
-were lengthened when a third of the first ones still moved, those with wrong labels at p = 43 once more"""
+were lengthened when a third of the first ones still moved, those for wrong labels at p = 43 once more"""
 
 
 STANDARD = Profile(

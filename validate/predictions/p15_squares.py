@@ -91,8 +91,8 @@ P15 = Prediction(
     ),
     measure=_measure,
     registered="128eeb7",
-    changed="The rule stands. Networks with wrong labels were trained for 6000 steps, then 12 000, then 36 000, since more "
-    "than a third of them still moved; each length is a new run.",
+    changed="The rule stands. Networks with wrong labels were trained for 6000 steps, then 12 000, then 36 000, and lone "
+    "Mem on as many for 16 000, then 36 000, since more than a third still moved; each length is a new run.",
     says={
         "circuit efficiency": ("predicts", "its premise: circuits add the squares of their norms"),
         "Omnigrok": ("silent", "it has no two circuits"),
