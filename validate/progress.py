@@ -38,7 +38,8 @@ class Progress:
         self.open = {p.id: p for p in predictions if self.names & set(p.experiments)}
         self.looked, self.begun = False, time.monotonic()
         self.cost = {name: core_seconds(kept / f"{name}.nc") for name in self.names}
-        if not all(self.cost.values()) or any(done.values()):
+        # A profile trained seed by seed has its experiments in parts, and saved results of some.
+        if len(todo) > len(self.names) or not all(self.cost.values()) or any(done.values()):
             self.cost = {}
         if self.cost:
             minutes = sum(self.cost.values()) / 120

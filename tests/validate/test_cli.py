@@ -250,3 +250,20 @@ def test_a_network_that_was_trained_on_all_pairs_is_not_shown_to_grok(
     )
     assert run(tmp_path) == 0
     assert "A network that groks" not in capsys.readouterr().out
+
+
+def test_a_profile_in_parts_of_which_some_are_saved_is_trained_and_promises_no_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    kinds = {"ungrokking": (Block((20,), (0.5, 1.0), range(2), 40),)}
+    profile = replace(TINY, settings=(replace(TINY.settings[0], kinds=kinds),), by_seed=True)
+    monkeypatch.setitem(PROFILES, "quick", profile)
+    saved = tmp_path / "saved"
+    assert run(tmp_path / "first") == 0
+    shutil.copytree(tmp_path / "first" / "quick", saved / "quick")
+    monkeypatch.setattr(cli, "DATA", saved)
+    capsys.readouterr()
+    assert run(tmp_path / "second") == 0
+    said = capsys.readouterr().out
+    assert "[2/2" in said
+    assert "min left" not in said
