@@ -5,7 +5,7 @@ from __future__ import annotations
 from validate.matching.efficiency import alone_in, common_logit, gen_nets, mem_nets, norms_at, slopes
 from validate.measured import MissingResult, Results
 from validate.prediction import Criterion, Measurement, Prediction, nothing
-from validate.predictions.shared import at_rest, estimate, records
+from validate.predictions.shared import THEIR_FOUR, at_rest, estimate, records
 
 __all__ = ["P1A", "P1B"]
 
@@ -65,10 +65,7 @@ def _prediction(id: str, claim: str, criterion: Criterion) -> Prediction:
         "logits in the trigonometric subspace, which chooses seeds; that number is beside. Coupled networks decide, "
         "because they rest. That form was set after the base's runs had been seen: new seeds, trained until their "
         "norms rest, decide now.",
-        says={
-            "circuit efficiency": ("predicts", "its authors' own four predictions"),
-            "Omnigrok": ("silent", "it is about the start (reading of Varma et al.)"),
-        },
+        says=THEIR_FOUR,
     )
 
 

@@ -8,6 +8,7 @@ from dataclasses import replace
 from validate.measured import Results
 from validate.prediction import Criterion, Measurement, Prediction
 from validate.predictions.shared import (
+    THEIR_FOUR,
     at_rest,
     bounded,
     estimate,
@@ -98,8 +99,5 @@ P2 = Prediction(
     changed="Width was a logistic fit under AdamW, whose runs do not rest in 10 000 steps; it is the distance "
     "between two crossings, and coupled runs decide. Never-seen and removed pairs are pooled. That form was set "
     "after the base's runs had been seen: ten new seeds decide now.",
-    says={
-        "circuit efficiency": ("predicts", "its authors' own four predictions"),
-        "Omnigrok": ("silent", "it is about the start (reading of Varma et al.)"),
-    },
+    says=THEIR_FOUR,
 )

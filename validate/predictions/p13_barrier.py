@@ -9,7 +9,7 @@ import pandas as pd
 
 from validate.measured import Results
 from validate.prediction import Criterion, Estimate, Measurement, Prediction, nothing
-from validate.predictions.shared import LARGE, after_steps, estimate, kind_of, records
+from validate.predictions.shared import LARGE, MEMORY, after_steps, estimate, kind_of, records
 from validate.statistics.escape import fit_escape, median_time
 from validate.statistics.intervals import area_under_curve
 
@@ -167,14 +167,5 @@ P13 = Prediction(
     ),
     measure=_measure,
     registered="f1978ee",
-    says={
-        "circuit efficiency": (
-            "allows",
-            "efficiencies say where networks rest, not how soon they leave where they are",
-        ),
-        "Omnigrok": (
-            "opposite",
-            "a landscape over norm has no memory: the end depends on data and decay, not on the start",
-        ),
-    },
+    says=MEMORY,
 )

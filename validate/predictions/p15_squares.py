@@ -10,7 +10,7 @@ from scipy import optimize
 from validate.matching.laws import alone
 from validate.measured import MissingResult, Results
 from validate.prediction import Criterion, Measurement, Prediction
-from validate.predictions.shared import ANSWER, at_rest, estimate, records
+from validate.predictions.shared import ANSWER, NO_CIRCUITS, at_rest, estimate, records
 
 __all__ = ["P15"]
 
@@ -95,6 +95,6 @@ P15 = Prediction(
     "than a third of them still moved; each length is a new run.",
     says={
         "circuit efficiency": ("predicts", "its premise: circuits add the squares of their norms"),
-        "Omnigrok": ("silent", "it has no two circuits"),
+        "Omnigrok": NO_CIRCUITS,
     },
 )

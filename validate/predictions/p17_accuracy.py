@@ -9,7 +9,7 @@ from scipy import special
 from validate.matching.laws import mixtures, settings
 from validate.measured import MissingResult, Results
 from validate.prediction import Criterion, Measurement, Prediction
-from validate.predictions.shared import at_rest, estimate, records
+from validate.predictions.shared import NO_FORMULA, at_rest, estimate, records
 
 __all__ = ["P17", "accuracy_of_margins"]
 
@@ -69,8 +69,5 @@ P17 = Prediction(
     ),
     measure=_measure,
     registered="128eeb7",
-    says={
-        "circuit efficiency": ("silent", "it has no formula for what is left of Mem"),
-        "Omnigrok": ("silent", "it has no two circuits"),
-    },
+    says=NO_FORMULA,
 )

@@ -10,7 +10,7 @@ import toymodel as tm
 from validate.matching.laws import GROKKED, MODULAR_LAWS, alone, mixtures
 from validate.measured import MissingResult, Results
 from validate.prediction import Criterion, Estimate, Measurement, Prediction, nothing
-from validate.predictions.shared import at_rest, estimate, records
+from validate.predictions.shared import NO_CIRCUITS, at_rest, estimate, records
 
 __all__ = ["GROUPS", "P19", "pairs_of_sizes"]
 
@@ -159,8 +159,5 @@ P19 = Prediction(
     ),
     measure=_measure,
     registered="128eeb7",
-    says={
-        "circuit efficiency": ("allows", "its argument in words; the number is ours"),
-        "Omnigrok": ("silent", "it has no two circuits"),
-    },
+    says={"circuit efficiency": ("allows", "its argument in words; the number is ours"), "Omnigrok": NO_CIRCUITS},
 )

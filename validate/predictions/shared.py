@@ -14,7 +14,8 @@ from validate.statistics.intervals import Interval, over_bounds, over_seeds, wel
 from validate.statistics.thresholds import bounds, crossing
 
 __all__ = [
-    "ANSWER", "LARGE", "MARGIN", "STILL", "accuracy_at", "after_steps", "apart", "at_answer", "at_rest", "bounded",
+    "ANSWER", "LARGE", "MARGIN", "MEMORY", "NO_CIRCUITS", "NO_FORMULA", "NO_LANDSCAPE", "OWN_CLAIM", "STILL",
+    "THEIR_FOUR", "accuracy_at", "after_steps", "apart", "at_answer", "at_rest", "bounded",
     "estimate", "kind_of", "less", "ln_sizes", "of_seed", "of_thresholds", "of_times", "records", "thresholds", "total",
     "weaker",
 ]  # fmt: skip
@@ -27,6 +28,26 @@ LARGE = "p113"
 """The setting of the paper's size: what it says stands beside"""
 ANSWER = {"coupled": 1e-4, "AdamW": 1.0}
 """Weight decay at which thresholds are compared with other things"""
+
+NO_CIRCUITS = ("silent", "it has no two circuits")
+NO_LANDSCAPE = ("silent", "it has no landscape, no optimizer and no rounding")
+OWN_CLAIM = ("predicts", "its own claims")
+THEIR_FOUR = {
+    "circuit efficiency": ("predicts", "its authors' own four predictions"),
+    "Omnigrok": ("silent", "it is about the start (reading of Varma et al.)"),
+}
+MEMORY = {
+    "circuit efficiency": ("allows", "efficiencies say where networks rest, not how soon they leave where they are"),
+    "Omnigrok": (
+        "opposite",
+        "a landscape over norm has no memory: the end depends on data and decay, not on the start",
+    ),
+}
+NO_FORMULA = {
+    "circuit efficiency": ("silent", "it has no formula for what is left of Mem"),
+    "Omnigrok": NO_CIRCUITS,
+}
+"""What theories say of several predictions, with the reason (`Claim.says`)"""
 
 
 def kind_of(kind: str, protocol: str) -> str:

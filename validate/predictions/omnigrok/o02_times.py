@@ -8,9 +8,9 @@ import numpy as np
 
 from validate.measured import Results
 from validate.prediction import Criterion, Estimate, Measurement, Prediction
-from validate.predictions.omnigrok.curves import BASE, at, delays, landscape, rows
+from validate.predictions.omnigrok.curves import BASE, NORM_GIVEN, at, delays, landscape, rows
 from validate.predictions.p05_times import exponent
-from validate.predictions.shared import after_steps, estimate, of_times, records
+from validate.predictions.shared import OWN_CLAIM, after_steps, estimate, of_times, records
 from validate.statistics.intervals import proportion
 
 __all__ = ["O2A", "O2B", "O3", "O4"]
@@ -21,6 +21,10 @@ LARGE, SMALL = "ln(t_gen/t_fit) from a large start", "ln(t_gen/t_fit) from a sma
 HELD, FREE = "ln(t_gen/t_fit), norm held at the bottom of the U", "ln(t_gen/t_fit), norm free"
 DELAY = math.log(3)
 """A run groks if it takes three times as long to generalise as to fit"""
+DECAY_REWARDS = {
+    "circuit efficiency": ("predicts", "only decay rewards efficiency, and in proportion to its strength"),
+    "Omnigrok": OWN_CLAIM,
+}
 COLUMNS = ["init_scale", "weight_decay", "dataset_size", "seed", "steps", "t_fit", "t_gen", "start_norm", "norm_at_fit",
            "norm_at_gen", "norm", "train", "test", "train_loss", "test_loss"]  # fmt: skip
 
@@ -62,10 +66,7 @@ O2A = Prediction(
     measure=_exponents,
     registered="88a6a2c",
     columns=("teacher", "digits", "addition"),
-    says={
-        "circuit efficiency": ("predicts", "only decay rewards efficiency, and in proportion to its strength"),
-        "Omnigrok": ("predicts", "its own claims"),
-    },
+    says=DECAY_REWARDS,
 )
 
 
@@ -88,10 +89,7 @@ O2B = Prediction(
     measure=_never,
     registered="88a6a2c",
     columns=("teacher",),
-    says={
-        "circuit efficiency": ("predicts", "only decay rewards efficiency, and in proportion to its strength"),
-        "Omnigrok": ("predicts", "its own claims"),
-    },
+    says=DECAY_REWARDS,
 )
 
 
@@ -132,13 +130,7 @@ O3 = Prediction(
     measure=_delay,
     registered="88a6a2c",
     columns=tuple(BASE),
-    says={
-        "circuit efficiency": (
-            "allows",
-            "with the norm given, or a large start, it does not say which circuit comes first",
-        ),
-        "Omnigrok": ("predicts", "its own claims"),
-    },
+    says=NORM_GIVEN,
 )
 
 
@@ -186,6 +178,6 @@ O4 = Prediction(
             "allows",
             "a held norm makes circuits compete at once; how soon one wins it does not say",
         ),
-        "Omnigrok": ("predicts", "its own claims"),
+        "Omnigrok": OWN_CLAIM,
     },
 )

@@ -8,7 +8,7 @@ import pandas as pd
 from validate.measured import Results
 from validate.prediction import Criterion, Estimate, Measurement, Prediction
 from validate.predictions.omnigrok.curves import BASE, at, delays, rows
-from validate.predictions.shared import estimate, of_times, records, weaker
+from validate.predictions.shared import NO_LANDSCAPE, estimate, of_times, records, weaker
 from validate.statistics.intervals import over_seeds
 
 __all__ = ["O7", "O8", "parts"]
@@ -130,7 +130,7 @@ O8 = Prediction(
     registered="88a6a2c",
     columns=("teacher", "digits"),
     says={
-        "circuit efficiency": ("silent", "it has no landscape, no optimizer and no rounding"),
+        "circuit efficiency": NO_LANDSCAPE,
         "Omnigrok": ("opposite", "the large start sits at a high norm; the optimizer's step is not in it"),
     },
 )

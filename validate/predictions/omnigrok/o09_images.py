@@ -13,6 +13,7 @@ from validate.measured import Results, equivalent_logit
 from validate.prediction import Criterion, Measurement, Prediction, nothing
 from validate.predictions.omnigrok.curves import at, rows
 from validate.predictions.shared import (
+    NO_CIRCUITS,
     at_rest,
     bounded,
     estimate,
@@ -114,10 +115,7 @@ def _prediction(
         seen=bool(changed),
         changed=changed,
         columns=("digits",),
-        says={
-            "circuit efficiency": ("predicts", "the same theory on another task"),
-            "Omnigrok": ("silent", "it has no two circuits"),
-        },
+        says={"circuit efficiency": ("predicts", "the same theory on another task"), "Omnigrok": NO_CIRCUITS},
     )
 
 

@@ -7,7 +7,7 @@ import pandas as pd
 from validate.measured import Results
 from validate.prediction import Criterion, Measurement, Prediction
 from validate.predictions.omnigrok.curves import rows
-from validate.predictions.shared import at_rest, estimate, records
+from validate.predictions.shared import NO_LANDSCAPE, at_rest, estimate, records
 
 __all__ = ["O10"]
 
@@ -52,7 +52,7 @@ O10 = Prediction(
     registered="88a6a2c",
     columns=("edge",),
     says={
-        "circuit efficiency": ("silent", "it has no landscape, no optimizer and no rounding"),
+        "circuit efficiency": NO_LANDSCAPE,
         "Omnigrok": ("opposite", "without decay norms only grow, away from the bottom of the U"),
     },
 )
