@@ -74,7 +74,6 @@ P1A = _prediction(
     "Gen's efficiency does not depend on data set size.",
     Criterion(
         name=GEN,
-        unit="1",
         low=-0.1,
         high=0.1,
         why="an exponent of a tenth moves a norm by 7 % when D doubles",
@@ -86,5 +85,5 @@ P1A = _prediction(
 P1B = _prediction(
     "P1b",
     "Mem's efficiency falls as the data set grows.",
-    Criterion(name=MEM, unit="1", high=0.0, why="it falls", truth=-0.31, spread=0.01, seeds=4),
+    Criterion(name=MEM, high=0.0, why="it falls", truth=-0.31, spread=0.01, seeds=4),
 )

@@ -85,13 +85,9 @@ P2 = Prediction(
             spread=0.1,
             seeds=5,
         ),
-        Criterion(
-            name=TOP, unit="1", low=0.9, why="above D_crit it keeps what it has", truth=0.995, spread=0.005, seeds=5
-        ),
-        Criterion(name=BOTTOM, unit="1", high=0.05, why="below D_crit it returns to chance", spread=0.01, seeds=5),
-        Criterion(
-            name=TRAIN, unit="1", low=0.99, why="generalisation is lost, not the fit", truth=1.0, spread=0.001, seeds=5
-        ),
+        Criterion(name=TOP, low=0.9, why="above D_crit it keeps what it has", truth=0.995, spread=0.005, seeds=5),
+        Criterion(name=BOTTOM, high=0.05, why="below D_crit it returns to chance", spread=0.01, seeds=5),
+        Criterion(name=TRAIN, low=0.99, why="generalisation is lost, not the fit", truth=1.0, spread=0.001, seeds=5),
     ),
     measure=_measure,
     registered="7e0760b",

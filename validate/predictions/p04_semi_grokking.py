@@ -81,9 +81,7 @@ P4 = Prediction(
         "long/scratch_constant",
     ),
     criteria=(
-        Criterion(
-            name=SHARE, unit="1", low=0.2, why="one run in five would be a behaviour of its own", spread=0.15, seeds=20
-        ),
+        Criterion(name=SHARE, low=0.2, why="one run in five would be a behaviour of its own", spread=0.15, seeds=20),
     ),
     measure=_measure,
     registered="7e0760b",

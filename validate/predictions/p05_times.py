@@ -24,7 +24,7 @@ def _criterion(name: str, equation: str, truth: float, spread: float, seeds: int
     """The exponent's criterion."""
     low, high = INVERSE
     why = f"{equation}: 1/α up to logarithms, −1 ± 0.25"
-    return Criterion(name=name, unit="1", low=low, high=high, why=why, truth=truth, spread=spread, seeds=seeds)
+    return Criterion(name=name, low=low, high=high, why=why, truth=truth, spread=spread, seeds=seeds)
 
 
 def exponent(table: pd.DataFrame, time: str) -> Estimate:

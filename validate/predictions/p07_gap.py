@@ -126,7 +126,7 @@ P7 = Prediction(
         Criterion(
             name=GAP, unit="ln pairs", low=MARGIN, why="larger than the margin of P3", truth=0.6, spread=0.15, seeds=3
         ),
-        Criterion(name=KEPT, unit="1", low=0.5, why="less than half of it closes", truth=0.8, spread=0.1, seeds=3),
+        Criterion(name=KEPT, low=0.5, why="less than half of it closes", truth=0.8, spread=0.1, seeds=3),
     ),
     measure=_measure,
     registered="1f9b8a2",

@@ -74,7 +74,6 @@ P9 = Prediction(
     criteria=(
         Criterion(
             name=MISFIT,
-            unit="1",
             high=0.02,
             why="norms are forecast to 2 %",
             truth=0.008,

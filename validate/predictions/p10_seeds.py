@@ -57,7 +57,6 @@ P10 = Prediction(
     criteria=(
         Criterion(
             name=RANK,
-            unit="1",
             low=0.0,
             why="a less efficient Gen is lost at larger D′",
             truth=0.85,

@@ -152,8 +152,8 @@ P11 = Prediction(
         "laws-43/generalising_coupled",
     ),
     criteria=(
-        Criterion(name=LOGIT, unit="1", high=0.03, why="3 %", truth=0.012, spread=0.004, seeds=10),
-        Criterion(name=NORM, unit="1", high=0.03, why="3 %", truth=0.035, spread=0.008, seeds=10),
+        Criterion(name=LOGIT, high=0.03, why="3 %", truth=0.012, spread=0.004, seeds=10),
+        Criterion(name=NORM, high=0.03, why="3 %", truth=0.035, spread=0.008, seeds=10),
     ),
     measure=_measure,
     registered="7e0760b",

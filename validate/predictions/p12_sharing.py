@@ -161,7 +161,6 @@ P12 = Prediction(
     criteria=(
         Criterion(
             name=SHARP,
-            unit="1",
             low=-MARGIN,
             high=MARGIN,
             why="the same μ within a factor of 1.5; 2, norms that add as squares, is a factor of 3 away",
@@ -171,7 +170,6 @@ P12 = Prediction(
         ),
         Criterion(
             name=LABELS,
-            unit="1",
             low=-MARGIN,
             high=MARGIN,
             why="the same μ within a factor of 1.5",

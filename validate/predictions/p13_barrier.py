@@ -154,16 +154,13 @@ P13 = Prediction(
     criteria=(
         Criterion(
             name=TWO,
-            unit="1",
             low=0.5,
             why="two ends at the same pairs, decay and seed",
             truth=0.9,
             spread=0.1,
             seeds=3,
         ),
-        Criterion(
-            name=WARNING, unit="1", low=0.5, why="better than a coin", truth=0.85, spread=0.4, seeds=20, least_seeds=6
-        ),
+        Criterion(name=WARNING, low=0.5, why="better than a coin", truth=0.85, spread=0.4, seeds=20, least_seeds=6),
     ),
     measure=_measure,
     registered="f1978ee",

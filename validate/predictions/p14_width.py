@@ -65,7 +65,6 @@ P14 = Prediction(
     criteria=(
         Criterion(
             name=SLOPE,
-            unit="1",
             low=-0.25,
             high=0.25,
             why="less than a fifth when width doubles",

@@ -86,8 +86,8 @@ P15 = Prediction(
         "laws-113-labels/memorising_coupled",
     ),
     criteria=(
-        Criterion(name=NORM, unit="1", high=0.03, why="3 %", truth=0.01, spread=0.006, seeds=9),
-        Criterion(name=POWER, unit="1", low=1.8, high=2.2, why="2 to a tenth", truth=1.95, spread=0.12, seeds=9),
+        Criterion(name=NORM, high=0.03, why="3 %", truth=0.01, spread=0.006, seeds=9),
+        Criterion(name=POWER, low=1.8, high=2.2, why="2 to a tenth", truth=1.95, spread=0.12, seeds=9),
     ),
     measure=_measure,
     registered="128eeb7",

@@ -89,7 +89,7 @@ P16 = Prediction(
         for s in ("laws-113", "laws-67", "laws-97", "laws-width-128", "laws-div")
         for k in ("ungrokking", "generalising", "memorising")
     ),
-    criteria=(Criterion(name=POLE, unit="1", high=0.02, why="u/t to 0.02", truth=0.012, spread=0.006, seeds=6),),
+    criteria=(Criterion(name=POLE, high=0.02, why="u/t to 0.02", truth=0.012, spread=0.006, seeds=6),),
     measure=_measure,
     registered="f9b9128",
     new=NEW,

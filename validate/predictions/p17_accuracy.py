@@ -59,7 +59,6 @@ P17 = Prediction(
     criteria=(
         Criterion(
             name=CURVE,
-            unit="1",
             high=0.07,
             why="a tenth of the way from chance to 1 is 0.1",
             truth=0.053,

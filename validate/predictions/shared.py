@@ -60,19 +60,20 @@ def records(table: pd.DataFrame) -> list[dict[str, object]]:
     return [{str(k): v for k, v in row.items()} for row in table.to_dict("records")]
 
 
-def thresholds(table: pd.DataFrame, level: float = 0.5) -> pd.DataFrame:
+def thresholds(table: pd.DataFrame, level: float = 0.5, chance: float | None = None) -> pd.DataFrame:
     """A row for each weight decay and seed: ln_size at which its accuracy passes `level`, and how far that moved.
 
-    A threshold outside the sizes that were trained is nan, and lies between the bounds `low` and `high`.
+    A threshold outside the sizes that were trained is nan, and lies between the bounds `low` and `high`. Chance is 1/p if
+    it is not given.
     """
     rows = []
     for (decay, seed), runs in table.groupby(["weight_decay", "seed"]):
-        chance = 1.0 / runs.p.iloc[0]
+        floor = 1.0 / runs.p.iloc[0] if chance is None else chance
         size, now = runs.dataset_size.to_numpy(float), np.clip(runs.test.to_numpy(float), 0, 1)
         before = np.clip(now - runs.motion.to_numpy(float), 0, 1)
-        ln_size, (low, high) = crossing(size, now, level, chance), bounds(size, now, level, chance)
-        outside = math.isnan(ln_size) and (low, high) == bounds(size, before, level, chance)
-        motion = 0.0 if outside else ln_size - crossing(size, before, level, chance)
+        ln_size, (low, high) = crossing(size, now, level, floor), bounds(size, now, level, floor)
+        outside = math.isnan(ln_size) and (low, high) == bounds(size, before, level, floor)
+        motion = 0.0 if outside else ln_size - crossing(size, before, level, floor)
         rows.append({"weight_decay": decay, "seed": seed, "ln_size": ln_size, "low": low, "high": high,
                      "motion": motion})  # fmt: skip
     return pd.DataFrame(rows, columns=["weight_decay", "seed", "ln_size", "low", "high", "motion"])

@@ -32,9 +32,6 @@ class Interval:
     """An estimate with its interval: nan in (-inf, inf) if it cannot be estimated.
 
     n   number of independent units behind it: seeds, or runs of a proportion
-
-    >>> print(Interval(1.234, 1.1, 1.4, 5))
-    1.23 [1.1, 1.4] (n = 5)
     """
 
     value: float
@@ -56,9 +53,6 @@ class Interval:
     def exists(self) -> bool:
         """Whether it could be estimated."""
         return not math.isnan(self.value)
-
-    def __str__(self) -> str:
-        return f"{self.value:.3g} [{self.low:.3g}, {self.high:.3g}] (n = {self.n})"
 
 
 def over_seeds(values: npt.ArrayLike) -> Interval:

@@ -74,16 +74,13 @@ O1 = Prediction(
     criteria=(
         Criterion(
             name=ENDS,
-            unit="1",
             low=MARGIN,
             why="a quarter above the least, on both sides",
             truth=5.0,
             spread=0.4,
             seeds=3,
         ),
-        Criterion(
-            name=RISE, unit="1", high=0.1, why="it stays down: no more than a tenth comes back", spread=0.02, seeds=3
-        ),
+        Criterion(name=RISE, high=0.1, why="it stays down: no more than a tenth comes back", spread=0.02, seeds=3),
     ),
     measure=_measure,
     registered="dcf4111",

@@ -51,10 +51,9 @@ O2A = Prediction(
     },
     experiments=("teacher/free", "teacher/strict", "digits/free", "addition/free"),
     criteria=(
-        Criterion(name=GEN, unit="1", low=-1.1, high=-0.8, why="−1 up to logarithms", truth=-0.9, spread=0.05, seeds=4),
+        Criterion(name=GEN, low=-1.1, high=-0.8, why="−1 up to logarithms", truth=-0.9, spread=0.05, seeds=4),
         Criterion(
             name=FIT,
-            unit="1",
             low=-0.1,
             high=0.1,
             why="a factor of ten in γ moves it by a quarter",
@@ -85,7 +84,7 @@ O2B = Prediction(
     "Clopper-Pearson",
     claimed={"teacher": "figure 2b"},
     experiments=("teacher/free",),
-    criteria=(Criterion(name=NEVER, unit="1", high=0.5, why="fewer than one in two", truth=0.0, spread=0.01, seeds=6),),
+    criteria=(Criterion(name=NEVER, high=0.5, why="fewer than one in two", truth=0.0, spread=0.01, seeds=6),),
     measure=_never,
     registered="88a6a2c",
     columns=("teacher",),
@@ -118,14 +117,13 @@ O3 = Prediction(
     criteria=(
         Criterion(
             name=LARGE,
-            unit="1",
             low=DELAY,
             why="three times as long to generalise as to fit",
             truth=3.0,
             spread=0.3,
             seeds=3,
         ),
-        Criterion(name=SMALL, unit="1", high=DELAY, why="the same line", truth=0.5, spread=0.2, seeds=3),
+        Criterion(name=SMALL, high=DELAY, why="the same line", truth=0.5, spread=0.2, seeds=3),
     ),
     measure=_delay,
     registered="88a6a2c",
@@ -161,10 +159,8 @@ O4 = Prediction(
     claimed={"addition": "figure 7"},
     experiments=("addition/landscape", "addition/free", "addition-113/landscape", "addition-113/free"),
     criteria=(
-        Criterion(
-            name=HELD, unit="1", high=DELAY, why="no delay: below a factor of three", truth=0.1, spread=0.2, seeds=3
-        ),
-        Criterion(name=FREE, unit="1", low=DELAY, why="there is a delay to be removed", truth=3.0, spread=0.3, seeds=3),
+        Criterion(name=HELD, high=DELAY, why="no delay: below a factor of three", truth=0.1, spread=0.2, seeds=3),
+        Criterion(name=FREE, low=DELAY, why="there is a delay to be removed", truth=3.0, spread=0.3, seeds=3),
     ),
     measure=_held,
     registered="dcf4111",

@@ -124,8 +124,8 @@ O9A = _prediction(
     "On images too, the efficiency of true labels does not depend on data set size, and that of shuffled labels falls.",
     "per seed, minus the slope of ln norm on ln D at a common equivalent logit; t interval (as P1)",
     (
-        Criterion(name=GEN, unit="1", low=-0.1, high=0.1, why="as P1a", truth=-0.15, spread=0.03, seeds=3),
-        Criterion(name=MEM, unit="1", high=0.0, why="as P1b", truth=-0.3, spread=0.03, seeds=3),
+        Criterion(name=GEN, low=-0.1, high=0.1, why="as P1a", truth=-0.15, spread=0.03, seeds=3),
+        Criterion(name=MEM, high=0.0, why="as P1b", truth=-0.3, spread=0.03, seeds=3),
     ),
     _efficiencies,
     "88a6a2c",
@@ -135,8 +135,8 @@ O9B = _prediction(
     "A network that has learned digits goes back to chance when it goes on with few of them.",
     "per seed, accuracy on digits never shown after 1500 steps with D′ digits; t interval (as P2)",
     (
-        Criterion(name=BOTTOM, unit="1", high=0.05, why="as P2", truth=0.3, spread=0.05, seeds=3),
-        Criterion(name=TOP, unit="1", low=0.9, why="as P2", truth=0.92, spread=0.01, seeds=3),
+        Criterion(name=BOTTOM, high=0.05, why="as P2", truth=0.3, spread=0.05, seeds=3),
+        Criterion(name=TOP, low=0.9, why="as P2", truth=0.92, spread=0.01, seeds=3),
     ),
     _ungrokking,
     "88a6a2c",

@@ -47,7 +47,7 @@ O10 = Prediction(
     statistic="per seed, differences of the accuracy at the end; t interval over seeds",
     claimed={"edge": "Adam, no decay, 68 % of the pairs"},
     experiments=("edge/collapse",),
-    criteria=tuple(Criterion(name=name, unit="1", low=0.0, why=WHY, truth=0.3, spread=0.1, seeds=3) for name in PAIRS),
+    criteria=tuple(Criterion(name=name, low=0.0, why=WHY, truth=0.3, spread=0.1, seeds=3) for name in PAIRS),
     measure=_measure,
     registered="88a6a2c",
     columns=("edge",),
