@@ -41,7 +41,7 @@ __all__ = ["main"]
 OUT = Path("runs/validate")
 DATA = Path(__file__).parent / "data"
 STUDY, PAPER = DATA / "standard", DATA / "paper"
-"""The saved study, which every run is held against"""
+"""The saved study, which every run is held against, and what was trained in the paper's own setting"""
 
 
 def _chosen(only: Sequence[str], experiments: Iterable[str] = ()) -> list[Prediction]:
@@ -182,8 +182,7 @@ def keep(results: Annotated[Path, tyro.conf.Positional], to: Annotated[Path, tyr
 def _report(folder: Path, predictions: Sequence[Prediction], only: Sequence[str]) -> None:
     """Judge, save, show. What is asked for with --only has files of its own beside the whole."""
     from realnet.records import write_atomically
-    from validate import report, verdicts
-    from validate.studies import paper_curve, ungrokking_curve
+    from validate import report, studies, verdicts
 
     results = Results(folder)
     found = verdicts.judgement([judge(p, results) for p in predictions], results)
@@ -193,19 +192,19 @@ def _report(folder: Path, predictions: Sequence[Prediction], only: Sequence[str]
     text = report.markdown(found)
     write_atomically(page, lambda name: Path(name).write_text(text, encoding="utf-8"))
     print(report.terminal(found))
-    here = folder.resolve() == STUDY.resolve()
-    study = verdicts.load(STUDY / "verdicts.json") if (STUDY / "verdicts.json").exists() else None
-    # The rival theory's own predictions are not the study's.
-    alike = study is not None and not found.words.keys().isdisjoint(study.words)
-    curve, where = ungrokking_curve(results), "trained here"
-    if not curve and alike:
-        curve, where = ungrokking_curve(Results(STUDY)), "from the saved study"
+    files = (kept / "verdicts.json" for kept in (STUDY, PAPER))
+    study, paper = (verdicts.load(file) if file.exists() else None for file in files)
+    if study and found.words.keys().isdisjoint(study.words):
+        study = paper = None  # The rival theory's own predictions are not the study's.
+    curve, where = found.tables.get(studies.SIZE), "trained here"
+    if not curve and study:
+        curve, where = study.tables.get(studies.SIZE), "from the saved study"
     if curve:
         print(report.curve(curve, where), end="\n\n")
-    paper = paper_curve(Results(PAPER)) if curve and alike and PAPER.is_dir() else []
-    if shown := [row for row in paper if row["weight_decay"] == 1.0]:
+    own = paper.tables.get(studies.PAPER, []) if curve and study and paper else []
+    if shown := [row for row in own if row["weight_decay"] == 1.0]:
         print(report.curve(shown, "AdamW as in the paper, saved"), end="\n\n")
-    if study and alike and not here:
+    if study and folder.resolve() != STUDY.resolve():
         print(report.agreement(found, study), end="\n\n")
     print(f"verdicts: {saved}\nreport:   {page}\nwith pictures, in a browser: python -m figures page {folder}")
 

@@ -41,8 +41,8 @@ from realnet.records import write_atomically
 from toymodel.fit import critical_size_from_margins, fit_circuits
 from validate.experiments.design import Experiment, Setting, coupled
 from validate.measured import Results
+from validate.predictions.shared import of_thresholds, thresholds
 from validate.statistics.intervals import Interval, over_bounds
-from validate.statistics.thresholds import bounds, crossing
 from validate.training import collect, train
 
 __all__ = ["CriticalSize", "Search", "critical_size", "read"]
@@ -55,8 +55,6 @@ SHARES = (1 / 27, 1 / 9, 1 / 3, 1.0)
 ABOVE, ABOUT = (1.5, 2.2, 3.3), (0.6, 1.0, 1.7)
 """Sizes as multiples of D_crit: of networks that stay grokked, for their margins; of those on random labels"""
 ROUNDS = 14
-STILL = 0.05
-"""A threshold rests if it moved by no more than this, in ln D, from the sixth tenth of the runs to the last"""
 GROKKED, RIGHT = 0.9, 0.99
 """Accuracy at which a network has grokked, and at which it holds Gen alone"""
 
@@ -106,9 +104,8 @@ class CriticalSize:
 
     @property
     def moving(self) -> int:
-        """How many seeds' thresholds were found but are not known to rest."""
-        found = self.seeds[self.seeds.low == self.seeds.high]
-        return int((~(found.motion.abs() <= STILL)).sum())
+        """How many seeds' thresholds are not known to rest."""
+        return of_thresholds(self.seeds).moving
 
     @property
     def words(self) -> str:
@@ -290,14 +287,6 @@ class _Laboratory:
         middle = round(math.sqrt(low * high))
         return middle if math.log(high / low) > self.search.precision and low < middle < high else None
 
-    def threshold(self, runs: pd.DataFrame) -> dict[str, float]:
-        """ln D_crit of one seed, or bounds, and how far it moved from the sixth tenth of its runs to the last."""
-        size, now = runs.dataset_size.to_numpy(float), np.clip(runs.test.to_numpy(float), 0, 1)
-        before = np.clip(now - runs.motion.to_numpy(float), 0, 1)
-        low, high = bounds(size, now, self.level, self.chance)
-        moved = crossing(size, now, self.level, self.chance) - crossing(size, before, self.level, self.chance)
-        return {"seed": float(runs.seed.iloc[0]), "low": low, "high": high, "motion": moved}
-
 
 def rows(folder: Path, name: str, own_test: bool) -> pd.DataFrame:
     """The finished runs of experiment `name`, one row each; judged by the task's own test examples where it has some."""
@@ -331,7 +320,7 @@ def critical_size(path: Path, out: Path, device: str = "auto", workers: int | No
             if not new:
                 break
             sizes |= new
-        found = pd.DataFrame([lab.threshold(own) for _, own in table.groupby("seed")])
+        found = thresholds(table, lab.level, lab.chance)
         interval = over_bounds(found.low, found.high)
         middle = math.exp(interval.value)
         margins: Other = "none; there is no D_crit to choose sizes by"

@@ -35,7 +35,7 @@ MOST_MOVING = 1 / 3
 class Criterion:
     """A number, and the region [low, high] that the claim puts it in.
 
-    unit          "1" for a pure number
+    unit          "1" for a pure number, or "ln pairs", say
     why           where the region comes from
     truth         what the number was expected to be when the rule was fixed, its spread over seeds, and how many seeds
     spread        were planned: from these the power is simulated
@@ -44,7 +44,7 @@ class Criterion:
     """
 
     name: str
-    unit: str
+    unit: str = "1"
     low: float = -math.inf
     high: float = math.inf
     why: str = ""

@@ -1,10 +1,12 @@
 """Questions asked in public and never answered: small tables beside the verdicts, from the same runs.
 
-Each study returns rows, one a setting or a group of runs; one whose runs were not trained returns none.
+Each study returns rows, one a setting or a group of runs, and raises MissingResult where its runs were not trained.
 """
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -21,30 +23,30 @@ from validate.rivals import rival_rows
 from validate.statistics.escape import median_time
 from validate.statistics.intervals import Interval, over_seeds
 
-__all__ = ["paper_curve", "studies", "ungrokking_curve"]
+__all__ = ["PAPER", "SIZE", "studies"]
 
 Rows = list[dict[str, Any]]
 PAPER_P = 113
 """The paper's modulus"""
 
 
-def _table(results: Results, name: str) -> pd.DataFrame | None:
-    try:
-        return results.table(name)
-    except MissingResult:
-        return None
+def _there(results: Results, *names: str) -> Iterator[tuple[str, str, pd.DataFrame]]:
+    """Setting, kind and table of those experiments that were trained."""
+    for name in names:
+        with contextlib.suppress(MissingResult):
+            setting, _, kind = name.partition("/")
+            yield setting, kind, results.table(name)
 
 
 def ungrokking_curve(results: Results) -> Rows:
     """Accuracy outside D′ at the end, for each D′ of the coupled ungrokking runs at the paper's size."""
-    table = _table(results, f"{LARGE}/ungrokking_coupled")
-    return [] if table is None else _curve(at_answer(table, "coupled"))
+    return _curve(at_answer(results.table(f"{LARGE}/ungrokking_coupled"), "coupled"))
 
 
 def paper_curve(results: Results) -> Rows:
     """The same in the paper's own setting, AdamW at p = 113, by weight decay: its figure 4."""
-    table = _table(results, "base/ungrokking")
-    return [] if table is None else _curve(table[table.p == PAPER_P])
+    table = results.table("base/ungrokking")
+    return _curve(table[table.p == PAPER_P])
 
 
 def _curve(table: pd.DataFrame) -> Rows:
@@ -60,11 +62,8 @@ def _curve(table: pd.DataFrame) -> Rows:
 
 def scratch_curve(results: Results, setting: str = LARGE) -> Rows:
     """From scratch, for each D of a setting's coupled runs: how many generalise, when, and with which W_gen they start."""
-    table = _table(results, f"{setting}/scratch_coupled")
-    if table is None:
-        return []
     rows = []
-    for (decay, size), runs in table.groupby(["weight_decay", "dataset_size"]):
+    for (decay, size), runs in results.table(f"{setting}/scratch_coupled").groupby(["weight_decay", "dataset_size"]):
         rows.append({"weight_decay": float(decay), "dataset_size": int(size), "seeds": len(runs),
                      "generalised": int((runs.test >= 0.5).sum()), "accuracy": float(runs.test.mean()),
                      "median_steps": median_time(runs.t_half, runs.steps), "steps": int(runs.steps.max()),
@@ -81,8 +80,8 @@ def small_and_large(results: Results) -> Rows:
             rows.append({"number": number, "setting": setting, "value": found.value, "low": found.low,
                          "high": found.high, "seeds": found.n})  # fmt: skip
 
-    if not {f"{LARGE}/{kind}_coupled" for kind in ("memorising", "generalising", "ungrokking")} <= set(results.names):
-        return []
+    for kind in ("memorising", "generalising", "ungrokking"):
+        results.table(f"{LARGE}/{kind}_coupled")  # missing before anything is computed
     for setting in ("base", LARGE):
         gen, mem = gen_nets(results, setting), mem_nets(results, setting)
         logit = common_logit(mem, gen)
@@ -106,10 +105,7 @@ def small_and_large(results: Results) -> Rows:
 def small_decays(results: Results) -> Rows:
     """Under AdamW with weight decay down to 0: does a network still grok, does it still ungrok?"""
     rows = []
-    for kind in ("ungrokking", "scratch"):
-        table = _table(results, f"small-decay/{kind}")
-        if table is None:
-            continue
+    for _, kind, table in _there(results, "small-decay/ungrokking", "small-decay/scratch"):
         for (decay, size), runs in table.groupby(["weight_decay", "dataset_size"]):
             rows.append({"kind": kind, "weight_decay": float(decay), "dataset_size": int(size), "seeds": len(runs),
                          "accuracy": float(runs.test.mean()), "steps": int(runs.steps.max()),
@@ -120,26 +116,22 @@ def small_decays(results: Results) -> Rows:
 def tasks(results: Results) -> Rows:
     """Ungrokking thresholds of other tasks under both protocols, where their parents had grokked."""
     rows = []
-    for setting in results.settings:
-        for kind in ("ungrokking", "ungrokking_coupled"):
-            table = _table(results, f"{setting}/{kind}") if setting.startswith("task-") else None
-            if table is None:
-                continue
-            for decay, runs in table.groupby("weight_decay"):
-                found = over_seeds(thresholds(runs).ln_size)
-                rows.append({"setting": setting, "kind": kind, "weight_decay": float(decay), "seeds": found.n,
-                             "parent_accuracy": float(runs.start.mean()), "ln_threshold": found.value, "low": found.low,
-                             "high": found.high, "pairs": int(runs.pairs.iloc[0])})  # fmt: skip
+    settings = [name for name in results.settings if name.startswith("task-")]
+    for setting, kind, table in _there(
+        results, *(f"{s}/{k}" for s in settings for k in ("ungrokking", "ungrokking_coupled"))
+    ):
+        for decay, runs in table.groupby("weight_decay"):
+            found = over_seeds(thresholds(runs).ln_size)
+            rows.append({"setting": setting, "kind": kind, "weight_decay": float(decay), "seeds": found.n,
+                         "parent_accuracy": float(runs.start.mean()), "ln_threshold": found.value, "low": found.low,
+                         "high": found.high, "pairs": int(runs.pairs.iloc[0])})  # fmt: skip
     return rows
 
 
 def kept_examples(results: Results) -> Rows:
     """Does ungrokking keep the removed examples? Their accuracy less that of pairs never seen."""
     rows = []
-    for kind in ("ungrokking", "ungrokking_coupled"):
-        table = _table(results, f"base/{kind}")
-        if table is None:
-            continue
+    for _, kind, table in _there(results, "base/ungrokking", "base/ungrokking_coupled"):
         between = table[table.test.between(0.1, 0.9)]
         found = over_seeds((between.removed - between.unseen).groupby(between.seed).mean())
         rows.append(
@@ -165,8 +157,6 @@ def _mixed(results: Results) -> pd.DataFrame:
 
 def mixed_starts(results: Results) -> Rows:
     """Networks that start with a part of Gen, on pairs at which those from scratch stay at chance: how much is enough?"""
-    if "fresh/mixed_coupled" not in results:
-        return []
     rows = []
     for (decay, size, before), runs in _mixed(results).groupby(["weight_decay", "dataset_size", "steps_before"]):
         rows.append({"weight_decay": decay, "dataset_size": size, "steps_before": before, "runs": len(runs),
@@ -180,8 +170,6 @@ def deciding_start(results: Results) -> Rows:
 
     A network from scratch starts when it first fits its training set; those on no more pairs than mixed runs are counted.
     """
-    if "fresh/mixed_coupled" not in results:
-        return []
     rows = []
     scratch = results.together("base/scratch_coupled", "fresh/scratch_coupled")
     for (decay, size), runs in _mixed(results).groupby(["weight_decay", "dataset_size"]):
@@ -202,9 +190,7 @@ def constant_rate(results: Results) -> Rows:
     Of the networks that had not escaped when the tail begins, which share did by its end; constant runs are compared over
     the same steps, and were trained for more: those that escape later are counted in all.
     """
-    constant, tail = _table(results, "long/scratch_constant"), _table(results, "fresh/scratch_coupled")
-    if constant is None or tail is None:
-        return []
+    constant, tail = results.table("long/scratch_constant"), results.table("fresh/scratch_coupled")
     end = float(tail.steps.max())
     rows = []
     for name, table in (("constant", constant), ("tail", tail)):
@@ -226,9 +212,10 @@ def _on_full_data(results: Results, setting: str) -> str:
     return f" (here on full data, {full[0]})" if full else ""
 
 
+SIZE, PAPER = "Ungrokking at the paper's size", "Ungrokking in the paper's own setting"
 STUDIES = {
-    "Ungrokking at the paper's size": ungrokking_curve,
-    "Ungrokking in the paper's own setting": paper_curve,
+    SIZE: ungrokking_curve,
+    PAPER: paper_curve,
     "From random initialisation at the paper's size": scratch_curve,
     "The small network and the paper's size": small_and_large,
     "Weight decay down to 0": small_decays,
@@ -242,7 +229,10 @@ STUDIES = {
 
 def studies(results: Results) -> dict[str, Rows]:
     """All of them that have rows, and what rival explanations say."""
-    found = {title: study(results) for title, study in STUDIES.items()}
+    found: dict[str, Rows] = {}
+    for title, study in STUDIES.items():
+        with contextlib.suppress(MissingResult):
+            found[title] = study(results)
     standing = [
         {"setting": name, "what": STAND_INS[name] + _on_full_data(results, name)}
         for name in results.settings

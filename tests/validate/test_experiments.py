@@ -10,7 +10,7 @@ import xarray as xr
 import realnet as rn
 from realnet.config import from_dict
 from validate import verdicts
-from validate.experiments import KINDS, PROFILES, Block, Setting, experiments
+from validate.experiments import PROFILES, Block, Setting, experiments
 from validate.experiments.design import FEW, runs_of
 from validate.measured import Results
 from validate.prediction import judge
@@ -25,6 +25,9 @@ def one(kind: str, **block: object) -> rn.RunConfig:
     runs = runs_of(Setting("base", "", NET, (400, 300), {kind: (made,)}), kind)
     assert len(runs) == 1
     return runs[0]
+
+
+KINDS = sorted({kind for name in ("quick", "standard", "paper") for s in PROFILES[name].settings for kind in s.kinds})
 
 
 @pytest.mark.parametrize("kind", KINDS)

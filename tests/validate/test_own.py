@@ -47,8 +47,9 @@ class Training:
             test = self.chance + (1 - self.chance) / (1 + math.exp(-x / 0.03))
         odds = (d / math.exp(self.critical(run.seed)) - 1) / 0.15
         norm = t ** (1 / KAPPA) * (math.exp(0.3 * x) if name.endswith(own.MEMORISING) else 1.0)
-        return {"seed": run.seed, "dataset_size": d, "test": test, "train": self.train, "motion": 0.0, "train_margin": t,
-                "unseen_margin": t * odds / (1 + odds), "logit": t, "norm": norm, "homogeneity": KAPPA}  # fmt: skip
+        return {"seed": run.seed, "dataset_size": d, "test": test, "train": self.train, "motion": 0.0,
+                "weight_decay": run.weight_decay, "train_margin": t, "unseen_margin": t * odds / (1 + odds), "logit": t,
+                "norm": norm, "homogeneity": KAPPA}  # fmt: skip
 
 
 @pytest.fixture

@@ -21,7 +21,6 @@ from typing import NamedTuple
 from realnet import Phase, RunConfig, grid
 
 __all__ = [
-    "KINDS",
     "Block",
     "Experiment",
     "Profile",
@@ -33,19 +32,6 @@ __all__ = [
     "runs_of",
 ]
 
-KINDS = (
-    "memorising",
-    "memorising_coupled",
-    "generalising",
-    "generalising_coupled",
-    "ungrokking",
-    "ungrokking_coupled",
-    "corrupted_coupled",
-    "mixed_coupled",
-    "scratch",
-    "scratch_coupled",
-    "scratch_constant",
-)
 FEW = 100
 """Pairs on which Gen decays and Mem grows before a mixed run"""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 from realnet import RunConfig, grid
@@ -90,9 +90,10 @@ def _task(name: str, title: str, net: RunConfig, *shares: float) -> Setting:
     pairs = net.table_size
     paper = tuple(round(pairs * share) for share in (0.05, 0.09, 0.15, 0.27))
     sizes = tuple(round(pairs * share) for share in shares)
-    kinds = {"ungrokking": (Block(paper, (0.5, 2.0), range(3), 5000),)}
-    if shares:
-        kinds["ungrokking_coupled"] = (Block(sizes, (ANSWER,), range(3), 2000),)
+    kinds = {
+        "ungrokking": (Block(paper, (0.5, 2.0), range(3), 5000),),
+        "ungrokking_coupled": (Block(sizes, (ANSWER,), range(3), 2000),),
+    }
     return Setting(name, title, net, (round(0.9 * pairs), 3000), kinds)
 
 
@@ -105,21 +106,19 @@ def _laws(
     near: Sequence[int],
     far: Sequence[int],
     alone: Sequence[int],
-    more: Mapping[str, Sequence[Block]] | None = None,
 ) -> Setting:
     """What the laws of networks at rest (P15 to P19) are tried on: seeds that none of them had seen.
 
     near    sizes from below D_crit to twice that: networks that have grokked, trained on
     far     larger ones, where Gen is all but alone
     alone   sizes of Mem-only networks, which take longest to come to rest
-    more    further blocks by kind
     """
     seeds = range(20, 23)
     kinds = {
         "ungrokking_coupled": (Block(near, (ANSWER,), seeds, 4000),),
         "generalising_coupled": (Block(far, (ANSWER,), seeds, 2500),),
         "memorising_coupled": (Block(alone, (ANSWER,), seeds, 24_000),),
-    } | dict(more or {})
+    }
     return Setting(name, title, net, parent, kinds)
 
 

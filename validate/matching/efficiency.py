@@ -7,8 +7,6 @@ random labels; a Gen-only network is right on nearly all pairs outside its train
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
@@ -95,16 +93,15 @@ def slopes(norms: pd.DataFrame) -> npt.NDArray[np.float64]:
     return np.array(found)
 
 
-def isologit(gen: pd.DataFrame, mem: pd.DataFrame, seeds: Sequence[int] | None = None) -> pd.DataFrame:
-    """(5.2) ln D at which Mem's norm equals Gen's at the common logit, for each seed: columns seed, ln_size, outside.
+def isologit(gen: pd.DataFrame, mem: pd.DataFrame) -> pd.DataFrame:
+    """(5.2) ln D at which Mem's norm equals Gen's at the common logit, for each seed: columns seed, ln_size.
 
     Mem's ln P is interpolated linearly in ln D within a seed, and beyond its sizes with the slope of a line through all
-    of them. Gen's norm is the geometric mean over sizes. A seed without Mem networks has the mean Mem curve. `outside` says
-    whether the crossing lies beyond the measured sizes.
+    of them. Gen's norm is the geometric mean over sizes. A seed without Mem networks has the mean Mem curve.
     """
     rows = []
     pooled = np.log(mem.groupby("dataset_size").norm.mean()) if len(mem) else pd.Series(dtype=float)
-    for seed in seeds if seeds is not None else sorted(set(gen.seed)):
+    for seed in sorted(set(gen.seed)):
         own = mem[mem.seed == seed]
         curve = np.log(own.set_index("dataset_size").norm.sort_index()) if own.dataset_size.nunique() >= 2 else pooled
         norms = gen[gen.seed == seed].norm
@@ -119,5 +116,5 @@ def isologit(gen: pd.DataFrame, mem: pd.DataFrame, seeds: Sequence[int] | None =
             # Norms rise with size but for noise: the first crossing on the way up.
             k = int(np.flatnonzero((y[:-1] <= level) & (level <= y[1:]))[0])
             crossing = x[k] + (level - y[k]) / (y[k + 1] - y[k]) * (x[k + 1] - x[k])
-        rows.append({"seed": seed, "ln_size": float(crossing), "outside": not x[0] <= crossing <= x[-1]})
-    return pd.DataFrame(rows, columns=["seed", "ln_size", "outside"])
+        rows.append({"seed": seed, "ln_size": float(crossing)})
+    return pd.DataFrame(rows, columns=["seed", "ln_size"])

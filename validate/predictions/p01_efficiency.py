@@ -5,7 +5,7 @@ from __future__ import annotations
 from validate.matching.efficiency import alone_in, common_logit, gen_nets, mem_nets, norms_at, slopes
 from validate.measured import MissingResult, Results
 from validate.prediction import Criterion, Measurement, Prediction, nothing
-from validate.predictions.shared import at_rest, estimate, records
+from validate.predictions.shared import THEIR_FOUR, at_rest, estimate, records
 
 __all__ = ["P1A", "P1B"]
 
@@ -65,10 +65,7 @@ def _prediction(id: str, claim: str, criterion: Criterion) -> Prediction:
         "logits in the trigonometric subspace, which chooses seeds; that number is beside. Coupled networks decide, "
         "because they rest. That form was set after the base's runs had been seen: new seeds, trained until their "
         "norms rest, decide now.",
-        says={
-            "circuit efficiency": ("predicts", "its authors' own four predictions"),
-            "Omnigrok": ("silent", "it is about the start (reading of Varma et al.)"),
-        },
+        says=THEIR_FOUR,
     )
 
 
@@ -77,7 +74,6 @@ P1A = _prediction(
     "Gen's efficiency does not depend on data set size.",
     Criterion(
         name=GEN,
-        unit="1",
         low=-0.1,
         high=0.1,
         why="an exponent of a tenth moves a norm by 7 % when D doubles",
@@ -89,5 +85,5 @@ P1A = _prediction(
 P1B = _prediction(
     "P1b",
     "Mem's efficiency falls as the data set grows.",
-    Criterion(name=MEM, unit="1", high=0.0, why="it falls", truth=-0.31, spread=0.01, seeds=4),
+    Criterion(name=MEM, high=0.0, why="it falls", truth=-0.31, spread=0.01, seeds=4),
 )

@@ -8,6 +8,7 @@ from dataclasses import replace
 from validate.measured import Results
 from validate.prediction import Criterion, Measurement, Prediction
 from validate.predictions.shared import (
+    THEIR_FOUR,
     at_rest,
     bounded,
     estimate,
@@ -84,13 +85,9 @@ P2 = Prediction(
             spread=0.1,
             seeds=5,
         ),
-        Criterion(
-            name=TOP, unit="1", low=0.9, why="above D_crit it keeps what it has", truth=0.995, spread=0.005, seeds=5
-        ),
-        Criterion(name=BOTTOM, unit="1", high=0.05, why="below D_crit it returns to chance", spread=0.01, seeds=5),
-        Criterion(
-            name=TRAIN, unit="1", low=0.99, why="generalisation is lost, not the fit", truth=1.0, spread=0.001, seeds=5
-        ),
+        Criterion(name=TOP, low=0.9, why="above D_crit it keeps what it has", truth=0.995, spread=0.005, seeds=5),
+        Criterion(name=BOTTOM, high=0.05, why="below D_crit it returns to chance", spread=0.01, seeds=5),
+        Criterion(name=TRAIN, low=0.99, why="generalisation is lost, not the fit", truth=1.0, spread=0.001, seeds=5),
     ),
     measure=_measure,
     registered="7e0760b",
@@ -98,8 +95,5 @@ P2 = Prediction(
     changed="Width was a logistic fit under AdamW, whose runs do not rest in 10 000 steps; it is the distance "
     "between two crossings, and coupled runs decide. Never-seen and removed pairs are pooled. That form was set "
     "after the base's runs had been seen: ten new seeds decide now.",
-    says={
-        "circuit efficiency": ("predicts", "its authors' own four predictions"),
-        "Omnigrok": ("silent", "it is about the start (reading of Varma et al.)"),
-    },
+    says=THEIR_FOUR,
 )

@@ -10,6 +10,7 @@ from validate.measured import Results
 from validate.prediction import Criterion, Estimate, Measurement, Prediction, nothing
 from validate.predictions.shared import (
     MARGIN,
+    THEIR_FOUR,
     accuracy_at,
     bounded,
     kind_of,
@@ -102,8 +103,5 @@ P3 = Prediction(
     changed="Asked of AdamW runs after equal numbers of steps, in which thresholds of different decay are at "
     "different stages; now coupled runs decide, and AdamW is asked at equal weight decay × steps. Decided on "
     "seeds never used before.",
-    says={
-        "circuit efficiency": ("predicts", "its authors' own four predictions"),
-        "Omnigrok": ("silent", "it is about the start (reading of Varma et al.)"),
-    },
+    says=THEIR_FOUR,
 )

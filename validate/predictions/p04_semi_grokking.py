@@ -9,7 +9,7 @@ import pandas as pd
 
 from validate.measured import THRESHOLDS, Results
 from validate.prediction import Criterion, Measurement, Prediction, nothing
-from validate.predictions.shared import after_steps, estimate, kind_of, records
+from validate.predictions.shared import THEIR_FOUR, after_steps, estimate, kind_of, records
 from validate.statistics.thresholds import crossing
 
 __all__ = ["P4"]
@@ -81,9 +81,7 @@ P4 = Prediction(
         "long/scratch_constant",
     ),
     criteria=(
-        Criterion(
-            name=SHARE, unit="1", low=0.2, why="one run in five would be a behaviour of its own", spread=0.15, seeds=20
-        ),
+        Criterion(name=SHARE, low=0.2, why="one run in five would be a behaviour of its own", spread=0.15, seeds=20),
     ),
     measure=_measure,
     registered="7e0760b",
@@ -93,8 +91,5 @@ P4 = Prediction(
     "authors call it transient, and nested sizes of one seed were counted as independent. Now a plateau as the "
     "paper shows one, by seed; runs that have not left chance, or too late, are censored, and every eligible run counts. "
     "Restated on known runs.",
-    says={
-        "circuit efficiency": ("predicts", "its authors' own four predictions"),
-        "Omnigrok": ("silent", "it is about the start (reading of Varma et al.)"),
-    },
+    says=THEIR_FOUR,
 )

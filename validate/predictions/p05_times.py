@@ -9,7 +9,7 @@ import pandas as pd
 
 from validate.measured import MissingResult, Results
 from validate.prediction import Criterion, Estimate, Measurement, Prediction
-from validate.predictions.shared import estimate, kind_of, of_times, records
+from validate.predictions.shared import NO_CIRCUITS, estimate, kind_of, of_times, records
 
 __all__ = ["P5", "P6", "exponent"]
 
@@ -24,7 +24,7 @@ def _criterion(name: str, equation: str, truth: float, spread: float, seeds: int
     """The exponent's criterion."""
     low, high = INVERSE
     why = f"{equation}: 1/α up to logarithms, −1 ± 0.25"
-    return Criterion(name=name, unit="1", low=low, high=high, why=why, truth=truth, spread=spread, seeds=seeds)
+    return Criterion(name=name, low=low, high=high, why=why, truth=truth, spread=spread, seeds=seeds)
 
 
 def exponent(table: pd.DataFrame, time: str) -> Estimate:
@@ -116,8 +116,5 @@ P6 = Prediction(
     registered="f1978ee",
     changed="The claim did not name its optimizer. Sizes were those at which most runs lose it, which selects on "
     "the outcome; now all below half of D_crit, with times interpolated on a grid of 25 steps.",
-    says={
-        "circuit efficiency": ("predicts", "decay is the clock of a competition for norm"),
-        "Omnigrok": ("silent", "it has no two circuits"),
-    },
+    says={"circuit efficiency": ("predicts", "decay is the clock of a competition for norm"), "Omnigrok": NO_CIRCUITS},
 )

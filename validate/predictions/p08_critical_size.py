@@ -12,6 +12,7 @@ from validate.matching.laws import MODULAR_LAWS
 from validate.measured import MissingResult, Results
 from validate.prediction import Criterion, Estimate, Measurement, Prediction, nothing
 from validate.predictions.shared import (
+    NO_CIRCUITS,
     after_steps,
     at_answer,
     at_rest,
@@ -153,10 +154,7 @@ def _prediction(
         seen=seen,
         new=() if seen else tuple(f"{s}/memorising_coupled" for s in MODULAR_LAWS),
         changed=changed,
-        says={
-            "circuit efficiency": ("predicts", "D_crit is where efficiencies meet"),
-            "Omnigrok": ("silent", "it has no two circuits"),
-        },
+        says={"circuit efficiency": ("predicts", "D_crit is where efficiencies meet"), "Omnigrok": NO_CIRCUITS},
     )
 
 

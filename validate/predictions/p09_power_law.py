@@ -8,7 +8,7 @@ import pandas as pd
 from validate.matching.efficiency import alone_in, gen_nets, mem_nets
 from validate.measured import MissingResult, Results
 from validate.prediction import Criterion, Estimate, Measurement, Prediction
-from validate.predictions.shared import at_rest, estimate
+from validate.predictions.shared import NO_CIRCUITS, at_rest, estimate
 
 __all__ = ["P9", "misfit_to_law"]
 
@@ -74,7 +74,6 @@ P9 = Prediction(
     criteria=(
         Criterion(
             name=MISFIT,
-            unit="1",
             high=0.02,
             why="norms are forecast to 2 %",
             truth=0.008,
@@ -90,6 +89,6 @@ P9 = Prediction(
     "rest decide now.",
     says={
         "circuit efficiency": ("predicts", "the power law and the sharing of norm are its premises"),
-        "Omnigrok": ("silent", "it has no two circuits"),
+        "Omnigrok": NO_CIRCUITS,
     },
 )

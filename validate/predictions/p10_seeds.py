@@ -7,7 +7,7 @@ import pandas as pd
 
 from validate.measured import Results
 from validate.prediction import Criterion, Estimate, Measurement, Prediction
-from validate.predictions.shared import at_answer, bounded, kind_of, of_thresholds, thresholds
+from validate.predictions.shared import NO_CIRCUITS, at_answer, bounded, kind_of, of_thresholds, thresholds
 from validate.statistics.intervals import rank_correlation
 
 __all__ = ["P10"]
@@ -57,7 +57,6 @@ P10 = Prediction(
     criteria=(
         Criterion(
             name=RANK,
-            unit="1",
             low=0.0,
             why="a less efficient Gen is lost at larger D′",
             truth=0.85,
@@ -70,8 +69,5 @@ P10 = Prediction(
     registered="f1978ee",
     changed="Gen networks had to lie in the trigonometric subspace or be right on 99 %, which dropped the seeds with "
     "the largest norms. Now every seed counts, on ten seeds never used before, at rest.",
-    says={
-        "circuit efficiency": ("predicts", "a seed's own efficiency sets its D_crit"),
-        "Omnigrok": ("silent", "it has no two circuits"),
-    },
+    says={"circuit efficiency": ("predicts", "a seed's own efficiency sets its D_crit"), "Omnigrok": NO_CIRCUITS},
 )

@@ -14,7 +14,7 @@ import toymodel as tm
 from validate.matching.efficiency import alone_in, degree, gen_nets, mem_nets
 from validate.measured import MissingResult, Results
 from validate.prediction import Criterion, Estimate, Measurement, Prediction
-from validate.predictions.shared import at_rest, estimate, records, weaker
+from validate.predictions.shared import NO_CIRCUITS, at_rest, estimate, records, weaker
 from validate.statistics.intervals import Interval
 from validate.statistics.thresholds import crossing
 
@@ -152,8 +152,8 @@ P11 = Prediction(
         "laws-43/generalising_coupled",
     ),
     criteria=(
-        Criterion(name=LOGIT, unit="1", high=0.03, why="3 %", truth=0.012, spread=0.004, seeds=10),
-        Criterion(name=NORM, unit="1", high=0.03, why="3 %", truth=0.035, spread=0.008, seeds=10),
+        Criterion(name=LOGIT, high=0.03, why="3 %", truth=0.012, spread=0.004, seeds=10),
+        Criterion(name=NORM, high=0.03, why="3 %", truth=0.035, spread=0.008, seeds=10),
     ),
     measure=_measure,
     registered="7e0760b",
@@ -163,6 +163,6 @@ P11 = Prediction(
     "more efficient circuit takes all at this κ, and it is seed by seed of networks of which nothing was fitted.",
     says={
         "circuit efficiency": ("predicts", "the power law and efficiencies are its premises"),
-        "Omnigrok": ("silent", "it has no two circuits"),
+        "Omnigrok": NO_CIRCUITS,
     },
 )

@@ -20,7 +20,7 @@ import toymodel as tm
 from validate.measured import MissingResult, Results
 from validate.prediction import Criterion, Estimate, Measurement, Prediction, nothing
 from validate.predictions.p11_quantitative import fitted, lone
-from validate.predictions.shared import apart, at_answer, at_rest, estimate, records, weaker
+from validate.predictions.shared import NO_CIRCUITS, apart, at_answer, at_rest, estimate, records, weaker
 
 __all__ = ["P12", "corrupted_rest", "mixed_efficiency", "sharing_of_sharpness"]
 
@@ -161,7 +161,6 @@ P12 = Prediction(
     criteria=(
         Criterion(
             name=SHARP,
-            unit="1",
             low=-MARGIN,
             high=MARGIN,
             why="the same μ within a factor of 1.5; 2, norms that add as squares, is a factor of 3 away",
@@ -171,7 +170,6 @@ P12 = Prediction(
         ),
         Criterion(
             name=LABELS,
-            unit="1",
             low=-MARGIN,
             high=MARGIN,
             why="the same μ within a factor of 1.5",
@@ -189,6 +187,6 @@ P12 = Prediction(
     "seeds were added.",
     says={
         "circuit efficiency": ("allows", "its authors add norms as squares; the sharing was ours"),
-        "Omnigrok": ("silent", "it has no two circuits"),
+        "Omnigrok": NO_CIRCUITS,
     },
 )

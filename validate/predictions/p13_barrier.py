@@ -9,7 +9,7 @@ import pandas as pd
 
 from validate.measured import Results
 from validate.prediction import Criterion, Estimate, Measurement, Prediction, nothing
-from validate.predictions.shared import LARGE, after_steps, estimate, kind_of, records
+from validate.predictions.shared import LARGE, MEMORY, after_steps, estimate, kind_of, records
 from validate.statistics.escape import fit_escape, median_time
 from validate.statistics.intervals import area_under_curve
 
@@ -154,27 +154,15 @@ P13 = Prediction(
     criteria=(
         Criterion(
             name=TWO,
-            unit="1",
             low=0.5,
             why="two ends at the same pairs, decay and seed",
             truth=0.9,
             spread=0.1,
             seeds=3,
         ),
-        Criterion(
-            name=WARNING, unit="1", low=0.5, why="better than a coin", truth=0.85, spread=0.4, seeds=20, least_seeds=6
-        ),
+        Criterion(name=WARNING, low=0.5, why="better than a coin", truth=0.85, spread=0.4, seeds=20, least_seeds=6),
     ),
     measure=_measure,
     registered="f1978ee",
-    says={
-        "circuit efficiency": (
-            "allows",
-            "efficiencies say where networks rest, not how soon they leave where they are",
-        ),
-        "Omnigrok": (
-            "opposite",
-            "a landscape over norm has no memory: the end depends on data and decay, not on the start",
-        ),
-    },
+    says=MEMORY,
 )

@@ -9,7 +9,7 @@ import pandas as pd
 
 from validate.measured import MissingResult, Results
 from validate.prediction import Criterion, Measurement, Prediction
-from validate.predictions.shared import at_answer, bounded, kind_of, of_seed, of_thresholds, thresholds
+from validate.predictions.shared import NO_CIRCUITS, at_answer, bounded, kind_of, of_seed, of_thresholds, thresholds
 
 __all__ = ["P14"]
 
@@ -65,7 +65,6 @@ P14 = Prediction(
     criteria=(
         Criterion(
             name=SLOPE,
-            unit="1",
             low=-0.25,
             high=0.25,
             why="less than a fifth when width doubles",
@@ -77,8 +76,5 @@ P14 = Prediction(
     measure=_measure,
     registered="f1978ee",
     seen=True,
-    says={
-        "circuit efficiency": ("allows", "efficiencies may change with width"),
-        "Omnigrok": ("silent", "it has no two circuits"),
-    },
+    says={"circuit efficiency": ("allows", "efficiencies may change with width"), "Omnigrok": NO_CIRCUITS},
 )

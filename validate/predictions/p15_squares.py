@@ -10,7 +10,7 @@ from scipy import optimize
 from validate.matching.laws import alone
 from validate.measured import MissingResult, Results
 from validate.prediction import Criterion, Measurement, Prediction
-from validate.predictions.shared import ANSWER, at_rest, estimate, records
+from validate.predictions.shared import ANSWER, NO_CIRCUITS, at_rest, estimate, records
 
 __all__ = ["P15"]
 
@@ -86,8 +86,8 @@ P15 = Prediction(
         "laws-113-labels/memorising_coupled",
     ),
     criteria=(
-        Criterion(name=NORM, unit="1", high=0.03, why="3 %", truth=0.01, spread=0.006, seeds=9),
-        Criterion(name=POWER, unit="1", low=1.8, high=2.2, why="2 to a tenth", truth=1.95, spread=0.12, seeds=9),
+        Criterion(name=NORM, high=0.03, why="3 %", truth=0.01, spread=0.006, seeds=9),
+        Criterion(name=POWER, low=1.8, high=2.2, why="2 to a tenth", truth=1.95, spread=0.12, seeds=9),
     ),
     measure=_measure,
     registered="128eeb7",
@@ -95,6 +95,6 @@ P15 = Prediction(
     "Mem on as many for 16 000, then 36 000, since more than a third still moved; each length is a new run.",
     says={
         "circuit efficiency": ("predicts", "its premise: circuits add the squares of their norms"),
-        "Omnigrok": ("silent", "it has no two circuits"),
+        "Omnigrok": NO_CIRCUITS,
     },
 )

@@ -12,7 +12,7 @@ from scipy import optimize
 from validate.matching.laws import NEW, decisive, paired, settings
 from validate.measured import MissingResult, Results
 from validate.prediction import Criterion, Estimate, Measurement, Prediction
-from validate.predictions.shared import ANSWER, at_rest, estimate, records, total, weaker
+from validate.predictions.shared import ANSWER, NO_FORMULA, at_rest, estimate, records, total, weaker
 
 __all__ = ["P16"]
 
@@ -89,14 +89,11 @@ P16 = Prediction(
         for s in ("laws-113", "laws-67", "laws-97", "laws-width-128", "laws-div")
         for k in ("ungrokking", "generalising", "memorising")
     ),
-    criteria=(Criterion(name=POLE, unit="1", high=0.02, why="u/t to 0.02", truth=0.012, spread=0.006, seeds=6),),
+    criteria=(Criterion(name=POLE, high=0.02, why="u/t to 0.02", truth=0.012, spread=0.006, seeds=6),),
     measure=_measure,
     registered="f9b9128",
     new=NEW,
     changed="Registered in 128eeb7 with one D_crit for all seeds of a setting; they differ by as much as a factor of 1.5, "
     "which hides a pole. Now each seed has its own.",
-    says={
-        "circuit efficiency": ("silent", "it has no formula for what is left of Mem"),
-        "Omnigrok": ("silent", "it has no two circuits"),
-    },
+    says=NO_FORMULA,
 )

@@ -9,7 +9,7 @@ from scipy import special
 from validate.matching.laws import mixtures, settings
 from validate.measured import MissingResult, Results
 from validate.prediction import Criterion, Measurement, Prediction
-from validate.predictions.shared import at_rest, estimate, records
+from validate.predictions.shared import NO_FORMULA, at_rest, estimate, records
 
 __all__ = ["P17", "accuracy_of_margins"]
 
@@ -59,7 +59,6 @@ P17 = Prediction(
     criteria=(
         Criterion(
             name=CURVE,
-            unit="1",
             high=0.07,
             why="a tenth of the way from chance to 1 is 0.1",
             truth=0.053,
@@ -69,8 +68,5 @@ P17 = Prediction(
     ),
     measure=_measure,
     registered="128eeb7",
-    says={
-        "circuit efficiency": ("silent", "it has no formula for what is left of Mem"),
-        "Omnigrok": ("silent", "it has no two circuits"),
-    },
+    says=NO_FORMULA,
 )

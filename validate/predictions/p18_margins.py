@@ -10,7 +10,7 @@ import toymodel as tm
 from validate.matching.laws import NEW, decisive, paired, settings
 from validate.measured import MissingResult, Results
 from validate.prediction import Criterion, Estimate, Measurement, Prediction
-from validate.predictions.shared import ANSWER, at_rest, estimate, records, total, weaker
+from validate.predictions.shared import ANSWER, NO_FORMULA, at_rest, estimate, records, total, weaker
 
 __all__ = ["P18"]
 
@@ -86,8 +86,5 @@ P18 = Prediction(
     changed="Registered in 128eeb7 with one D_crit for all seeds of a setting, and as |ln|, whose interval over a few "
     "settings says little. Now each seed is compared with itself, and the sign counts. New are the lone circuits; the "
     "networks of laws-43 that ungrok were there before.",
-    says={
-        "circuit efficiency": ("silent", "it has no formula for what is left of Mem"),
-        "Omnigrok": ("silent", "it has no two circuits"),
-    },
+    says=NO_FORMULA,
 )

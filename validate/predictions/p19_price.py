@@ -10,7 +10,7 @@ import toymodel as tm
 from validate.matching.laws import GROKKED, MODULAR_LAWS, alone, mixtures
 from validate.measured import MissingResult, Results
 from validate.prediction import Criterion, Estimate, Measurement, Prediction, nothing
-from validate.predictions.shared import at_rest, estimate, records
+from validate.predictions.shared import NO_CIRCUITS, at_rest, estimate, records
 
 __all__ = ["GROUPS", "P19", "pairs_of_sizes"]
 
@@ -119,7 +119,6 @@ P19 = Prediction(
     criteria=(
         Criterion(
             name=_gamma("memorising"),
-            unit="1",
             low=0.35,
             high=0.65,
             why="γ = 1/2 if the multiplier rises linearly",
@@ -127,15 +126,10 @@ P19 = Prediction(
             spread=0.04,
             seeds=20,
         ),
-        Criterion(
-            name=_gamma("ungrokked"), unit="1", low=0.35, high=0.65, why="the same", truth=0.55, spread=0.08, seeds=20
-        ),
-        Criterion(
-            name=_gamma("grokked"), unit="1", low=0.35, high=0.65, why="the same", truth=0.5, spread=0.3, seeds=18
-        ),
+        Criterion(name=_gamma("ungrokked"), low=0.35, high=0.65, why="the same", truth=0.55, spread=0.08, seeds=20),
+        Criterion(name=_gamma("grokked"), low=0.35, high=0.65, why="the same", truth=0.5, spread=0.3, seeds=18),
         Criterion(
             name=_gamma(DIGITS["memorising"]),
-            unit="1",
             low=0.35,
             high=0.65,
             why="the same",
@@ -143,12 +137,9 @@ P19 = Prediction(
             spread=0.05,
             seeds=3,
         ),
-        Criterion(
-            name=_gamma(DIGITS["true"]), unit="1", low=0.35, high=0.65, why="the same", truth=0.5, spread=0.05, seeds=3
-        ),
+        Criterion(name=_gamma(DIGITS["true"]), low=0.35, high=0.65, why="the same", truth=0.5, spread=0.05, seeds=3),
         Criterion(
             name=BETA,
-            unit="1",
             low=-math.log(1.25),
             high=math.log(1.25),
             why="β forecast to 25 %, nothing fitted",
@@ -159,8 +150,5 @@ P19 = Prediction(
     ),
     measure=_measure,
     registered="128eeb7",
-    says={
-        "circuit efficiency": ("allows", "its argument in words; the number is ours"),
-        "Omnigrok": ("silent", "it has no two circuits"),
-    },
+    says={"circuit efficiency": ("allows", "its argument in words; the number is ours"), "Omnigrok": NO_CIRCUITS},
 )

@@ -14,7 +14,8 @@ from validate.statistics.intervals import Interval, over_bounds, over_seeds, wel
 from validate.statistics.thresholds import bounds, crossing
 
 __all__ = [
-    "ANSWER", "LARGE", "MARGIN", "STILL", "accuracy_at", "after_steps", "apart", "at_answer", "at_rest", "bounded",
+    "ANSWER", "LARGE", "MARGIN", "MEMORY", "NO_CIRCUITS", "NO_FORMULA", "NO_LANDSCAPE", "OWN_CLAIM", "STILL",
+    "THEIR_FOUR", "accuracy_at", "after_steps", "apart", "at_answer", "at_rest", "bounded",
     "estimate", "kind_of", "less", "ln_sizes", "of_seed", "of_thresholds", "of_times", "records", "thresholds", "total",
     "weaker",
 ]  # fmt: skip
@@ -28,6 +29,26 @@ LARGE = "p113"
 ANSWER = {"coupled": 1e-4, "AdamW": 1.0}
 """Weight decay at which thresholds are compared with other things"""
 
+NO_CIRCUITS = ("silent", "it has no two circuits")
+NO_LANDSCAPE = ("silent", "it has no landscape, no optimizer and no rounding")
+OWN_CLAIM = ("predicts", "its own claims")
+THEIR_FOUR = {
+    "circuit efficiency": ("predicts", "its authors' own four predictions"),
+    "Omnigrok": ("silent", "it is about the start (reading of Varma et al.)"),
+}
+MEMORY = {
+    "circuit efficiency": ("allows", "efficiencies say where networks rest, not how soon they leave where they are"),
+    "Omnigrok": (
+        "opposite",
+        "a landscape over norm has no memory: the end depends on data and decay, not on the start",
+    ),
+}
+NO_FORMULA = {
+    "circuit efficiency": ("silent", "it has no formula for what is left of Mem"),
+    "Omnigrok": NO_CIRCUITS,
+}
+"""What theories say of several predictions, with the reason (`Claim.says`)"""
+
 
 def kind_of(kind: str, protocol: str) -> str:
     """The experiment's name under a protocol."""
@@ -39,19 +60,20 @@ def records(table: pd.DataFrame) -> list[dict[str, object]]:
     return [{str(k): v for k, v in row.items()} for row in table.to_dict("records")]
 
 
-def thresholds(table: pd.DataFrame, level: float = 0.5) -> pd.DataFrame:
+def thresholds(table: pd.DataFrame, level: float = 0.5, chance: float | None = None) -> pd.DataFrame:
     """A row for each weight decay and seed: ln_size at which its accuracy passes `level`, and how far that moved.
 
-    A threshold outside the sizes that were trained is nan, and lies between the bounds `low` and `high`.
+    A threshold outside the sizes that were trained is nan, and lies between the bounds `low` and `high`. Chance is 1/p if
+    it is not given.
     """
     rows = []
     for (decay, seed), runs in table.groupby(["weight_decay", "seed"]):
-        chance = 1.0 / runs.p.iloc[0]
+        floor = 1.0 / runs.p.iloc[0] if chance is None else chance
         size, now = runs.dataset_size.to_numpy(float), np.clip(runs.test.to_numpy(float), 0, 1)
         before = np.clip(now - runs.motion.to_numpy(float), 0, 1)
-        ln_size, (low, high) = crossing(size, now, level, chance), bounds(size, now, level, chance)
-        outside = math.isnan(ln_size) and (low, high) == bounds(size, before, level, chance)
-        motion = 0.0 if outside else ln_size - crossing(size, before, level, chance)
+        ln_size, (low, high) = crossing(size, now, level, floor), bounds(size, now, level, floor)
+        outside = math.isnan(ln_size) and (low, high) == bounds(size, before, level, floor)
+        motion = 0.0 if outside else ln_size - crossing(size, before, level, floor)
         rows.append({"weight_decay": decay, "seed": seed, "ln_size": ln_size, "low": low, "high": high,
                      "motion": motion})  # fmt: skip
     return pd.DataFrame(rows, columns=["weight_decay", "seed", "ln_size", "low", "high", "motion"])

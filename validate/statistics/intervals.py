@@ -1,4 +1,4 @@
-"""Numbers with an interval over seeds, and what follows from one.
+"""Numbers with a 95 % interval over seeds, and what follows from one.
 
 Seeds are the independent units: everything is averaged or fitted within a seed before it comes here. With 3 to 10 of
 them the Student-t interval is the default, because it is exact for normal seeds; a bootstrap of 3 seeds is far too narrow.
@@ -32,9 +32,6 @@ class Interval:
     """An estimate with its interval: nan in (-inf, inf) if it cannot be estimated.
 
     n   number of independent units behind it: seeds, or runs of a proportion
-
-    >>> print(Interval(1.234, 1.1, 1.4, 5))
-    1.23 [1.1, 1.4] (n = 5)
     """
 
     value: float
@@ -57,23 +54,13 @@ class Interval:
         """Whether it could be estimated."""
         return not math.isnan(self.value)
 
-    def __str__(self) -> str:
-        return f"{self.value:.3g} [{self.low:.3g}, {self.high:.3g}] (n = {self.n})"
 
-
-def _check_level(level: float) -> None:
-    if not 0.0 < level < 1.0:
-        raise ValueError(f"level must be a number with 0 < level < 1, got {level!r}. Choose 0.95 for a 95 % interval.")
-
-
-def over_seeds(values: npt.ArrayLike, level: float = 0.95) -> Interval:
+def over_seeds(values: npt.ArrayLike) -> Interval:
     """Mean over seeds with its Student-t interval, mean ± t s/√n: exact for normal seeds.
 
     values (n,), one for each seed. Those that are not finite are missing and dropped; `n` is what is left. One
-    cannot say how seeds vary: its interval has no bounds. Errors: ValueError if `level` is no probability or `values`
-    not 1-D.
+    cannot say how seeds vary: its interval has no bounds. Errors: ValueError if `values` is not 1-D.
     """
-    _check_level(level)
     seeds = np.asarray(values, np.float64)
     if seeds.ndim != 1:
         raise ValueError(
@@ -86,11 +73,11 @@ def over_seeds(values: npt.ArrayLike, level: float = 0.95) -> Interval:
     mean = float(seeds.mean())
     if n == 1:
         return Interval(mean, -math.inf, math.inf, 1)
-    half = float(stats.t.ppf(0.5 + 0.5 * level, n - 1) * seeds.std(ddof=1) / math.sqrt(n))
+    half = float(stats.t.ppf(0.975, n - 1) * seeds.std(ddof=1) / math.sqrt(n))
     return Interval(mean, mean - half, mean + half, n)
 
 
-def over_bounds(low: npt.ArrayLike, high: npt.ArrayLike, level: float = 0.95) -> Interval:
+def over_bounds(low: npt.ArrayLike, high: npt.ArrayLike) -> Interval:
     """Mean over seeds of which some are known by bounds alone, `low` <= value <= `high` (n,): greatest normal likelihood.
 
     The interval holds each mean whose profile likelihood falls short of the greatest by at most
@@ -98,7 +85,6 @@ def over_bounds(low: npt.ArrayLike, high: npt.ArrayLike, level: float = 0.95) ->
     it is exactly Student's. Seeds between -inf and inf are missing. Unknown with k < 2. Errors: ValueError for different
     shapes or low > high.
     """
-    _check_level(level)
     a, b = np.asarray(low, np.float64), np.asarray(high, np.float64)
     if a.ndim != 1 or a.shape != b.shape or (a > b).any():
         raise ValueError(
@@ -109,7 +95,7 @@ def over_bounds(low: npt.ArrayLike, high: npt.ArrayLike, level: float = 0.95) ->
     exact, n = a == b, len(a)
     k = int(exact.sum())
     if exact.all():
-        return over_seeds(a, level)
+        return over_seeds(a)
     if k < 2 or np.ptp(a[exact]) == 0:
         return Interval.unknown(n)
 
@@ -128,7 +114,7 @@ def over_bounds(low: npt.ArrayLike, high: npt.ArrayLike, level: float = 0.95) ->
     options = {"xatol": 1e-10, "fatol": 1e-10, "maxiter": 4000}
     best = optimize.minimize(lambda x: misfit(x[0], x[1]), start, method="Nelder-Mead", options=options)
     value, spread = float(best.x[0]), math.exp(best.x[1])
-    allowed = best.fun + 0.5 * k * math.log1p(stats.t.ppf(0.5 + 0.5 * level, k - 1) ** 2 / (k - 1))
+    allowed = best.fun + 0.5 * k * math.log1p(stats.t.ppf(0.975, k - 1) ** 2 / (k - 1))
 
     def excess(mean: float) -> float:
         around = (math.log(spread) - 8, math.log(spread) + 8)
@@ -145,12 +131,11 @@ def over_bounds(low: npt.ArrayLike, high: npt.ArrayLike, level: float = 0.95) ->
     return Interval(value, end(-1), end(1), n)
 
 
-def welch(first: npt.ArrayLike, second: npt.ArrayLike, level: float = 0.95) -> Interval:
+def welch(first: npt.ArrayLike, second: npt.ArrayLike) -> Interval:
     """Mean of `first` (m,) less mean of `second` (n,), independent seeds, with Welch's t interval; n is the smaller number.
 
     Values that are not finite are missing; with fewer than two of either there is no interval.
     """
-    _check_level(level)
     a, b = (x[np.isfinite(x)] for x in (np.asarray(first, np.float64), np.asarray(second, np.float64)))
     n = min(len(a), len(b))
     if n < 2:
@@ -158,36 +143,32 @@ def welch(first: npt.ArrayLike, second: npt.ArrayLike, level: float = 0.95) -> I
     va, vb = a.var(ddof=1) / len(a), b.var(ddof=1) / len(b)
     freedom = (va + vb) ** 2 / max(va**2 / (len(a) - 1) + vb**2 / (len(b) - 1), 1e-300)
     value = float(a.mean() - b.mean())
-    half = float(stats.t.ppf(0.5 + 0.5 * level, max(freedom, 1.0)) * math.sqrt(va + vb))
+    half = float(stats.t.ppf(0.975, max(freedom, 1.0)) * math.sqrt(va + vb))
     return Interval(value, value - half, value + half, n)
 
 
-def proportion(successes: int, trials: int, level: float = 0.95) -> Interval:
-    """Share of successes with the Clopper-Pearson interval, which covers at least `level` for every true share.
+def proportion(successes: int, trials: int) -> Interval:
+    """Share of successes with the Clopper-Pearson interval, which covers every true share at 95 % or more.
 
     Errors: ValueError unless 0 <= successes <= trials.
     """
-    _check_level(level)
     if not 0 <= successes <= trials:
         raise ValueError(
             f"proportion needs 0 <= successes <= trials, got {successes} of {trials}. Pass counts of runs."
         )
     if trials == 0:
         return Interval.unknown(0)
-    tail = 0.5 - 0.5 * level
-    low = stats.beta.ppf(tail, successes, trials - successes + 1) if successes else 0.0
-    high = stats.beta.ppf(1 - tail, successes + 1, trials - successes) if successes < trials else 1.0
+    low, high = stats.binomtest(successes, trials).proportion_ci(method="exact")
     return Interval(successes / trials, float(low), float(high), int(trials))
 
 
-def rank_correlation(x: npt.ArrayLike, y: npt.ArrayLike, level: float = 0.95) -> Interval:
+def rank_correlation(x: npt.ArrayLike, y: npt.ArrayLike) -> Interval:
     """Spearman's rank correlation of x (n,) and y (n,), one pair for each seed.
 
     The interval is Fisher's, tanh(artanh r ± z √((1 + r²/2)/(n - 3))), with the variance of Bonett and Wright (2000).
     At r = ±1 artanh diverges; there the interval is centred half a step of r inside, 6/(n(n² - 1)), and ends at ±1.
     Pairs that are not finite are dropped; fewer than 4, or a constant, give nan. Errors: ValueError if the shapes differ.
     """
-    _check_level(level)
     a, b = np.asarray(x, np.float64), np.asarray(y, np.float64)
     if a.ndim != 1 or a.shape != b.shape:
         raise ValueError(
@@ -201,19 +182,18 @@ def rank_correlation(x: npt.ArrayLike, y: npt.ArrayLike, level: float = 0.95) ->
     most = 1 - 6 / (n * (n**2 - 1))
     r = math.copysign(1.0, r) if abs(r) > most else r
     inside = min(max(r, -most), most)
-    half = stats.norm.ppf(0.5 + 0.5 * level) * math.sqrt((1 + 0.5 * inside**2) / (n - 3))
+    half = stats.norm.ppf(0.975) * math.sqrt((1 + 0.5 * inside**2) / (n - 3))
     low, high = math.tanh(math.atanh(inside) - half), math.tanh(math.atanh(inside) + half)
     return Interval(r, min(low, r), max(high, r), n)
 
 
-def area_under_curve(score: npt.ArrayLike, happened: npt.ArrayLike, level: float = 0.95) -> Interval:
+def area_under_curve(score: npt.ArrayLike, happened: npt.ArrayLike) -> Interval:
     """AUC: how often a run in which it happened has the larger score (n,) than one in which it did not; ties count half.
 
     The interval is Hanley and McNeil's (1982), cut at 0 and 1, with the variance of one discordant pair where none or all
     are (a perfect AUC of few runs is not certain). n is the number of runs; nan if all or none happened.
     Errors: ValueError if the shapes differ.
     """
-    _check_level(level)
     x, y = np.asarray(score, np.float64), np.asarray(happened, bool)
     if x.ndim != 1 or x.shape != y.shape:
         raise ValueError(f"score and happened must be (n,) each, got {x.shape} and {y.shape}. Pass one of each a run.")
@@ -226,7 +206,7 @@ def area_under_curve(score: npt.ArrayLike, happened: npt.ArrayLike, level: float
     a = min(max(area, 0.5 / (m * n)), 1 - 0.5 / (m * n))
     q1, q2 = a / (2 - a), 2 * a**2 / (1 + a)
     variance = (a * (1 - a) + (m - 1) * (q1 - a**2) + (n - 1) * (q2 - a**2)) / (m * n)
-    half = float(stats.norm.ppf(0.5 + 0.5 * level)) * math.sqrt(variance)
+    half = float(stats.norm.ppf(0.975)) * math.sqrt(variance)
     return Interval(area, max(a - half, 0.0), min(a + half, 1.0), len(x))
 
 

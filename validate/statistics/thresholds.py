@@ -17,7 +17,19 @@ PLATEAU = 0.01
 def crossing(dataset_size: npt.ArrayLike, accuracy: npt.ArrayLike, level: float = 0.5, chance: float = 0.0) -> float:
     """ln D at which the accuracies (k,) of one seed rise through `level`; nan where the sizes (k,) do not span it.
 
-    Accuracy is taken to rise with D but for noise: the curve is the isotonic regression of accuracy on ln D (pool adjacent
+    Errors: as `bounds`.
+    """
+    low, high = bounds(dataset_size, accuracy, level, chance)
+    return low if low == high else math.nan
+
+
+def bounds(
+    dataset_size: npt.ArrayLike, accuracy: npt.ArrayLike, level: float = 0.5, chance: float = 0.0
+) -> tuple[float, float]:
+    """Bounds on ln D at which the accuracies (k,) of one seed rise through `level`: equal if the sizes (k,) span it.
+
+    (ln of the largest size, inf) if all lie below the level, (-inf, ln of the smallest) if all lie above it. Accuracy is
+    taken to rise with D but for noise: the curve is the isotonic regression of accuracy on ln D (pool adjacent
     violators). Between neighbouring sizes it is interpolated linearly in logit(accuracy), which is exact for a logistic
     transition. nan accuracies are missing. Errors: ValueError for values outside their range or of different shapes.
     """
@@ -36,32 +48,16 @@ def crossing(dataset_size: npt.ArrayLike, accuracy: npt.ArrayLike, level: float 
         raise ValueError(f"level must lie between chance {chance:g} and 1, got {level!r}. Choose 0.5, say.")
     order = np.argsort(size)[np.isfinite(share[np.argsort(size)])]
     if not len(order):
-        return math.nan
+        return -math.inf, math.inf
     x, curve = np.log(size[order]), optimize.isotonic_regression(share[order]).x
     below = int(np.sum(curve < level)) - 1
-    if below < 0 or below + 1 == len(x):
-        return math.nan
+    if below < 0:
+        return -math.inf, float(x[0])
+    if below + 1 == len(x):
+        return float(x[-1]), math.inf
     ends = special.logit(np.clip(curve[[below, below + 1]], chance + PLATEAU, 1 - PLATEAU)) - special.logit(level)
-    return float(x[below] + (x[below + 1] - x[below]) * ends[0] / (ends[0] - ends[1]))
-
-
-def bounds(
-    dataset_size: npt.ArrayLike, accuracy: npt.ArrayLike, level: float = 0.5, chance: float = 0.0
-) -> tuple[float, float]:
-    """Bounds on ln D at which the accuracies (k,) rise through `level`: equal if the sizes (k,) span it.
-
-    (ln of the largest size, inf) if all lie below the level, (-inf, ln of the smallest) if all lie above it. Errors: as
-    `crossing`.
-    """
-    found = crossing(dataset_size, accuracy, level, chance)
-    if math.isfinite(found):
-        return found, found
-    share = np.asarray(accuracy, np.float64)
-    sizes = np.log(np.asarray(dataset_size, np.float64)[np.isfinite(share)])
-    if not len(sizes):
-        return -math.inf, math.inf
-    above = optimize.isotonic_regression(share[np.isfinite(share)][np.argsort(sizes)]).x[0] >= level
-    return (-math.inf, float(sizes.min())) if above else (float(sizes.max()), math.inf)
+    found = float(x[below] + (x[below + 1] - x[below]) * ends[0] / (ends[0] - ends[1]))
+    return found, found
 
 
 def width(dataset_size: npt.ArrayLike, accuracy: npt.ArrayLike, chance: float = 0.0) -> float:

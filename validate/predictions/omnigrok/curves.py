@@ -11,8 +11,9 @@ import pandas as pd
 
 from validate.measured import REST, MissingResult, Results, Run, crossing_time
 from validate.prediction import Basis
+from validate.predictions.shared import OWN_CLAIM
 
-__all__ = ["BASE", "LEVELS", "at", "bottom", "delays", "landscape", "rows"]
+__all__ = ["BASE", "LEVELS", "NORM_GIVEN", "at", "bottom", "delays", "landscape", "rows"]
 
 Array = npt.NDArray[np.float64]
 
@@ -38,6 +39,15 @@ BASE: Mapping[str, Mapping[str, float]] = {
     "molecules": {"size": 50, "large": 3.0, "small": 1.0, "decay": 0.0, "small_decay": 0.0},
 }
 """Setting: the size of its landscape, and α and γ of the runs that are to grok and of those that are not"""
+
+NORM_GIVEN = {
+    "circuit efficiency": (
+        "allows",
+        "with the norm given, or a large start, it does not say which circuit comes first",
+    ),
+    "Omnigrok": OWN_CLAIM,
+}
+"""What the theories say where the norm, or the start, is what is asked about"""
 
 
 def _curve(run: Run, name: str, light: Array) -> tuple[Array, Array]:

@@ -9,7 +9,7 @@ import pandas as pd
 
 from validate.measured import Results
 from validate.prediction import Criterion, Measurement, Prediction, nothing
-from validate.predictions.omnigrok.curves import BASE, at, bottom, landscape, rows
+from validate.predictions.omnigrok.curves import BASE, NORM_GIVEN, at, bottom, landscape, rows
 from validate.predictions.shared import at_rest, bounded, estimate, less, of_seed, of_thresholds, records, thresholds
 
 __all__ = ["O1", "O6"]
@@ -74,16 +74,13 @@ O1 = Prediction(
     criteria=(
         Criterion(
             name=ENDS,
-            unit="1",
             low=MARGIN,
             why="a quarter above the least, on both sides",
             truth=5.0,
             spread=0.4,
             seeds=3,
         ),
-        Criterion(
-            name=RISE, unit="1", high=0.1, why="it stays down: no more than a tenth comes back", spread=0.02, seeds=3
-        ),
+        Criterion(name=RISE, high=0.1, why="it stays down: no more than a tenth comes back", spread=0.02, seeds=3),
     ),
     measure=_measure,
     registered="dcf4111",
@@ -92,13 +89,7 @@ O1 = Prediction(
     "addition, show no U: changed after that was seen, before the wider range was trained. The teacher's landscape, which "
     "decides, had been seen too; it spans a factor of a hundred, which both forms take.",
     columns=tuple(BASE),
-    says={
-        "circuit efficiency": (
-            "allows",
-            "with the norm given, or a large start, it does not say which circuit comes first",
-        ),
-        "Omnigrok": ("predicts", "its own claims"),
-    },
+    says=NORM_GIVEN,
 )
 
 
@@ -147,11 +138,5 @@ O6 = Prediction(
     "seen; then five more seeds, as three left the interval across the rule's edges. A seed whose threshold lies outside "
     "the sizes was left out, and is a bound since all runs were seen. The region is as it was.",
     columns=("teacher",),
-    says={
-        "circuit efficiency": (
-            "allows",
-            "with the norm given, or a large start, it does not say which circuit comes first",
-        ),
-        "Omnigrok": ("predicts", "its own claims"),
-    },
+    says=NORM_GIVEN,
 )

@@ -8,9 +8,9 @@ import numpy as np
 
 from validate.measured import Results
 from validate.prediction import Criterion, Estimate, Measurement, Prediction
-from validate.predictions.omnigrok.curves import BASE, at, delays, landscape, rows
+from validate.predictions.omnigrok.curves import BASE, NORM_GIVEN, at, delays, landscape, rows
 from validate.predictions.p05_times import exponent
-from validate.predictions.shared import after_steps, estimate, of_times, records
+from validate.predictions.shared import OWN_CLAIM, after_steps, estimate, of_times, records
 from validate.statistics.intervals import proportion
 
 __all__ = ["O2A", "O2B", "O3", "O4"]
@@ -21,6 +21,10 @@ LARGE, SMALL = "ln(t_gen/t_fit) from a large start", "ln(t_gen/t_fit) from a sma
 HELD, FREE = "ln(t_gen/t_fit), norm held at the bottom of the U", "ln(t_gen/t_fit), norm free"
 DELAY = math.log(3)
 """A run groks if it takes three times as long to generalise as to fit"""
+DECAY_REWARDS = {
+    "circuit efficiency": ("predicts", "only decay rewards efficiency, and in proportion to its strength"),
+    "Omnigrok": OWN_CLAIM,
+}
 COLUMNS = ["init_scale", "weight_decay", "dataset_size", "seed", "steps", "t_fit", "t_gen", "start_norm", "norm_at_fit",
            "norm_at_gen", "norm", "train", "test", "train_loss", "test_loss"]  # fmt: skip
 
@@ -47,10 +51,9 @@ O2A = Prediction(
     },
     experiments=("teacher/free", "teacher/strict", "digits/free", "addition/free"),
     criteria=(
-        Criterion(name=GEN, unit="1", low=-1.1, high=-0.8, why="−1 up to logarithms", truth=-0.9, spread=0.05, seeds=4),
+        Criterion(name=GEN, low=-1.1, high=-0.8, why="−1 up to logarithms", truth=-0.9, spread=0.05, seeds=4),
         Criterion(
             name=FIT,
-            unit="1",
             low=-0.1,
             high=0.1,
             why="a factor of ten in γ moves it by a quarter",
@@ -62,10 +65,7 @@ O2A = Prediction(
     measure=_exponents,
     registered="88a6a2c",
     columns=("teacher", "digits", "addition"),
-    says={
-        "circuit efficiency": ("predicts", "only decay rewards efficiency, and in proportion to its strength"),
-        "Omnigrok": ("predicts", "its own claims"),
-    },
+    says=DECAY_REWARDS,
 )
 
 
@@ -84,14 +84,11 @@ O2B = Prediction(
     "Clopper-Pearson",
     claimed={"teacher": "figure 2b"},
     experiments=("teacher/free",),
-    criteria=(Criterion(name=NEVER, unit="1", high=0.5, why="fewer than one in two", truth=0.0, spread=0.01, seeds=6),),
+    criteria=(Criterion(name=NEVER, high=0.5, why="fewer than one in two", truth=0.0, spread=0.01, seeds=6),),
     measure=_never,
     registered="88a6a2c",
     columns=("teacher",),
-    says={
-        "circuit efficiency": ("predicts", "only decay rewards efficiency, and in proportion to its strength"),
-        "Omnigrok": ("predicts", "its own claims"),
-    },
+    says=DECAY_REWARDS,
 )
 
 
@@ -120,25 +117,18 @@ O3 = Prediction(
     criteria=(
         Criterion(
             name=LARGE,
-            unit="1",
             low=DELAY,
             why="three times as long to generalise as to fit",
             truth=3.0,
             spread=0.3,
             seeds=3,
         ),
-        Criterion(name=SMALL, unit="1", high=DELAY, why="the same line", truth=0.5, spread=0.2, seeds=3),
+        Criterion(name=SMALL, high=DELAY, why="the same line", truth=0.5, spread=0.2, seeds=3),
     ),
     measure=_delay,
     registered="88a6a2c",
     columns=tuple(BASE),
-    says={
-        "circuit efficiency": (
-            "allows",
-            "with the norm given, or a large start, it does not say which circuit comes first",
-        ),
-        "Omnigrok": ("predicts", "its own claims"),
-    },
+    says=NORM_GIVEN,
 )
 
 
@@ -169,10 +159,8 @@ O4 = Prediction(
     claimed={"addition": "figure 7"},
     experiments=("addition/landscape", "addition/free", "addition-113/landscape", "addition-113/free"),
     criteria=(
-        Criterion(
-            name=HELD, unit="1", high=DELAY, why="no delay: below a factor of three", truth=0.1, spread=0.2, seeds=3
-        ),
-        Criterion(name=FREE, unit="1", low=DELAY, why="there is a delay to be removed", truth=3.0, spread=0.3, seeds=3),
+        Criterion(name=HELD, high=DELAY, why="no delay: below a factor of three", truth=0.1, spread=0.2, seeds=3),
+        Criterion(name=FREE, low=DELAY, why="there is a delay to be removed", truth=3.0, spread=0.3, seeds=3),
     ),
     measure=_held,
     registered="dcf4111",
@@ -186,6 +174,6 @@ O4 = Prediction(
             "allows",
             "a held norm makes circuits compete at once; how soon one wins it does not say",
         ),
-        "Omnigrok": ("predicts", "its own claims"),
+        "Omnigrok": OWN_CLAIM,
     },
 )

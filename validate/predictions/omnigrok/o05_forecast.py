@@ -11,7 +11,7 @@ from validate.measured import MissingResult, Results
 from validate.prediction import Criterion, Estimate, Measurement, Prediction, nothing
 from validate.predictions.omnigrok.curves import BASE, LEVELS, at, landscape, rows
 from validate.predictions.omnigrok.o01_landscape import shape
-from validate.predictions.shared import estimate, of_times, records
+from validate.predictions.shared import NO_LANDSCAPE, OWN_CLAIM, estimate, of_times, records
 
 __all__ = ["O5", "forecasts", "norm_at_level"]
 
@@ -118,14 +118,9 @@ O5 = Prediction(
         "addition/free",
         "addition/landscape",
     ),
-    criteria=(
-        Criterion(name=ERROR, unit="1", high=MARGIN, why="within a factor of 1.5", truth=0.8, spread=0.15, seeds=4),
-    ),
+    criteria=(Criterion(name=ERROR, high=MARGIN, why="within a factor of 1.5", truth=0.8, spread=0.15, seeds=4),),
     measure=_measure,
     registered="88a6a2c",
     columns=("teacher", "digits", "addition"),
-    says={
-        "circuit efficiency": ("silent", "it has no landscape, no optimizer and no rounding"),
-        "Omnigrok": ("predicts", "its own claims"),
-    },
+    says={"circuit efficiency": NO_LANDSCAPE, "Omnigrok": OWN_CLAIM},
 )

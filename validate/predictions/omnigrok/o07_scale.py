@@ -8,7 +8,7 @@ import pandas as pd
 from validate.measured import Results
 from validate.prediction import Criterion, Estimate, Measurement, Prediction
 from validate.predictions.omnigrok.curves import BASE, at, delays, rows
-from validate.predictions.shared import estimate, of_times, records, weaker
+from validate.predictions.shared import NO_LANDSCAPE, estimate, of_times, records, weaker
 from validate.statistics.intervals import over_seeds
 
 __all__ = ["O7", "O8", "parts"]
@@ -72,7 +72,7 @@ O7 = Prediction(
     },
     experiments=("addition/scale", "teacher/scale", "teacher/free", "digits/scale", "digits/free"),
     # Expected and spread as measured on addition, which decides: the rule was restated after that was seen.
-    criteria=(Criterion(name=RATIO, unit="1", low=0.0, why="by the larger factor", truth=-0.1, spread=0.4, seeds=8),),
+    criteria=(Criterion(name=RATIO, low=0.0, why="by the larger factor", truth=-0.1, spread=0.4, seeds=8),),
     measure=_scale,
     registered="bfd6034",
     seen=True,
@@ -123,14 +123,14 @@ O8 = Prediction(
     claimed={"teacher": "α = 2 and 1", "digits": "α = 9 and 1"},
     experiments=("teacher/step", "teacher/free", "digits/step", "digits/free"),
     criteria=(
-        Criterion(name=GONE, unit="1", low=0.5, why="it takes away most of the delay", truth=0.1, spread=0.1, seeds=3),
-        Criterion(name=FIT, unit="1", low=0.5, why="a smaller step slows both alike", truth=0.3, spread=0.1, seeds=3),
+        Criterion(name=GONE, low=0.5, why="it takes away most of the delay", truth=0.1, spread=0.1, seeds=3),
+        Criterion(name=FIT, low=0.5, why="a smaller step slows both alike", truth=0.3, spread=0.1, seeds=3),
     ),
     measure=_step,
     registered="88a6a2c",
     columns=("teacher", "digits"),
     says={
-        "circuit efficiency": ("silent", "it has no landscape, no optimizer and no rounding"),
+        "circuit efficiency": NO_LANDSCAPE,
         "Omnigrok": ("opposite", "the large start sits at a high norm; the optimizer's step is not in it"),
     },
 )

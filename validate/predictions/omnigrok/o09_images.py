@@ -13,6 +13,7 @@ from validate.measured import Results, equivalent_logit
 from validate.prediction import Criterion, Measurement, Prediction, nothing
 from validate.predictions.omnigrok.curves import at, rows
 from validate.predictions.shared import (
+    NO_CIRCUITS,
     at_rest,
     bounded,
     estimate,
@@ -114,10 +115,7 @@ def _prediction(
         seen=bool(changed),
         changed=changed,
         columns=("digits",),
-        says={
-            "circuit efficiency": ("predicts", "the same theory on another task"),
-            "Omnigrok": ("silent", "it has no two circuits"),
-        },
+        says={"circuit efficiency": ("predicts", "the same theory on another task"), "Omnigrok": NO_CIRCUITS},
     )
 
 
@@ -126,8 +124,8 @@ O9A = _prediction(
     "On images too, the efficiency of true labels does not depend on data set size, and that of shuffled labels falls.",
     "per seed, minus the slope of ln norm on ln D at a common equivalent logit; t interval (as P1)",
     (
-        Criterion(name=GEN, unit="1", low=-0.1, high=0.1, why="as P1a", truth=-0.15, spread=0.03, seeds=3),
-        Criterion(name=MEM, unit="1", high=0.0, why="as P1b", truth=-0.3, spread=0.03, seeds=3),
+        Criterion(name=GEN, low=-0.1, high=0.1, why="as P1a", truth=-0.15, spread=0.03, seeds=3),
+        Criterion(name=MEM, high=0.0, why="as P1b", truth=-0.3, spread=0.03, seeds=3),
     ),
     _efficiencies,
     "88a6a2c",
@@ -137,8 +135,8 @@ O9B = _prediction(
     "A network that has learned digits goes back to chance when it goes on with few of them.",
     "per seed, accuracy on digits never shown after 1500 steps with D′ digits; t interval (as P2)",
     (
-        Criterion(name=BOTTOM, unit="1", high=0.05, why="as P2", truth=0.3, spread=0.05, seeds=3),
-        Criterion(name=TOP, unit="1", low=0.9, why="as P2", truth=0.92, spread=0.01, seeds=3),
+        Criterion(name=BOTTOM, high=0.05, why="as P2", truth=0.3, spread=0.05, seeds=3),
+        Criterion(name=TOP, low=0.9, why="as P2", truth=0.92, spread=0.01, seeds=3),
     ),
     _ungrokking,
     "88a6a2c",

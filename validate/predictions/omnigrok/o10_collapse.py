@@ -7,7 +7,7 @@ import pandas as pd
 from validate.measured import Results
 from validate.prediction import Criterion, Measurement, Prediction
 from validate.predictions.omnigrok.curves import rows
-from validate.predictions.shared import at_rest, estimate, records
+from validate.predictions.shared import NO_LANDSCAPE, at_rest, estimate, records
 
 __all__ = ["O10"]
 
@@ -47,12 +47,12 @@ O10 = Prediction(
     statistic="per seed, differences of the accuracy at the end; t interval over seeds",
     claimed={"edge": "Adam, no decay, 68 % of the pairs"},
     experiments=("edge/collapse",),
-    criteria=tuple(Criterion(name=name, unit="1", low=0.0, why=WHY, truth=0.3, spread=0.1, seeds=3) for name in PAIRS),
+    criteria=tuple(Criterion(name=name, low=0.0, why=WHY, truth=0.3, spread=0.1, seeds=3) for name in PAIRS),
     measure=_measure,
     registered="88a6a2c",
     columns=("edge",),
     says={
-        "circuit efficiency": ("silent", "it has no landscape, no optimizer and no rounding"),
+        "circuit efficiency": NO_LANDSCAPE,
         "Omnigrok": ("opposite", "without decay norms only grow, away from the bottom of the U"),
     },
 )
