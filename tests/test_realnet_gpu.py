@@ -192,4 +192,4 @@ def test_a_stacks_measurement_waits_for_the_device_once(
         assert alone.stack.engine == "compiled"
         alone.measure(full, True)
         for name, curve in alone.curves[0].items():
-            np.testing.assert_allclose(curves[name][1], curve[0], rtol=1e-7, atol=1e-9, err_msg=f"{i} {name}")
+            np.testing.assert_allclose(curves[name][-1], curve[0], rtol=1e-7, atol=1e-9, err_msg=f"{i} {name}")

@@ -138,7 +138,7 @@ def test_configs_of_own_runs_are_read_where_the_file_is_not(mine: Path) -> None:
         ({"task": "mine:nothing"}, "must define nothing"),
         ({"task": "mine:no_task"}, "must make a realnet.Task; received 'int'"),
         ({"task": "mine:wants"}, "needs a value for its argument colour"),
-        ({"network": "mine:Narrow"}, r"must return \[n, 2\]; received \(4, 1\)"),
+        ({"network": "mine:Narrow"}, r"must return \(4, 2\) for mine:parity; received \(4, 1\)"),
         ({"network": "transformer"}, "reads symbols"),
         ({"network": "graph"}, "reads atoms"),
         ({"network": "lstm"}, "reads texts"),

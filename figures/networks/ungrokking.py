@@ -15,7 +15,7 @@ from ..lines import critical, decay_name, medians, number_axis
 from ..palette import CRITICAL, GREY, decay_colours
 from ..study import Study
 
-DATA = ("verdicts.json", "base/ungrokking.nc", "base/ungrokking_coupled.nc")
+DATA = ("base/ungrokking.nc", "base/ungrokking_coupled.nc")
 ALSO = (
     "base/memorising*.nc",
     "base/generalising_coupled.nc",
