@@ -137,8 +137,8 @@ def _measure(results: Results, protocol: str) -> Measurement:
 
 P13 = Prediction(
     id="P13",
-    claim="Memorising is metastable: random starts stay with it where grokked networks stay grokked; a head start of Gen "
-    "decides which leave.",
+    claim="Memorising is metastable: random starts stay where grokked networks stay grokked; Gen's head start decides which "
+    "leave.",
     source="(4.3): for κ above the power of the norm both pure states are stable; beyond the paper",
     statistic="per seed, difference of final accuracies; area under the curve over seeds at the same size, Hanley "
     "and McNeil's interval",
