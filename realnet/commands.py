@@ -14,14 +14,7 @@ import tyro
 
 from realnet.fields import ConfigError
 
-__all__ = ["replace_what_cannot_be_shown", "run_command"]
-
-
-def replace_what_cannot_be_shown() -> None:
-    """A terminal that has no Greek letters shows question marks from here on."""
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="replace")
+__all__ = ["run_command"]
 
 
 def run_command(commands: Mapping[str, Callable[..., Any]], prog: str, args: list[str] | None) -> int:
@@ -29,7 +22,10 @@ def run_command(commands: Mapping[str, Callable[..., Any]], prog: str, args: lis
 
     0; 2 for bad input or a full disk or memory; 128 and the signal's number when asked to leave (130 for Control-C).
     """
-    replace_what_cannot_be_shown()
+    # A terminal that has no Greek letters shows question marks instead.
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
     if (sys.argv[1:] if args is None else args)[:1] == ["--version"]:
         print(f"{prog.rpartition(' ')[2]} {version('two-circuits')}")
         return 0

@@ -85,6 +85,12 @@ def test_tabulated_laws_do_not_extrapolate() -> None:
     refused(ValueError, "both sides of 1", "1.5 to 2", lambda: tm.TabulatedLaw([1, 2], [2.0, 1.5]).critical_size)
 
 
+def test_a_wrong_value_is_told_before_that_a_sweep_has_no_axis() -> None:
+    for name in ("kappa", "gen_efficiency"):
+        refused(TypeError, "without quotes", "'1.2'", lambda name=name: tm.sweep(**{name: "1.2"}))
+    refused(ValueError, "at least one axis", "none", lambda: tm.sweep(kappa=1.2))
+
+
 def test_measured_curves_are_checked() -> None:
     good = [0.1, 0.2]
     refused(ValueError, "one length >= 2", "(1,)", lambda: tm.classify_curves([1], [0.1], [0.1], 10))

@@ -86,9 +86,9 @@ def sweep(
     run_axes = {name: value for name, value in settings.items() if np.ndim(value) > 0}
     model.check_names(axes, SETTINGS)
     named: dict[str, Any] = {**axes}
-    for name in (name for name, value in named.items() if isinstance(value, str) and name not in ("penalty", "law")):
-        check(name, named[name])
     whole = {name: value for name, value in named.items() if np.ndim(value) == 0}
+    if len(whole) == len(named) and not run_axes:
+        model.with_parameters(**whole)  # a value that is wrong is told before that nothing is an axis
     # Axes are checked first: a number that none of them replaces belongs to all points.
     grid = _axes({name: value for name, value in named.items() if name not in whole} | run_axes)
     model = model.with_parameters(**whole) if whole else model

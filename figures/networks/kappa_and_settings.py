@@ -54,6 +54,7 @@ def _against(axes: Axes, table: pd.DataFrame, column: str, label: str) -> None:
             elinewidth=0.9,
         )  # fmt: skip
     number_axis(axes.xaxis, own[column])
+    axes.tick_params(axis="x", labelsize=6)  # neighbouring moduli
     span = own.pairs.max() / own.pairs.min()
     number_axis(axes.yaxis, (60, 100, 200, 300, 600, 1000, 2000, 4000) if span > 2 else range(200, 500, 25), 9)
     axes.set(xlabel=label, xlim=(own[column].min() / 1.3, own[column].max() * 1.3))

@@ -61,9 +61,9 @@ def draw(study: Study) -> tuple[Figure, dict[str, object]]:
                 found.append(number_words(place(own).value))
         large = setting == "p113" and len(scratch)
         if title == PAPER:
-            axes.plot(PUBLISHED[:2], PUBLISHED[2:] * 2, color=GREY, lw=3, label="paper, figure 7")
+            axes.plot(PUBLISHED[:2], PUBLISHED[2:] * 2, color=GREY, lw=3, label="0.7, paper's figure 7")
         if large:
-            medians(axes, scratch, "test", colours[scratch.weight_decay.iloc[0]], "scratch", "--")
+            medians(axes, scratch, "test", colours[scratch.weight_decay.iloc[0]], "random start", "--")
         meet = study.meet(setting, "coupled" if coupled else "AdamW")
         critical(axes, meet)
         if meet.exists:

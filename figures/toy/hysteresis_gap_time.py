@@ -78,13 +78,15 @@ def draw() -> tuple[Figure, dict[str, object]]:
     lost = tm.simulate(model.at_dataset_size(0.98 * float(gap.from_scratch[-1])), 1e4)
     numbers |= {"head_start": lost.gen_logit.max() / FLOOR, "lost_gen_logit": lost.gen_logit[-1] / FLOOR}
     left.axhline(1000.0, color=GREY, lw=0.6, ls=":", zorder=0)
-    left.plot([], [], color="k", label="from random initialisation")
+    left.plot([], [], color="k", label="random start")
     left.plot([], [], color="k", ls="--", label="ungrokking")
     left.set(xscale="log", yscale="log", xlabel="training time (flow time)", ylabel="threshold in D (examples)")
     left.set(xlim=(TIMES[0], TIMES[-1]))
     left.plot([], [], color=GREY, lw=2.5, label="stability limit")
     left.legend(loc="upper right", handlelength=1.5)
-    middle.set(xscale="log", yscale="log", xlabel="training time (flow time)", ylabel="gap, ln(scratch / ungrokking)")
+    middle.set(
+        xscale="log", yscale="log", xlabel="training time (flow time)", ylabel="gap, ln(random start / ungrokking)"
+    )
     middle.set(xlim=(TIMES[0], TIMES[-1]), ylim=(0.02, 20.0))
     middle.legend(loc="lower right", borderaxespad=1.5)
 

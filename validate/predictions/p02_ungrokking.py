@@ -94,6 +94,7 @@ P2 = Prediction(
     new=("laws-43/ungrokking_coupled",),
     changed="Width was a logistic fit under AdamW, whose runs do not rest in 10 000 steps; it is the distance "
     "between two crossings, and coupled runs decide. Never-seen and removed pairs are pooled. That form was set "
-    "after the base's runs had been seen: ten new seeds decide now.",
+    "after the base's runs had been seen: ten new seeds decide now, begun at 128eeb7, before the rule was committed, "
+    "and kept after it, at 2916161.",
     says=THEIR_FOUR,
 )

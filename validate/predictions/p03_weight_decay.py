@@ -102,6 +102,6 @@ P3 = Prediction(
     new=("laws-43/ungrokking_coupled",),
     changed="Asked of AdamW runs after equal numbers of steps, in which thresholds of different decay are at "
     "different stages; now coupled runs decide, and AdamW is asked at equal weight decay × steps. Decided on "
-    "seeds never used before.",
+    "seeds never used before, begun at 128eeb7, before the rule was committed, and kept after it, at 2916161.",
     says=THEIR_FOUR,
 )

@@ -27,6 +27,10 @@ __all__ = [
 Array = npt.NDArray[np.float64]
 
 
+END = 0.975
+"""Quantile at which a two-sided interval of 95 % ends"""
+
+
 @dataclass(frozen=True)
 class Interval:
     """An estimate with its interval: nan in (-inf, inf) if it cannot be estimated.
@@ -73,7 +77,7 @@ def over_seeds(values: npt.ArrayLike) -> Interval:
     mean = float(seeds.mean())
     if n == 1:
         return Interval(mean, -math.inf, math.inf, 1)
-    half = float(stats.t.ppf(0.975, n - 1) * seeds.std(ddof=1) / math.sqrt(n))
+    half = float(stats.t.ppf(END, n - 1) * seeds.std(ddof=1) / math.sqrt(n))
     return Interval(mean, mean - half, mean + half, n)
 
 
@@ -114,7 +118,7 @@ def over_bounds(low: npt.ArrayLike, high: npt.ArrayLike) -> Interval:
     options = {"xatol": 1e-10, "fatol": 1e-10, "maxiter": 4000}
     best = optimize.minimize(lambda x: misfit(x[0], x[1]), start, method="Nelder-Mead", options=options)
     value, spread = float(best.x[0]), math.exp(best.x[1])
-    allowed = best.fun + 0.5 * k * math.log1p(stats.t.ppf(0.975, k - 1) ** 2 / (k - 1))
+    allowed = best.fun + 0.5 * k * math.log1p(stats.t.ppf(END, k - 1) ** 2 / (k - 1))
 
     def excess(mean: float) -> float:
         around = (math.log(spread) - 8, math.log(spread) + 8)
@@ -143,7 +147,7 @@ def welch(first: npt.ArrayLike, second: npt.ArrayLike) -> Interval:
     va, vb = a.var(ddof=1) / len(a), b.var(ddof=1) / len(b)
     freedom = (va + vb) ** 2 / max(va**2 / (len(a) - 1) + vb**2 / (len(b) - 1), 1e-300)
     value = float(a.mean() - b.mean())
-    half = float(stats.t.ppf(0.975, max(freedom, 1.0)) * math.sqrt(va + vb))
+    half = float(stats.t.ppf(END, max(freedom, 1.0)) * math.sqrt(va + vb))
     return Interval(value, value - half, value + half, n)
 
 
@@ -182,7 +186,7 @@ def rank_correlation(x: npt.ArrayLike, y: npt.ArrayLike) -> Interval:
     most = 1 - 6 / (n * (n**2 - 1))
     r = math.copysign(1.0, r) if abs(r) > most else r
     inside = min(max(r, -most), most)
-    half = stats.norm.ppf(0.975) * math.sqrt((1 + 0.5 * inside**2) / (n - 3))
+    half = stats.norm.ppf(END) * math.sqrt((1 + 0.5 * inside**2) / (n - 3))
     low, high = math.tanh(math.atanh(inside) - half), math.tanh(math.atanh(inside) + half)
     return Interval(r, min(low, r), max(high, r), n)
 
@@ -206,7 +210,7 @@ def area_under_curve(score: npt.ArrayLike, happened: npt.ArrayLike) -> Interval:
     a = min(max(area, 0.5 / (m * n)), 1 - 0.5 / (m * n))
     q1, q2 = a / (2 - a), 2 * a**2 / (1 + a)
     variance = (a * (1 - a) + (m - 1) * (q1 - a**2) + (n - 1) * (q2 - a**2)) / (m * n)
-    half = float(stats.norm.ppf(0.975)) * math.sqrt(variance)
+    half = float(stats.norm.ppf(END)) * math.sqrt(variance)
     return Interval(area, max(a - half, 0.0), min(a + half, 1.0), len(x))
 
 
