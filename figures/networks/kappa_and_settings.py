@@ -53,8 +53,10 @@ def _against(axes: Axes, table: pd.DataFrame, column: str, label: str) -> None:
             1.08 * own[column][there], value[there], [e[there] for e in error], fmt="D", ms=3.5, color=GREY, capsize=2,
             elinewidth=0.9,
         )  # fmt: skip
-    number_axis(axes.xaxis, own[column])
-    axes.tick_params(axis="x", labelsize=6)  # neighbouring moduli
+    told: list[float] = []
+    for value in sorted(set(own[column]), reverse=True):  # numbers of neighbouring moduli would touch
+        told += [value] if not told or told[-1] / value > 1.18 else []
+    number_axis(axes.xaxis, told)
     span = own.pairs.max() / own.pairs.min()
     number_axis(axes.yaxis, (60, 100, 200, 300, 600, 1000, 2000, 4000) if span > 2 else range(200, 500, 25), 9)
     axes.set(xlabel=label, xlim=(own[column].min() / 1.3, own[column].max() * 1.3))
